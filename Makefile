@@ -1,0 +1,56 @@
+# A newcomer needs `make run` and `make test`; the rest is upkeep, listed by `make help`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+# Locks hold hashes and no index address; --universal makes one lock serve every Python and machine.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--no-annotate pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint docs lock clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+
+run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
+	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
+
+# Quick kinds first, each with a count of its own; coverage is judged over all of them together.
+test: lint ## check the code and run every test
+	$(BIN)/coverage erase
+	$(BIN)/coverage run --append -m pytest tests/unit
+	$(BIN)/coverage run --append -m pytest tests/conventions
+	$(BIN)/coverage run --append -m pytest tests/integration
+	$(BIN)/coverage report
+
+lint: .venv/test ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/test ## write the reference pages that follow from the code
+	$(BIN)/python docs/reference/write.py
+
+lock: ## bring the locks in requirements/ up to date (needs uv)
+	$(LOCK) --output-file requirements/runtime.txt
+	$(LOCK) --extra dev --output-file requirements/dev.txt
+	$(LOCK) --extra dev --extra test --output-file requirements/test.txt
+
+clean: ## remove what was installed, cached and kept: .venv/, and .dev/ with its leads
+	rm -rf .venv .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+
+# One environment, filled as far as the command needs; each of these files says that its step is done.
+.venv/dev .venv/test: .venv/%: requirements/%.txt pyproject.toml | .venv/made
+	@echo 'Installing $< into .venv; the first time this takes a minute or two.'
+	@$(PIP) --require-hashes --requirement $<
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		'make: $(PYTHON) is no Python 3.11 or newer; name one: make run PYTHON=python3.13' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+		'make: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
