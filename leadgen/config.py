@@ -1,0 +1,184 @@
+"""The process's settings, read once from the environment into one frozen record."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from leadgen.errors import ConfigError
+
+PREFIX: Final = "LEADGEN_"
+
+STATES: Final = frozenset(
+    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO "
+    "MT NE NV NH NJ NM NY NC ND OH OK OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY".split()
+)
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in schemes and parts.port != 0
+        except ValueError:
+            known = False
+        if not known:
+            # The value may hold a password: it is never repeated.
+            raise ValueError(f"is not a URL of the form {schemes[0]}://user@host:port/name")
+        return value
+
+    return parse
+
+
+def _path(value: str) -> Path:
+    return Path(value)
+
+
+def _states(value: str) -> frozenset[str]:
+    states = frozenset(part.strip().upper() for part in value.split(","))
+    if unknown := sorted(states - STATES):
+        raise ValueError(f"names no US state: {', '.join(map(repr, unknown))}; write e.g. TX,OK")
+    return states
+
+
+def _bind(value: str) -> str:
+    _, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise ValueError("is not HOST:PORT, e.g. 127.0.0.1:8000")
+    return value
+
+
+def _public_url(value: str) -> str:
+    if not re.fullmatch(r"(https?://[^/?#\s]+)?(/[^/?#\s]+)+", value):
+        raise ValueError("is neither a path such as /lead nor a URL such as https://example.com/api/lead")
+    return value
+
+
+def _count(value: str) -> int:
+    if not re.fullmatch(r"[1-9]\d?", value):
+        raise ValueError("is not a whole number from 1 to 99")
+    return int(value)
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return value
+
+    return parse
+
+
+def _setting(parse: Callable[[str], Any], meaning: str, *, default: object = MISSING, secret: bool = False) -> Any:  # noqa: ANN401 - like dataclasses.field: the annotation beside it is the type
+    return field(default=default, repr=not secret, metadata={"parse": parse, "meaning": meaning, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting of the intake; `name` is read from `LEADGEN_NAME`.
+
+    A secret one may stand in a file instead, named by `LEADGEN_NAME_FILE`.
+    """
+
+    database_url: str = _setting(
+        _url("postgresql", "postgres"), "PostgreSQL, as the role `motorcade_app`.", secret=True
+    )
+    redis_url: str = _setting(
+        _url("redis", "rediss", "unix"), "Redis, which carries the doorbell and nothing else.", secret=True
+    )
+    api_keys_file: Path = _setting(_path, "The file with one API key a line; see `leadgen keys new`.")
+    owner_database_url: str | None = _setting(
+        _url("postgresql", "postgres"),
+        "PostgreSQL, as the role `motorcade_owner`; only `leadgen migrate` uses it.",
+        default=None,
+        secret=True,
+    )
+    service_area_states: frozenset[str] = _setting(
+        _states, "The states that are served, by their two letters, with commas.", default=frozenset({"TX"})
+    )
+    bind: str = _setting(
+        _bind, "Where the API listens, unless systemd hands it a socket.", default="127.0.0.1:8000"
+    )
+    public_url: str = _setting(
+        _public_url,
+        "What callers put before `/intake`: the start of Location and of problem types.",
+        default="/lead",
+    )
+    workers: int = _setting(_count, "API processes.", default=2)
+    profile: str = _setting(_one_of("production", "dev"), "`dev` adds the form page at `/`.", default="production")
+    release: str = _setting(
+        _text, "The version that health reports; images carry their git ref.", default="unreleased"
+    )
+    log_level: str = _setting(
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "The least severe log line that is written.",
+        default="INFO",
+    )
+    metrics_dir: Path | None = _setting(
+        _path, "A directory where API processes share their metrics; wiped at start.", default=None
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], *, need: frozenset[str] = frozenset()) -> "Config":
+        """Read all settings; only those required ones that `need` names must be there.
+
+        Raises ConfigError with every fault, so that one run shows all there is to mend.
+        """
+        faults: list[str] = []
+        values: dict[str, Any] = {setting.name: _read(setting, environ, need, faults) for setting in fields(cls)}
+        faults += _unknown(environ)
+        if faults:
+            raise ConfigError(faults)
+        return cls(**values)
+
+
+def load(*need: str) -> Config:
+    """The settings of this process. Raises ConfigError."""
+    return Config.from_environ(os.environ, need=frozenset(need))
+
+
+def environ_with(**changes: str) -> dict[str, str]:
+    """The environment for a program that takes this one's place."""
+    return {**os.environ, **changes}
+
+
+def _read(setting: "Field[Any]", environ: Mapping[str, str], need: frozenset[str], faults: list[str]) -> object:
+    variable = PREFIX + setting.name.upper()
+    try:
+        text = _text_of(setting, variable, environ)
+        if text:
+            return setting.metadata["parse"](text)
+    except (ValueError, OSError) as error:
+        faults.append(
+            f"{variable} {error}" if isinstance(error, ValueError) else f"{variable}_FILE: {error.strerror}"
+        )
+    else:
+        if setting.name in need:
+            faults.append(f"{variable} is not set: {setting.metadata['meaning']}")
+    return None if setting.default is MISSING else setting.default
+
+
+def _text_of(setting: "Field[Any]", variable: str, environ: Mapping[str, str]) -> str:
+    file = environ.get(variable + "_FILE") if setting.metadata["secret"] else None
+    if file is None:
+        return environ.get(variable, "").strip()
+    if variable in environ:
+        raise ValueError(f"and {variable}_FILE are both set: keep one")
+    return Path(file).read_text(encoding="utf-8").strip()
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = {PREFIX + setting.name.upper() for setting in fields(Config)}
+    known |= {PREFIX + setting.name.upper() + "_FILE" for setting in fields(Config) if setting.metadata["secret"]}
+    return [
+        f"{name} is no setting of this release"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known
+    ]

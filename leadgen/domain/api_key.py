@@ -1,0 +1,189 @@
+"""API keys: their form `mcl_<key id>_<secret>_<checksum>`, and the ring of those that are accepted."""
+
+import hmac
+import re
+import secrets
+import string
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from leadgen.errors import KeyFileError
+
+SCOPES: Final = frozenset({"intake"})
+
+_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_KEY_ID_LENGTH: Final = 8
+_SECRET_LENGTH: Final = 43  # 43 symbols of 62 hold 256.03 bits
+_CHECKSUM_LENGTH: Final = 6  # 62 ** 6 > 2 ** 32
+_KEY_ID_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{_KEY_ID_LENGTH}}}")
+_KEY_FORM: Final = re.compile(
+    rf"mcl_({_KEY_ID_FORM.pattern})_[0-9A-Za-z]{{{_SECRET_LENGTH}}}_[0-9A-Za-z]{{{_CHECKSUM_LENGTH}}}"
+)
+_CLIENT_FORM: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_EXPIRES_FORM: Final = "%Y-%m-%dT%H:%M:%SZ"
+_NO_DIGEST: Final = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who presented a key, and what that key may do."""
+
+    client_id: str
+    scopes: frozenset[str]
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the keys file: `<key id> <client> <scope,scope> <sha256 of the key> <expires | never>`."""
+
+    client: Client
+    digest: bytes
+    expires: datetime | None
+
+    @classmethod
+    def parse(cls, line: str) -> "Entry":
+        """Raise ValueError with what is wrong; the text never repeats the line, which may hold a key."""
+        words = line.split()
+        if len(words) != 5:  # noqa: PLR2004 - the five names just below
+            raise ValueError(f"has {len(words)} words where 5 belong: key id, client, scopes, digest, expiry")
+        key_id, client_id, scopes, digest, expires = words
+        if not _KEY_ID_FORM.fullmatch(key_id):
+            raise ValueError(f"does not begin with a key id of {_KEY_ID_LENGTH} letters and digits")
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise ValueError("has no SHA-256 digest of 64 hex digits in the fourth place")
+        client = Client(_checked_client(client_id), _checked_scopes(scopes.split(",")), key_id)
+        return cls(client, bytes.fromhex(digest), _parse_expires(expires))
+
+    def expired(self, now: datetime) -> bool:
+        return self.expires is not None and self.expires <= now
+
+    @property
+    def expires_text(self) -> str:
+        return "never" if self.expires is None else self.expires.strftime(_EXPIRES_FORM)
+
+    def __str__(self) -> str:
+        scopes = ",".join(sorted(self.client.scopes))
+        return f"{self.client.key_id} {self.client.client_id} {scopes} {self.digest.hex()} {self.expires_text}"
+
+
+class KeyRing:
+    """Every accepted key, by its id; a client may have several, so that rotation overlaps."""
+
+    def __init__(self, entries: dict[str, Entry]) -> None:
+        self._entries = entries
+
+    @classmethod
+    def load(cls, text: str) -> "KeyRing":
+        """Read a keys file. Raises KeyFileError that names the first bad line, or says that there is no key."""
+        entries: dict[str, Entry] = {}
+        for number, line in _lines(text):
+            try:
+                entry = Entry.parse(line)
+            except ValueError as error:
+                raise _bad_line(number, str(error)) from None
+            if entries.setdefault(entry.client.key_id, entry) is not entry:
+                raise _bad_line(number, "repeats the key id of an earlier line")
+        if not entries:
+            raise KeyFileError("API keys file", "it holds no key", "add the line that `leadgen keys new` prints")
+        return cls(entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def client_for(self, presented: str, now: datetime) -> Client | None:
+        """Whose key this is; None for a mistyped, unknown or expired one."""
+        key_id = key_id_of(presented)
+        if key_id is None:
+            return None
+        entry = self._entries.get(key_id)
+        # An unknown id costs the same work as a known one, so that time does not tell which ids exist.
+        same = hmac.compare_digest(digest_of(presented), entry.digest if entry else _NO_DIGEST)
+        if entry is None or not same or entry.expired(now):
+            return None
+        return entry.client
+
+
+def mint(client: str, scopes: frozenset[str], expires: datetime | None) -> tuple[str, str]:
+    """Make a key: its text, which is shown once and stored nowhere, and its line for the keys file."""
+    key_id = _random(_KEY_ID_LENGTH)
+    body = f"mcl_{key_id}_{_random(_SECRET_LENGTH)}"
+    text = f"{body}_{_checksum(body)}"
+    owner = Client(_checked_client(client), _checked_scopes(list(scopes)), key_id)
+    if expires is not None:
+        expires = expires.astimezone(UTC).replace(microsecond=0)
+    return text, str(Entry(owner, digest_of(text), expires))
+
+
+def key_id_of(text: str) -> str | None:
+    """Return the key id of a well-formed key; None if the form or the checksum is wrong."""
+    match = _KEY_FORM.fullmatch(text)
+    body, _, checksum = text.rpartition("_")
+    return match[1] if match and _checksum(body) == checksum else None
+
+
+def digest_of(text: str) -> bytes:
+    return sha256(text.encode()).digest()
+
+
+def without_key(text: str, key_id: str, now: datetime) -> str:
+    """Return the text of a keys file with that key's line turned into a dated comment.
+
+    Raises KeyError when no line has that key id.
+    """
+    lines = text.splitlines()
+    for number, line in _lines(text):
+        if line.split()[0] == key_id:
+            what = " ".join(line.split()[:3])
+            lines[number - 1] = f"# revoked {now.astimezone(UTC).strftime(_EXPIRES_FORM)}: {what}"
+            return "\n".join(lines) + "\n"
+    raise KeyError(key_id)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line
+
+
+def _bad_line(number: int, what: str) -> KeyFileError:
+    return KeyFileError(f"API keys file, line {number}", f"it {what}", "write it as `leadgen keys new` prints it")
+
+
+def _checked_client(client: str) -> str:
+    if not _CLIENT_FORM.fullmatch(client):
+        raise ValueError("has a client name that is not 1 to 63 small letters, digits and hyphens")
+    return client
+
+
+def _checked_scopes(scopes: list[str]) -> frozenset[str]:
+    if not scopes or not SCOPES.issuperset(scopes):
+        raise ValueError(f"has a scope that is not one of: {', '.join(sorted(SCOPES))}")
+    return frozenset(scopes)
+
+
+def _parse_expires(text: str) -> datetime | None:
+    if text == "never":
+        return None
+    try:
+        return datetime.strptime(text, _EXPIRES_FORM).replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError("has an expiry that is neither `never` nor like 2027-01-31T00:00:00Z") from None
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checksum(body: str) -> str:
+    """CRC-32 in 6 symbols: it differs for every typo within four neighbouring characters."""
+    number = zlib.crc32(body.encode())
+    digits = []
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return "".join(digits)
