@@ -1,0 +1,139 @@
+"""Accepted intakes: storing them, answering a repeated key, and telling how far one is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from leadgen.store.connection import Connection
+from leadgen.store.queries import load
+
+_SQL: Final = load("intake_jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a 202 is said for. `payload` is JSON text as the client meant it; the rest is derived from it."""
+
+    intake_id: UUID
+    request_id: UUID
+    client_id: str
+    idempotency_key: str | None
+    fingerprint: bytes
+    fingerprint_version: int
+    payload: str
+    email: str | None
+    phone_e164: str | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is unique: the client's key, or for an intake without one its own id."""
+        return (self.client_id, self.idempotency_key or str(self.intake_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What stands in the outbox for an intake: its own row, or the earlier one of the same key (a replay)."""
+
+    intake_id: UUID
+    request_id: UUID
+    fingerprint: bytes
+    fingerprint_version: int
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """How far an intake is; `finished_at` is when it became a lead or was given up."""
+
+    status: str
+    request_id: UUID
+    received_at: datetime
+    finished_at: datetime | None
+
+
+def accept(connection: Connection, intakes: Sequence[Intake]) -> dict[UUID, Receipt]:
+    """Store a batch and tell, by the intake's id, what stands for each.
+
+    Rows go in sorted by key and once a key: two batches in opposite orders would deadlock. An intake is missing
+    from the answer when the writer whose key it met rolled back: try it again.
+    """
+    first = {intake.key: intake for intake in reversed(intakes)}
+    stored = _insert(connection, [first[key] for key in sorted(first)])
+    receipts = {intake.intake_id: _own(intake) for intake in intakes if intake.intake_id in stored}
+    if rest := [intake for intake in intakes if intake.intake_id not in stored]:
+        receipts |= _resolve(connection, rest)
+    return receipts
+
+
+def lock_tables(connection: Connection) -> None:
+    """Wait for the tables alone, so that the next lock timeout in this transaction speaks of a key."""
+    connection.execute(_SQL["lock_tables"])
+
+
+def find_by_key(connection: Connection, client_id: str, idempotency_key: str) -> Receipt | None:
+    """What an earlier request stored under this key."""
+    return _find_by_keys(connection, [(client_id, idempotency_key)]).get((client_id, idempotency_key))
+
+
+def get_submission(connection: Connection, intake_id: UUID, client_id: str) -> Submission | None:
+    """One client's own submission; None also for another client's."""
+    with connection.cursor(row_factory=class_row(Submission)) as cursor:
+        return cursor.execute(_SQL["get_submission"], [intake_id, client_id]).fetchone()
+
+
+def _insert(connection: Connection, intakes: Sequence[Intake]) -> set[UUID]:
+    columns = zip(
+        *(
+            (
+                intake.intake_id,
+                intake.request_id,
+                intake.client_id,
+                intake.idempotency_key,
+                intake.fingerprint,
+                intake.fingerprint_version,
+                intake.payload,
+                intake.email,
+                intake.phone_e164,
+            )
+            for intake in intakes
+        ),
+        strict=True,
+    )
+    rows = connection.execute(_SQL["insert_intakes"], [list(column) for column in columns], prepare=True)
+    return {intake_id for (intake_id,) in rows}
+
+
+def _resolve(connection: Connection, intakes: Iterable[Intake]) -> dict[UUID, Receipt]:
+    """Answer those not stored now; a statement of its own, as only a new snapshot sees the row waited for."""
+    keyed = {intake.intake_id: intake for intake in intakes if intake.idempotency_key is not None}
+    found = _find_by_keys(connection, [intake.key for intake in keyed.values()])
+    receipts = {
+        # The row can be this very intake's: then an earlier try of ours did commit and its reply was lost.
+        intake_id: _own(intake) if found[intake.key].intake_id == intake_id else found[intake.key]
+        for intake_id, intake in keyed.items()
+        if intake.key in found
+    }
+    keyless = {intake.intake_id: intake for intake in intakes if intake.idempotency_key is None}
+    if keyless:
+        rows = connection.execute(_SQL["find_stored"], [list(keyless)])
+        receipts |= {intake_id: _own(keyless[intake_id]) for (intake_id,) in rows}
+    return receipts
+
+
+def _find_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
+    clients, idempotency_keys = [list(part) for part in zip(*keys, strict=True)] if keys else ([], [])
+    rows = connection.execute(_SQL["find_by_keys"], [clients, idempotency_keys], prepare=True)
+    return {
+        (client_id, key): Receipt(intake_id, request_id, bytes(fingerprint), version, replayed=True)
+        for client_id, key, intake_id, request_id, fingerprint, version in rows
+    }
+
+
+def _own(intake: Intake) -> Receipt:
+    return Receipt(
+        intake.intake_id, intake.request_id, intake.fingerprint, intake.fingerprint_version, replayed=False
+    )

@@ -1,0 +1,178 @@
+"""The queue of intakes that are not leads yet: draining it, setting bad ones apart, and telling how long it is."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from leadgen.domain.backoff import delay_seconds, is_last
+from leadgen.errors import LeadgenError
+from leadgen.store import faults
+from leadgen.store.connection import Connection, unavailable_when_broken
+from leadgen.store.queries import load
+
+BATCH: Final = 500  # about 20 ms of work: large enough to share the commit, small enough to stop between two
+COUNT_MOST: Final = 100_000  # counting further takes longer than anybody who looks at a gauge should wait
+
+_SQL: Final = load("intake_queue")
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What became of a batch: intakes that are leads now, that try again later, and that were given up."""
+
+    leads: int = 0
+    put_off: int = 0
+    buried: int = 0
+
+    @property
+    def taken(self) -> int:
+        """How many left the head of the queue; fewer than asked for means that nothing claimable is left."""
+        return self.leads + self.put_off + self.buried
+
+    def __add__(self, other: "Drained") -> "Drained":
+        return Drained(self.leads + other.leads, self.put_off + other.put_off, self.buried + other.buried)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The state of the queue. `waiting` is exact up to COUNT_MOST."""
+
+    waiting: int
+    oldest_age_seconds: float
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    intake_id: UUID
+    attempts: int
+
+
+@contextmanager
+def own_words() -> Iterator[None]:
+    """Say in this project's words that a statement failed for no row's fault: the driver's may quote one."""
+    try:
+        with unavailable_when_broken():
+            yield
+    except psycopg.Error as error:
+        raise LeadgenError(
+            "queue",
+            f"PostgreSQL refused the statement (SQLSTATE {error.sqlstate or 'none'})",
+            "compare the schema with this release: `leadgen migrate --dry-run`",
+        ) from error
+
+
+def drain_batch(connection: Connection, most: int = BATCH) -> int:
+    """Turn up to `most` claimable intakes into leads and return how many, in one statement.
+
+    It is all or nothing: one bad row fails the batch with the driver's own error.
+    """
+    return _drain(connection, None, most, prepare=True)
+
+
+def drain_with_suspects(connection: Connection, most: int = BATCH) -> Drained:
+    """Drain a batch; when a row's data makes it fail, set that row apart and drain the others.
+
+    Raises DatabaseUnavailable, and LeadgenError when the schema is not what this release expects. Neither counts
+    as an attempt.
+    """
+    with own_words():
+        try:
+            return Drained(leads=drain_batch(connection, most))
+        except psycopg.Error as error:
+            if not faults.is_row(error):
+                raise
+        with connection.transaction():
+            return _drain_suspects(connection, most)
+
+
+def has_overdue(connection: Connection, older_than_seconds: float) -> bool:
+    """Whether a claimable intake has been left alone for longer than this."""
+    with own_words():
+        row = connection.execute(_SQL["has_overdue"], [older_than_seconds]).fetchone()
+    return row == (True,)
+
+
+def backlog(connection: Connection) -> Backlog:
+    with connection.cursor(row_factory=class_row(Backlog)) as cursor:
+        row = cursor.execute(_SQL["measure_backlog"], [COUNT_MOST]).fetchone()
+    return row or Backlog(0, 0.0, 0)
+
+
+def notify(connection: Connection) -> None:
+    """Ring through PostgreSQL: wakes the sweeper when this transaction commits."""
+    connection.execute(_SQL["notify"])
+
+
+def listen(connection: Connection) -> None:
+    """Hear of rings on this connection from now on."""
+    with unavailable_when_broken():
+        connection.execute(_SQL["listen"])
+
+
+def wait_for_ring(connection: Connection, seconds: float) -> bool:
+    """Wait on a connection that listens; whether it rang."""
+    with unavailable_when_broken():
+        return bool(list(connection.notifies(timeout=seconds, stop_after=1)))
+
+
+def _drain(connection: Connection, only: list[UUID] | None, most: int, *, prepare: bool) -> int:
+    rows = connection.execute(_SQL["drain_batch"], {"only": only, "most": most}, prepare=prepare)
+    return sum(count for (count,) in rows)
+
+
+def _drain_suspects(connection: Connection, most: int) -> Drained:
+    """Halve the claimed batch down to the rows at fault; held locks keep other drainers away from it."""
+    with connection.cursor(row_factory=class_row(_Suspect)) as cursor:
+        suspects = cursor.execute(_SQL["claim_suspects"], [most]).fetchall()
+    at_fault = list(_halve(connection, suspects))
+    buried = sum(_set_apart(connection, suspect, reason) for suspect, reason in at_fault)
+    return Drained(len(suspects) - len(at_fault), len(at_fault) - buried, buried)
+
+
+def _halve(connection: Connection, suspects: Sequence[_Suspect]) -> Iterator[tuple[_Suspect, str]]:
+    """Drain all of them but those at fault, which come back with the reason."""
+    reason = _fault_of(connection, suspects)
+    if reason is None:
+        return
+    if len(suspects) == 1:
+        yield suspects[0], reason
+        return
+    middle = len(suspects) // 2
+    yield from _halve(connection, suspects[:middle])
+    yield from _halve(connection, suspects[middle:])
+
+
+def _fault_of(connection: Connection, suspects: Sequence[_Suspect]) -> str | None:
+    """Drain exactly these, or none of them and tell why."""
+    try:
+        with connection.transaction():
+            # Not prepared: a plan for these very ids goes by index, a general one reads the queue from its head.
+            _drain(connection, [suspect.intake_id for suspect in suspects], len(suspects), prepare=False)
+    except psycopg.Error as error:
+        if not faults.is_row(error):
+            raise
+        return _reason(error)
+    return None
+
+
+def _set_apart(connection: Connection, suspect: _Suspect, reason: str) -> bool:
+    """Put it off or, after the last attempt, bury it; whether it was buried."""
+    attempts = suspect.attempts + 1
+    if is_last(attempts):
+        connection.execute(_SQL["bury"], [suspect.intake_id, reason])
+    else:
+        connection.execute(_SQL["put_off"], [delay_seconds(attempts), reason, suspect.intake_id])
+    return is_last(attempts)
+
+
+def _reason(error: psycopg.Error) -> str:
+    """Why a row failed, without the driver's message, which quotes the row."""
+    names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
+    kind = type(error).__name__
+    return " ".join(part for part in (error.sqlstate, kind, *names) if part)

@@ -1,0 +1,114 @@
+-- The whole schema as the migrations leave it, for reading. A test holds the two equal; nothing runs this file.
+
+CREATE SCHEMA app;
+
+-- Which migrations ran, and that their text has not changed since.
+CREATE TABLE app.schema_migrations (
+    version    text PRIMARY KEY,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Everything a 202 was said for. Insert-only; the unique pair answers a repeated key for ever.
+CREATE TABLE app.intake_jobs (
+    intake_id           uuid PRIMARY KEY,
+    request_id          uuid NOT NULL,
+    client_id           text NOT NULL,
+    idempotency_key     text,
+    fingerprint         bytea NOT NULL,
+    fingerprint_version smallint NOT NULL,
+    payload             jsonb NOT NULL,
+    email               text,
+    phone_e164          text,
+    created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (client_id, idempotency_key)
+);
+
+-- A row is an intake that has to become a lead.
+CREATE TABLE app.intake_queue (
+    intake_id    uuid PRIMARY KEY,
+    available_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attempts     smallint NOT NULL DEFAULT 0,
+    last_error   text
+) WITH (
+    autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_analyze_threshold = 50000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- What the company works with: one row for each lead.
+CREATE TABLE app.leads (
+    lead_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name              text NOT NULL,
+    email             text,
+    phone_e164        text,
+    preferred_channel text NOT NULL,
+    service           text NOT NULL,
+    timeline          text NOT NULL,
+    city              text NOT NULL,
+    state             text NOT NULL,
+    postal_code       text NOT NULL,
+    details           text NOT NULL,
+    starts_on         date,
+    headcount         integer,
+    attribution       jsonb,
+    payload           jsonb NOT NULL,
+    created_at        timestamptz NOT NULL DEFAULT now(),
+    intake_id         uuid UNIQUE,
+    request_id        uuid,
+    client_id         text,
+    idempotency_key   text,
+    received_at       timestamptz,
+    CONSTRAINT leads_can_be_answered CHECK (email IS NOT NULL OR phone_e164 IS NOT NULL)
+);
+
+CREATE INDEX leads_created_at ON app.leads (created_at);
+
+-- What a person agreed to, as it was shown to them. Evidence: rows are added and never changed.
+CREATE TABLE app.consents (
+    intake_id    uuid NOT NULL,
+    position     integer NOT NULL,
+    channel      text NOT NULL,
+    granted      boolean NOT NULL,
+    text_version text NOT NULL,
+    text_sha256  text NOT NULL,
+    given_at     timestamptz NOT NULL,
+    page_url     text NOT NULL,
+    recorded_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (intake_id, position)
+);
+
+-- Intakes that could not become a lead after every attempt. A person replays or discards them.
+CREATE TABLE app.dead_jobs (
+    intake_id    uuid PRIMARY KEY REFERENCES app.intake_jobs,
+    attempts     smallint NOT NULL,
+    reason       text NOT NULL,
+    died_at      timestamptz NOT NULL DEFAULT now(),
+    discarded_at timestamptz
+);
+
+-- Who replayed or discarded which job, and why. Rows are added and never changed.
+CREATE TABLE app.job_audit (
+    audit_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL DEFAULT now(),
+    actor     text NOT NULL,
+    action    text NOT NULL CHECK (action IN ('replay', 'discard')),
+    intake_id uuid NOT NULL,
+    reason    text NOT NULL
+);
+
+-- The last sign of life of each service, and the probe that shows that the database takes writes.
+CREATE TABLE app.heartbeats (
+    service text PRIMARY KEY,
+    beat_at timestamptz NOT NULL DEFAULT now(),
+    release text NOT NULL
+);
+
+-- The application adds evidence but never changes it, and changes no schema; `motorcade_ro` only reads.
+GRANT USAGE ON SCHEMA app TO motorcade_app, motorcade_ro;
+GRANT SELECT ON ALL TABLES IN SCHEMA app TO motorcade_ro;
+GRANT SELECT ON app.schema_migrations TO motorcade_app;
+GRANT SELECT, INSERT ON app.leads, app.consents, app.intake_jobs, app.job_audit TO motorcade_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.intake_queue, app.dead_jobs TO motorcade_app;
+GRANT SELECT, INSERT, UPDATE ON app.heartbeats TO motorcade_app;

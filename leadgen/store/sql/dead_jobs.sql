@@ -1,0 +1,67 @@
+-- list_failed --
+-- Intakes that are dead and those that failed and will be tried again, oldest first; discarded ones on demand.
+SELECT intake_id, job.client_id, failed.state, failed.attempts, failed.reason, failed.at
+FROM (
+    SELECT intake_id, 'retrying' AS state, attempts, last_error AS reason, available_at AS at
+    FROM app.intake_queue
+    WHERE attempts > 0
+    UNION ALL
+    SELECT
+        intake_id, CASE WHEN discarded_at IS NULL THEN 'dead' ELSE 'discarded' END, attempts, reason,
+        coalesce(discarded_at, died_at)
+    FROM app.dead_jobs
+    WHERE discarded_at IS NULL OR %(discarded)s
+) AS failed
+JOIN app.intake_jobs AS job USING (intake_id)
+ORDER BY intake_id
+LIMIT %(most)s
+
+-- list_dead --
+-- The ids of all that a person has not dealt with yet.
+SELECT intake_id FROM app.dead_jobs WHERE discarded_at IS NULL ORDER BY intake_id
+
+-- get_job --
+-- One intake and how far it is.
+SELECT
+    intake_id, job.request_id, job.client_id, job.created_at AS received_at,
+    CASE
+        WHEN lead.intake_id IS NOT NULL THEN 'done'
+        WHEN dead.discarded_at IS NOT NULL THEN 'discarded'
+        WHEN dead.intake_id IS NOT NULL THEN 'dead'
+        WHEN queued.attempts > 0 THEN 'retrying'
+        ELSE 'queued'
+    END AS state,
+    coalesce(dead.attempts, queued.attempts, 0) AS attempts,
+    coalesce(dead.reason, queued.last_error) AS reason,
+    coalesce(lead.created_at, dead.discarded_at, dead.died_at) AS finished_at,
+    job.payload
+FROM app.intake_jobs AS job
+LEFT JOIN app.intake_queue AS queued USING (intake_id)
+LEFT JOIN app.dead_jobs AS dead USING (intake_id)
+LEFT JOIN app.leads AS lead USING (intake_id)
+WHERE intake_id = %s
+
+-- list_audit --
+-- What people did to one intake, in order.
+SELECT at, actor, action, reason FROM app.job_audit WHERE intake_id = %s ORDER BY audit_id
+
+-- replay --
+-- Put a dead intake back into the queue and record who did; returns it, or nothing when it is not dead.
+WITH revived AS (
+    DELETE FROM app.dead_jobs WHERE intake_id = %(intake_id)s AND discarded_at IS NULL RETURNING intake_id
+), queued AS (
+    INSERT INTO app.intake_queue (intake_id) SELECT intake_id FROM revived
+)
+INSERT INTO app.job_audit (actor, action, intake_id, reason)
+SELECT %(actor)s, 'replay', intake_id, %(reason)s FROM revived
+RETURNING intake_id
+
+-- discard --
+-- Close a dead intake's case without a lead and record who did; returns it, or nothing when it is not dead.
+WITH closed AS (
+    UPDATE app.dead_jobs SET discarded_at = now() WHERE intake_id = %(intake_id)s AND discarded_at IS NULL
+    RETURNING intake_id
+)
+INSERT INTO app.job_audit (actor, action, intake_id, reason)
+SELECT %(actor)s, 'discard', intake_id, %(reason)s FROM closed
+RETURNING intake_id

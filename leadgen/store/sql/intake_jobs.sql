@@ -1,0 +1,51 @@
+-- insert_intakes --
+-- Accept a batch: an intake and its queue entry for each row whose id and key are new. Waits for a concurrent
+-- writer of the same key; returns the ids that this statement stored. Parameters in binary: as text, each quote of
+-- a payload would have to be escaped.
+WITH stored AS (
+    INSERT INTO app.intake_jobs (
+        intake_id, request_id, client_id, idempotency_key, fingerprint, fingerprint_version, payload, email, phone_e164
+    )
+    SELECT intake_id, request_id, client_id, idempotency_key, fingerprint, fingerprint_version, payload::jsonb, email,
+        phone_e164
+    FROM unnest(
+        %b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::bytea[], %b::smallint[], %b::text[], %b::text[], %b::text[]
+    ) AS new (
+        intake_id, request_id, client_id, idempotency_key, fingerprint, fingerprint_version, payload, email, phone_e164
+    )
+    ON CONFLICT DO NOTHING
+    RETURNING intake_id
+), queued AS (
+    INSERT INTO app.intake_queue (intake_id) SELECT intake_id FROM stored
+)
+SELECT intake_id FROM stored
+
+-- lock_tables --
+-- Wait for the tables before waiting for a key, so that a lock timeout after this line means that the key is held.
+LOCK TABLE app.intake_jobs, app.intake_queue IN ROW EXCLUSIVE MODE
+
+-- find_by_keys --
+-- What is stored under each (client, key) of a batch; keys that nobody used have no row.
+SELECT client_id, idempotency_key, intake_id, request_id, fingerprint, fingerprint_version
+FROM app.intake_jobs
+JOIN unnest(%s::text[], %s::text[]) AS wanted (client_id, idempotency_key) USING (client_id, idempotency_key)
+
+-- find_stored --
+-- Which of these intakes are stored: the answer to a commit whose reply was lost.
+SELECT intake_id FROM app.intake_jobs WHERE intake_id = ANY (%s::uuid[])
+
+-- get_submission --
+-- One intake of one client and how far it is. Its queue entry goes in the transaction that brings its lead.
+SELECT
+    CASE
+        WHEN lead.intake_id IS NOT NULL THEN 'done'
+        WHEN dead.intake_id IS NOT NULL THEN 'dead'
+        ELSE 'queued'
+    END AS status,
+    job.request_id,
+    job.created_at AS received_at,
+    coalesce(lead.created_at, dead.died_at) AS finished_at
+FROM app.intake_jobs AS job
+LEFT JOIN app.leads AS lead USING (intake_id)
+LEFT JOIN app.dead_jobs AS dead USING (intake_id)
+WHERE job.intake_id = %s AND job.client_id = %s

@@ -1,0 +1,124 @@
+"""The outbox as a test fills and inspects it."""
+
+import json
+from copy import deepcopy
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+from leadgen.domain.intake_id import uuid7
+from leadgen.store.connection import connect
+from leadgen.store.intakes import Intake, accept
+from tests.conftest import Database
+
+PAYLOAD: dict[str, Any] = {
+    "contact": {"name": "Ann Example", "email": "Ann@Example.com", "preferred_channel": "email"},
+    "request": {
+        "service": "roofing",
+        "timeline": "this-month",
+        "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
+        "details": "The roof leaks.",
+        "starts_on": "2026-12-01",
+        "headcount": 4,
+    },
+    "attribution": {"utm_source": "newsletter"},
+    "consent": [
+        {
+            "channel": "email",
+            "granted": True,
+            "text_version": "2026-01",
+            "text_sha256": "a" * 64,
+            "at": "2026-01-20T10:00:00+01:00",
+            "page_url": "https://example.com/quote",
+        }
+    ],
+}
+
+
+def payload_with(**changes: object) -> dict[str, Any]:
+    """PAYLOAD with other values in its request; None takes a value away."""
+    payload = deepcopy(PAYLOAD)
+    payload["request"] |= changes
+    payload["request"] = {name: value for name, value in payload["request"].items() if value is not None}
+    return payload
+
+
+class Outbox:
+    """What the API has stored; `app` is the application's connection, `owner` may do anything."""
+
+    def __init__(self, database: Database) -> None:
+        self.url = database.app_url
+        self.app = connect(database.app_url, "tests")
+        self.owner = connect(database.owner_url, "tests")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.app.close()
+        self.owner.close()
+
+    def accept(self, *payloads: dict[str, Any]) -> list[UUID]:
+        """Store intakes as the API does and return their ids."""
+        intakes = [
+            Intake(
+                intake_id=uuid7(),
+                request_id=uuid4(),
+                client_id="wordpress",
+                idempotency_key=None,
+                fingerprint=b"\0" * 32,
+                fingerprint_version=1,
+                payload=json.dumps(payload),
+                email="ann@example.com",
+                phone_e164=None,
+            )
+            for payload in payloads
+        ]
+        accept(self.app, intakes)
+        return [intake.intake_id for intake in intakes]
+
+    def accept_many(self, count: int) -> list[UUID]:
+        return self.accept(*[PAYLOAD] * count)
+
+    def leads(self) -> list[UUID]:
+        """One id for each row, in the order of the ids."""
+        return self._ids("SELECT intake_id FROM app.leads ORDER BY intake_id")
+
+    def queued(self) -> list[UUID]:
+        return self._ids("SELECT intake_id FROM app.intake_queue ORDER BY intake_id")
+
+    def dead(self) -> list[UUID]:
+        return self._ids("SELECT intake_id FROM app.dead_jobs ORDER BY intake_id")
+
+    def attempts(self) -> dict[UUID, tuple[int, str | None]]:
+        """Of each queued intake, the failed attempts and the last error."""
+        rows = self.owner.execute("SELECT intake_id, attempts, last_error FROM app.intake_queue")
+        return {intake_id: (attempts, error) for intake_id, attempts, error in rows}
+
+    def end_rests(self) -> None:
+        """As if the time until the next attempt had passed."""
+        self.owner.execute("UPDATE app.intake_queue SET available_at = now()")
+
+    def age(self, seconds: float) -> None:
+        """As if all queued intakes had come so much earlier."""
+        self.owner.execute(
+            "UPDATE app.intake_queue SET available_at = available_at - make_interval(secs => %s)", [seconds]
+        )
+
+    def waits_for_lock(self, service: str) -> bool:
+        """Whether a session of this service stands in the middle of a statement, held up by a lock."""
+        row = self.app.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+            " AND datname = current_database()",
+            [f"leadgen-{service}"],
+        ).fetchone()
+        return row != (0,)
+
+    def sessions(self, service: str) -> int:
+        rows = self.app.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()",
+            [f"leadgen-{service}"],
+        ).fetchall()
+        return len(rows)
+
+    def _ids(self, query: str) -> list[UUID]:
+        return [intake_id for (intake_id,) in self.owner.execute(query)]

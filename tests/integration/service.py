@@ -1,0 +1,54 @@
+"""A service of ours as a process of its own, started by its command."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+STOPS_SECONDS = 10
+
+
+class Service:
+    """`leadgen <command>`, killed at the end of the block if it still runs; its output is in `log`."""
+
+    def __init__(self, directory: Path, *command: str, **settings: str) -> None:
+        self._file = directory / f"{command[0]}-{time.monotonic_ns()}.log"
+        with self._file.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "leadgen", *command],
+                cwd=directory,
+                env={"PATH": os.environ["PATH"]}
+                | {f"LEADGEN_{name.upper()}": text for name, text in settings.items()},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def log(self) -> str:
+        return self._file.read_text(encoding="utf-8")
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self) -> int:
+        return self.process.wait(STOPS_SECONDS)
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+    """Whether the condition came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True

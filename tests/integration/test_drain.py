@@ -1,0 +1,325 @@
+"""Intakes become leads: once each, whole, and never held up by a bad neighbour."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from leadgen.domain.backoff import MAX_ATTEMPTS
+from leadgen.errors import DatabaseUnavailable, LeadgenError
+from leadgen.jobs.drain import drain_batches, run_once
+from leadgen.store import connection as connections
+from leadgen.store import queue
+from leadgen.store.connection import Limits, connect
+from leadgen.store.queue import BATCH, Backlog, Drained
+from tests.conftest import Database
+from tests.integration.outbox import PAYLOAD, Outbox, payload_with
+from tests.integration.service import until
+
+NOT_A_NUMBER = payload_with(headcount="ten")
+NO_SUCH_DAY = payload_with(starts_on="2026-02-30")
+WITHOUT_DETAILS = payload_with(details=None)
+
+
+@pytest.fixture
+def outbox(database: Database) -> Iterator[Outbox]:
+    with Outbox(database) as outbox:
+        yield outbox
+
+
+def test_a_lead_has_everything_that_the_intake_had(outbox: Outbox) -> None:
+    (intake_id,) = outbox.accept(PAYLOAD)
+    assert queue.drain_batch(outbox.app) == 1
+    lead = outbox.owner.cursor(row_factory=dict_row).execute("SELECT * FROM app.leads").fetchone()
+    job = outbox.owner.cursor(row_factory=dict_row).execute("SELECT * FROM app.intake_jobs").fetchone()
+    assert lead is not None
+    assert job is not None
+    assert isinstance(lead.pop("lead_id"), int)
+    assert lead.pop("created_at") >= lead["received_at"]
+    assert lead == {
+        "intake_id": intake_id,
+        "request_id": job["request_id"],
+        "client_id": "wordpress",
+        "idempotency_key": None,
+        "name": "Ann Example",
+        "email": "ann@example.com",
+        "phone_e164": None,
+        "preferred_channel": "email",
+        "service": "roofing",
+        "timeline": "this-month",
+        "city": "Austin",
+        "state": "TX",
+        "postal_code": "78701",
+        "details": "The roof leaks.",
+        "starts_on": date(2026, 12, 1),
+        "headcount": 4,
+        "attribution": {"utm_source": "newsletter"},
+        "payload": PAYLOAD,
+        "received_at": job["created_at"],
+    }
+
+
+def test_what_is_optional_may_be_missing(outbox: Outbox) -> None:
+    payload = payload_with(starts_on=None, headcount=None)
+    del payload["attribution"], payload["consent"]
+    outbox.accept(payload)
+    assert queue.drain_batch(outbox.app) == 1
+    row = outbox.owner.execute("SELECT starts_on, headcount, attribution FROM app.leads").fetchone()
+    assert row == (None, None, None)
+    assert outbox.owner.execute("SELECT count(*) FROM app.consents").fetchone() == (0,)
+
+
+def test_consent_is_kept_as_it_was_given(outbox: Outbox) -> None:
+    payload = PAYLOAD | {
+        "consent": PAYLOAD["consent"] + [PAYLOAD["consent"][0] | {"channel": "sms", "granted": False}]
+    }
+    (intake_id,) = outbox.accept(payload)
+    queue.drain_batch(outbox.app)
+    rows = outbox.owner.execute(
+        "SELECT intake_id, position, channel, granted, text_version, text_sha256, given_at, page_url"
+        " FROM app.consents ORDER BY position"
+    ).fetchall()
+    given_at = datetime(2026, 1, 20, 9, tzinfo=UTC)
+    rest = ("2026-01", "a" * 64, given_at, "https://example.com/quote")
+    assert rows == [(intake_id, 1, "email", True, *rest), (intake_id, 2, "sms", False, *rest)]
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE app.consents SET granted = false", "DELETE FROM app.consents", "TRUNCATE app.consents"]
+)
+def test_the_application_cannot_change_a_consent(outbox: Outbox, statement: str) -> None:
+    outbox.accept(PAYLOAD)
+    queue.drain_batch(outbox.app)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        outbox.app.execute(statement)
+    assert outbox.owner.execute("SELECT granted FROM app.consents").fetchall() == [(True,)]
+
+
+def test_two_drainers_at_once_make_each_lead_exactly_once(outbox: Outbox) -> None:
+    accepted = sorted(i for _ in range(8) for i in outbox.accept_many(250))
+    shares = [0, 0]
+    start = threading.Barrier(2)
+
+    def drain(number: int) -> None:
+        with connect(outbox.url, "tests") as connection:
+            start.wait()
+            while taken := queue.drain_batch(connection, most=37):
+                shares[number] += taken
+
+    drainers = [threading.Thread(target=drain, args=[number]) for number in range(2)]
+    for drainer in drainers:
+        drainer.start()
+    for drainer in drainers:
+        drainer.join()
+    assert outbox.leads() == accepted
+    assert outbox.queued() == []
+    assert sum(shares) == len(accepted)
+    assert min(shares) > 0, "one drainer did it all: they never met"
+
+
+def test_an_intake_that_is_queued_again_makes_no_second_lead(outbox: Outbox) -> None:
+    (intake_id,) = outbox.accept(PAYLOAD)
+    queue.drain_batch(outbox.app)
+    outbox.owner.execute("INSERT INTO app.intake_queue (intake_id) VALUES (%s)", [intake_id])
+    assert queue.drain_batch(outbox.app) == 1
+    assert outbox.leads() == [intake_id]
+    assert outbox.queued() == []
+    assert outbox.owner.execute("SELECT count(*) FROM app.consents").fetchone() == (1,)
+
+
+def test_a_batch_takes_the_oldest_first(outbox: Outbox) -> None:
+    accepted = outbox.accept_many(5)
+    assert queue.drain_batch(outbox.app, most=2) == 2
+    assert outbox.leads() == accepted[:2]
+
+
+def test_rows_that_somebody_else_holds_are_left_to_them(outbox: Outbox) -> None:
+    held, *free = outbox.accept_many(3)
+    with outbox.owner.transaction():
+        outbox.owner.execute("SELECT FROM app.intake_queue WHERE intake_id = %s FOR UPDATE", [held])
+        assert queue.drain_batch(outbox.app) == 2
+        assert outbox.leads() == free
+    assert outbox.queued() == [held]
+
+
+def test_one_bad_row_among_500_holds_up_none_of_the_others(outbox: Outbox) -> None:
+    good = outbox.accept_many(250)
+    (bad,) = outbox.accept(NOT_A_NUMBER)
+    good += outbox.accept_many(249)
+    assert queue.drain_with_suspects(outbox.app) == Drained(leads=499, put_off=1)
+    assert outbox.leads() == good
+    assert outbox.attempts() == {bad: (1, "22P02 InvalidTextRepresentation")}
+
+
+def test_a_bad_row_rests_before_it_is_tried_again(outbox: Outbox) -> None:
+    outbox.accept(NOT_A_NUMBER)
+    assert queue.drain_with_suspects(outbox.app).put_off == 1
+    assert queue.drain_with_suspects(outbox.app) == Drained()
+    outbox.end_rests()
+    assert queue.drain_with_suspects(outbox.app).put_off == 1
+
+
+def test_a_bad_row_dies_after_the_last_attempt_with_its_reason(outbox: Outbox) -> None:
+    (bad,) = outbox.accept(WITHOUT_DETAILS)
+    for attempt in range(1, MAX_ATTEMPTS):
+        assert queue.drain_with_suspects(outbox.app) == Drained(put_off=1), attempt
+        outbox.end_rests()
+    assert queue.drain_with_suspects(outbox.app) == Drained(buried=1)
+    assert outbox.queued() == []
+    rows = outbox.owner.execute("SELECT intake_id, attempts, reason, discarded_at FROM app.dead_jobs").fetchall()
+    assert rows == [(bad, MAX_ATTEMPTS, "23502 NotNullViolation leads details", None)]
+
+
+def test_every_bad_row_of_a_batch_is_found_and_has_its_own_reason(outbox: Outbox) -> None:
+    bad = outbox.accept(NOT_A_NUMBER, NO_SUCH_DAY, PAYLOAD, WITHOUT_DETAILS, PAYLOAD, PAYLOAD, NOT_A_NUMBER)
+    good = [bad.pop(5), bad.pop(4), bad.pop(2)]
+    good += outbox.accept_many(90)
+    assert queue.drain_with_suspects(outbox.app) == Drained(leads=93, put_off=4)
+    assert outbox.leads() == sorted(good)
+    assert [outbox.attempts()[intake_id] for intake_id in bad] == [
+        (1, "22P02 InvalidTextRepresentation"),
+        (1, "22008 DatetimeFieldOverflow"),
+        (1, "23502 NotNullViolation leads details"),
+        (1, "22P02 InvalidTextRepresentation"),
+    ]
+
+
+def test_a_batch_of_nothing_but_bad_rows_is_put_off_whole(outbox: Outbox) -> None:
+    outbox.accept(*[NO_SUCH_DAY] * 64)
+    assert queue.drain_with_suspects(outbox.app) == Drained(put_off=64)
+
+
+def test_a_reason_quotes_nothing_that_a_person_wrote(outbox: Outbox) -> None:
+    outbox.owner.execute("ALTER TABLE app.leads ADD CONSTRAINT no_ann CHECK (name NOT LIKE 'Ann%')")
+    outbox.accept(payload_with(headcount="Ann's secret"), PAYLOAD)
+    queue.drain_with_suspects(outbox.app)
+    reasons = sorted(str(error) for _, error in outbox.attempts().values())
+    assert reasons == ["22P02 InvalidTextRepresentation", "23514 CheckViolation leads no_ann"]
+
+
+def test_missing_rights_are_no_attempt_and_are_told_in_our_words(outbox: Outbox) -> None:
+    (intake_id,) = outbox.accept(PAYLOAD)
+    outbox.owner.execute("REVOKE INSERT ON app.leads FROM motorcade_app")
+    with pytest.raises(LeadgenError) as caught:
+        queue.drain_with_suspects(outbox.app)
+    assert str(caught.value) == (
+        "queue: PostgreSQL refused the statement (SQLSTATE 42501);"
+        " compare the schema with this release: `leadgen migrate --dry-run`"
+    )
+    assert outbox.attempts() == {intake_id: (0, None)}
+
+
+def test_waiting_too_long_for_a_lock_is_no_attempt(outbox: Outbox) -> None:
+    (intake_id,) = outbox.accept(PAYLOAD)
+    with outbox.owner.transaction(), connect(outbox.url, "tests", Limits(lock_ms=50)) as impatient:
+        outbox.owner.execute("LOCK TABLE app.leads")
+        with pytest.raises(DatabaseUnavailable):
+            queue.drain_with_suspects(impatient)
+    assert outbox.attempts() == {intake_id: (0, None)}
+    assert queue.drain_with_suspects(outbox.app).leads == 1
+
+
+def test_a_fault_of_the_server_while_suspects_are_halved_is_no_attempt(outbox: Outbox) -> None:
+    outbox.owner.execute(
+        """
+        CREATE FUNCTION app.fail() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (SELECT count(*) FROM new_leads) > 1 THEN
+                RAISE EXCEPTION 'a row is at fault';
+            END IF;
+            RAISE disk_full;
+        END $$;
+        CREATE TRIGGER fail AFTER INSERT ON app.leads REFERENCING NEW TABLE AS new_leads
+        FOR EACH STATEMENT EXECUTE FUNCTION app.fail();
+        """
+    )
+    accepted = outbox.accept_many(4)
+    with pytest.raises(DatabaseUnavailable):
+        queue.drain_with_suspects(outbox.app)
+    assert outbox.attempts() == dict.fromkeys(accepted, (0, None))
+    assert outbox.leads() == []
+
+
+def test_a_drainer_that_loses_its_connection_in_mid_batch_leaves_everything_as_it_was(outbox: Outbox) -> None:
+    accepted = outbox.accept_many(3)
+    failures: list[Exception] = []
+    victim = connect(outbox.url, "victim")
+
+    def drain() -> None:
+        try:
+            queue.drain_with_suspects(victim)
+        except DatabaseUnavailable as error:
+            failures.append(error)
+
+    drainer = threading.Thread(target=drain)
+    with outbox.owner.transaction():
+        outbox.owner.execute("LOCK TABLE app.leads")
+        drainer.start()
+        assert until(lambda: outbox.waits_for_lock("victim"))
+        outbox.app.execute("SELECT pg_terminate_backend(%s)", [victim.info.backend_pid])
+        drainer.join()
+    victim.close()
+    assert len(failures) == 1
+    assert outbox.attempts() == dict.fromkeys(accepted, (0, None))
+    assert queue.drain_batch(outbox.app) == 3
+
+
+def test_a_clock_that_was_set_back_holds_no_lead_up(outbox: Outbox) -> None:
+    outbox.accept(PAYLOAD)
+    outbox.age(seconds=-3600)
+    assert queue.has_overdue(outbox.app, older_than_seconds=2)
+    assert queue.drain_batch(outbox.app) == 1
+
+
+def test_only_what_could_have_been_claimed_for_a_while_is_overdue(outbox: Outbox) -> None:
+    assert not queue.has_overdue(outbox.app, older_than_seconds=2)
+    outbox.accept(NOT_A_NUMBER)
+    assert not queue.has_overdue(outbox.app, older_than_seconds=2)
+    outbox.age(seconds=3)
+    assert queue.has_overdue(outbox.app, older_than_seconds=2)
+    queue.drain_with_suspects(outbox.app)
+    assert not queue.has_overdue(outbox.app, older_than_seconds=0), "it rests"
+
+
+def test_the_backlog_tells_how_many_wait_since_when_and_how_many_died(outbox: Outbox) -> None:
+    assert queue.backlog(outbox.app) == Backlog(0, 0.0, 0)
+    first, *_ = outbox.accept_many(3)
+    outbox.owner.execute(
+        "UPDATE app.intake_jobs SET created_at = now() - interval '1 minute' WHERE intake_id = %s", [first]
+    )
+    outbox.owner.execute("INSERT INTO app.dead_jobs (intake_id, attempts, reason) VALUES (%s, 8, 'x')", [first])
+    backlog = queue.backlog(outbox.app)
+    assert (backlog.waiting, backlog.dead) == (3, 1)
+    assert 60 <= backlog.oldest_age_seconds < 90
+    outbox.owner.execute("UPDATE app.dead_jobs SET discarded_at = now()")
+    assert queue.backlog(outbox.app).dead == 0
+
+
+def test_a_job_drains_batch_after_batch_until_the_queue_is_empty(
+    database: Database, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "leadgen.jobs.drain")
+    for _ in range(3):
+        outbox.accept_many(400)
+    outbox.accept(NOT_A_NUMBER)
+    pool = connections.Database(database.app_url, "tests")
+    assert run_once(pool) == Drained(leads=1200, put_off=1)
+    assert run_once(pool) == Drained()
+    pool.close()
+    fields = [vars(record)["leadgen_fields"] for record in caplog.records]
+    assert fields == [
+        {"leads": 500, "put_off": 0, "buried": 0},
+        {"leads": 500, "put_off": 0, "buried": 0},
+        {"leads": 200, "put_off": 1, "buried": 0},
+    ]
+
+
+def test_a_caller_may_stop_between_two_batches(outbox: Outbox) -> None:
+    for _ in range(3):
+        outbox.accept_many(BATCH)
+    assert next(drain_batches(outbox.app)) == Drained(leads=BATCH)
+    assert len(outbox.queued()) == 2 * BATCH
