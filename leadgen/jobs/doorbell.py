@@ -1,0 +1,120 @@
+"""The doorbell over Redis: ringing it costs the caller a flag, and a background thread does the rest.
+
+When Redis cannot be rung the thread rings through PostgreSQL, which wakes the sweeper instead of a worker.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from redis import RedisError
+
+from leadgen.errors import LeadgenError
+from leadgen.jobs.breaker import Breaker
+from leadgen.jobs.rq_bell import RqBell
+from leadgen.log import event
+
+RING_GAP_SECONDS: Final = 0.02  # rings closer than this become one: a drain takes as long anyway
+STATUS_KEPT_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 1.0
+
+_DOWN: Final = {"redis": "down", "worker": "down"}
+
+_log = logging.getLogger(__name__)
+
+
+class RedisDoorbell:
+    """The doorbell of one process; satisfies `protocol.Doorbell`.
+
+    `notify` rings through PostgreSQL and may raise LeadgenError; `on_failure` counts what Redis did not take.
+    """
+
+    def __init__(
+        self, redis_url: str, notify: Callable[[], None], on_failure: Callable[[], None] = lambda: None
+    ) -> None:
+        self._bell = RqBell(redis_url)
+        self._breaker = Breaker()
+        self._notify = notify
+        self._on_failure = on_failure
+        self._rung = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._asking = threading.Lock()
+        self._status = _DOWN
+        self._status_until = 0.0
+
+    def ring(self) -> None:
+        self._rung.set()
+        # Started here and not in __init__: a thread does not survive the server's fork. After one, or should the
+        # thread have died of an error that nobody foresaw, is_alive() is false and the next ring starts another.
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+
+    def status(self) -> dict[str, str]:
+        """What Redis says now or said within the last second; callers who come together share one answer."""
+        with self._asking:
+            if time.monotonic() >= self._status_until:
+                self._status = self._ask()
+                self._status_until = time.monotonic() + STATUS_KEPT_SECONDS
+            return dict(self._status)
+
+    def close(self) -> None:
+        """Ring once more, for whatever was committed last, and stop."""
+        self._closing = True
+        self._rung.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+        self._bell.close()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._closing or (self._thread is not None and self._thread.is_alive()):
+                return
+            thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # No thread to be had: the sweeper finds the intake, and the next ring tries again.
+                self._on_failure()
+                return
+            self._thread = thread
+
+    def _run(self) -> None:
+        while True:
+            self._rung.wait()
+            # Cleared before ringing: an intake committed from here on sets it again.
+            self._rung.clear()
+            self._pass_on()
+            if self._closing and not self._rung.is_set():
+                return
+            time.sleep(RING_GAP_SECONDS)
+
+    def _pass_on(self) -> None:
+        if self._rang_redis():
+            return
+        self._on_failure()
+        try:
+            self._notify()
+        except LeadgenError as error:
+            event(_log, "ring_lost", level=logging.WARNING, reason=str(error))
+
+    def _rang_redis(self) -> bool:
+        if not self._breaker.closed:
+            return False
+        try:
+            self._bell.ring()
+        except (RedisError, OSError) as error:
+            event(_log, "redis_down", level=logging.WARNING, kind=type(error).__name__)
+            self._breaker.trip()
+            return False
+        self._breaker.reset()
+        return True
+
+    def _ask(self) -> dict[str, str]:
+        try:
+            return {"redis": "ok", "worker": "ok" if self._bell.has_worker() else "down"}
+        except (RedisError, OSError):
+            return _DOWN

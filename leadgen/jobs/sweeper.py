@@ -1,0 +1,102 @@
+"""The sweeper: drains what no worker did, straight from PostgreSQL, so that no lead depends on Redis."""
+
+import logging
+import time
+from typing import Final
+
+from leadgen.errors import LeadgenError
+from leadgen.jobs.drain import drain_batches
+from leadgen.log import event
+from leadgen.store import heartbeats, queue
+from leadgen.store.connection import Connection, connect
+
+SERVICE: Final = "sweeper"
+POLL_SECONDS: Final = 0.5  # also how long a stop can take while nothing happens
+OVERDUE_SECONDS: Final = 2.0  # what a worker would have drained by now, were it there
+BEAT_SECONDS: Final = 10.0
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 0.8
+
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Runs until `stop`, whatever becomes of PostgreSQL meanwhile."""
+
+    def __init__(self, database_url: str, release: str) -> None:
+        self._url = database_url
+        self._release = release
+        self._connection: Connection | None = None
+        self._next_beat = 0.0
+        self._pause = FIRST_PAUSE_SECONDS
+        self._trouble: str | None = None
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Finish the batch in hand and return from `run`; may be called by a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        event(_log, "sweeper_started", release=self._release)
+        while not self._stopping:
+            try:
+                self.run_once()
+                self._settle()
+            except LeadgenError as error:
+                self._recover(error)
+        self.close()
+        event(_log, "sweeper_stopped")
+
+    def run_once(self) -> int:
+        """Wait for a ring or the next poll, drain if there is reason to, and return how many leads that made."""
+        connection = self._connected()
+        with queue.own_words():
+            self._beat(connection)
+            if queue.wait_for_ring(connection, POLL_SECONDS) or queue.has_overdue(connection, OVERDUE_SECONDS):
+                return self._drain(connection)
+        return 0
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Connection:
+        """The connection; a new one drains at the next ring or poll, and hears rings from the start."""
+        if self._connection is None:
+            self._connection = connect(self._url, SERVICE)
+            queue.listen(self._connection)
+            self._next_beat = 0.0
+        return self._connection
+
+    def _beat(self, connection: Connection) -> None:
+        if time.monotonic() >= self._next_beat:
+            heartbeats.beat(connection, SERVICE, self._release)
+            self._next_beat = time.monotonic() + BEAT_SECONDS
+
+    def _drain(self, connection: Connection) -> int:
+        """Drain to the end of the queue, with signs of life between batches: a long backlog takes minutes."""
+        leads = 0
+        for batch in drain_batches(connection):
+            leads += batch.leads
+            self._beat(connection)
+            if self._stopping:
+                break
+        return leads
+
+    def _recover(self, error: LeadgenError) -> None:
+        """Start over with a new connection, after a pause that doubles up to a bound."""
+        if self._trouble != str(error):
+            self._trouble = str(error)
+            event(_log, "sweep_failed", level=logging.WARNING, reason=self._trouble)
+        self.close()
+        time.sleep(self._pause)
+        self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)
+
+    def _settle(self) -> None:
+        """The database answers: the next trouble is a new one."""
+        if self._trouble is not None:
+            event(_log, "sweep_recovered")
+        self._trouble = None
+        self._pause = FIRST_PAUSE_SECONDS

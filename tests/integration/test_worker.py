@@ -1,0 +1,204 @@
+"""RQ's own worker, run as `leadgen worker`: drains when it is rung for, and dies without harm."""
+
+import json
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+from rq import Queue
+from rq.registry import FailedJobRegistry
+
+from leadgen.cli import leadgen
+from leadgen.dev.redis import EmbeddedRedis
+from leadgen.jobs.doorbell import RedisDoorbell
+from leadgen.jobs.rq_bell import QUEUE
+from tests.conftest import Database
+from tests.integration.outbox import Outbox, payload_with
+from tests.integration.service import Service, until
+
+
+@pytest.fixture
+def outbox(database: Database) -> Iterator[Outbox]:
+    with Outbox(database) as outbox:
+        yield outbox
+
+
+@pytest.fixture
+def doorbell(redis_url: str) -> Iterator[RedisDoorbell]:
+    doorbell = RedisDoorbell(redis_url, lambda: pytest.fail("Redis was not used"))
+    yield doorbell
+    doorbell.close()
+
+
+@pytest.fixture
+def start_worker(outbox: Outbox, redis_url: str, tmp_path: Path) -> Callable[[], Service]:
+    return lambda: Service(tmp_path, "worker", database_url=outbox.url, redis_url=redis_url)
+
+
+def is_live(doorbell: RedisDoorbell) -> bool:
+    return doorbell.status()["worker"] == "ok"
+
+
+def test_the_command_line_is_the_stock_one() -> None:
+    result = CliRunner().invoke(leadgen, ["worker", "--print"])
+    assert shlex.split(result.output) == (
+        "rq worker -c leadgen.jobs.rq_settings -w rq.SimpleWorker -S json --max-jobs 1000 --worker-ttl 20 intake"
+    ).split(" ")
+
+
+def test_a_missing_setting_is_told_in_our_words() -> None:
+    result = CliRunner(env={"LEADGEN_REDIS_URL": None}).invoke(leadgen, ["worker"])
+    assert result.exit_code == 1
+    assert "LEADGEN_REDIS_URL is not set" in result.output
+
+
+def test_it_makes_leads_when_it_is_rung_for(
+    outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    with start_worker() as worker:
+        assert until(lambda: is_live(doorbell))
+        accepted = outbox.accept_many(3)
+        doorbell.ring()
+        assert until(lambda: outbox.leads() == accepted)
+        accepted += outbox.accept_many(2)
+        doorbell.ring()
+        assert until(lambda: outbox.leads() == accepted)
+        lines = [json.loads(line) for line in worker.log.splitlines()]
+    assert [(line["event"], line["leads"]) for line in lines] == [("drained", 3), ("drained", 2)]
+
+
+def test_more_than_one_job_may_take_is_drained_by_the_jobs_that_it_rings_for(
+    outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    accepted = [intake_id for _ in range(21) for intake_id in outbox.accept_many(500)]
+    with start_worker() as worker:
+        doorbell.ring()
+        assert until(lambda: outbox.leads() == accepted, seconds=30)
+        assert until(lambda: worker.log.count('"drained"') == 21)
+
+
+def test_killed_in_mid_batch_it_leaves_each_intake_to_become_exactly_one_lead(
+    outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    accepted = [intake_id for _ in range(4) for intake_id in outbox.accept_many(500)]
+    with start_worker() as worker:
+        with outbox.owner.transaction():
+            outbox.owner.execute("LOCK TABLE app.leads")
+            doorbell.ring()
+            assert until(lambda: outbox.waits_for_lock("worker"))
+            worker.send(signal.SIGKILL)
+            assert worker.exit_code() == -signal.SIGKILL
+        # PostgreSQL notices the dead client only when it answers: until then the batch may still commit.
+        assert until(lambda: not outbox.sessions("worker"))
+    assert len(outbox.queued()) + len(outbox.leads()) == len(accepted)
+    assert all(failure == (0, None) for failure in outbox.attempts().values()), "an interruption is no attempt"
+    with start_worker():
+        doorbell.ring()
+        assert until(lambda: outbox.leads() == accepted, seconds=20)
+    assert outbox.queued() == []
+
+
+def test_killed_again_and_again_at_any_moment_it_makes_each_lead_once(
+    outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    accepted = [intake_id for _ in range(20) for intake_id in outbox.accept_many(500)]
+    for _ in range(2):
+        drained = len(outbox.leads())
+        with start_worker() as worker:
+            doorbell.ring()
+            assert until(lambda drained=drained: len(outbox.leads()) > drained)
+            worker.send(signal.SIGKILL)
+        assert until(lambda: not outbox.sessions("worker"))
+    assert outbox.queued(), "the last kill came too late to interrupt anything"
+    with start_worker():
+        doorbell.ring()
+        assert until(lambda: outbox.leads() == accepted, seconds=30)
+
+
+def test_a_signal_lets_it_finish_the_job_in_hand_and_exit_0(
+    outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    accepted = outbox.accept_many(5)
+    with start_worker() as worker:
+        with outbox.owner.transaction():
+            outbox.owner.execute("LOCK TABLE app.leads")
+            doorbell.ring()
+            assert until(lambda: outbox.waits_for_lock("worker"))
+            worker.send(signal.SIGTERM)
+            time.sleep(0.2)
+            assert worker.process.poll() is None
+        assert worker.exit_code() == 0
+    assert outbox.leads() == accepted
+
+
+def test_a_signal_ends_an_idle_one_within_a_second(
+    doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    with start_worker() as worker:
+        assert until(lambda: is_live(doorbell))
+        time.sleep(0.2)
+        start = time.monotonic()
+        worker.send(signal.SIGTERM)
+        assert worker.exit_code() == 0
+        assert time.monotonic() - start < 1
+    assert until(lambda: not is_live(doorbell)), "it did not sign off"
+
+
+def test_a_postgres_that_is_away_fails_no_job_and_leaks_nothing(
+    own_postgres: Callable[..., Database], redis_url: str, doorbell: RedisDoorbell, tmp_path: Path
+) -> None:
+    database = own_postgres()
+    with Outbox(database) as outbox:
+        accepted = outbox.accept_many(2)
+    database.server.stop()
+    with Service(tmp_path, "worker", database_url=database.app_url, redis_url=redis_url) as worker:
+        doorbell.ring()
+        assert until(lambda: "drain_failed" in worker.log)
+        database.server.start()
+        with Outbox(database) as outbox:
+            assert until(lambda: _ring_until_led(doorbell, outbox) == accepted)
+        password = database.app_url.split(":")[2].split("@")[0]
+        assert password not in worker.log
+    queue = Queue(QUEUE, connection=Redis.from_url(redis_url))
+    assert FailedJobRegistry(queue=queue).count == 0
+
+
+def test_a_bad_row_is_logged_without_what_the_person_wrote(
+    outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    (bad,) = outbox.accept(payload_with(headcount="Ann's secret"))
+    with start_worker() as worker:
+        doorbell.ring()
+        assert until(lambda: "drained" in worker.log)
+        (line,) = [json.loads(line) for line in worker.log.splitlines()]
+    assert (line["level"], line["leads"], line["put_off"]) == ("warning", 0, 1)
+    assert "Ann" not in json.dumps(line)
+    assert outbox.attempts()[bad] == (1, "22P02 InvalidTextRepresentation")
+
+
+def test_a_wiped_redis_takes_no_lead_along(
+    outbox: Outbox, own_redis: Callable[[], EmbeddedRedis], tmp_path: Path
+) -> None:
+    redis = own_redis()
+    doorbell = RedisDoorbell(redis.url, lambda: pytest.fail("Redis was not used"))
+    accepted = outbox.accept_many(2)
+    doorbell.ring()
+    client = Redis.from_url(redis.url)
+    assert until(lambda: Queue(QUEUE, connection=client).count == 1)
+    client.flushall()
+    with Service(tmp_path, "worker", database_url=outbox.url, redis_url=redis.url):
+        accepted += outbox.accept_many(1)
+        doorbell.ring()
+        assert until(lambda: outbox.leads() == accepted)
+    doorbell.close()
+
+
+def _ring_until_led(doorbell: RedisDoorbell, outbox: Outbox) -> list[object]:
+    doorbell.ring()
+    time.sleep(0.2)
+    return list(outbox.leads())
