@@ -1,0 +1,73 @@
+"""What the API answers, as JSON Schema: the views write these, OpenAPI shows them, tests hold both together."""
+
+from typing import Any, Final
+
+_UUID: Final = {"type": "string", "format": "uuid"}
+_TIME: Final = {"type": "string", "format": "date-time"}
+_STATE: Final = {"type": "string", "enum": ["ok", "degraded", "down", "unknown"]}
+_COUNT: Final = {"type": ["integer", "null"], "minimum": 0}
+
+
+def _object(description: str, /, **members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "required": list(members),
+        "properties": members,
+    }
+
+
+_ERROR: Final = _object(
+    "One fault of a submission.",
+    pointer={"type": "string", "description": "The place in the body, as an RFC 6901 JSON pointer."},
+    code={"type": "string", "description": "The kind of fault, for programs."},
+    detail={"type": "string", "description": "What is wanted there, for people."},
+)
+
+ANSWERS: Final[dict[str, dict[str, Any]]] = {
+    "Accepted": _object(
+        "The submission is stored for good. A repetition gets this very same answer.",
+        intake_id={**_UUID, "description": "Names the submission."},
+        request_id={**_UUID, "description": "Names the request that stored it; quote it to the operator."},
+        status={"type": "string", "const": "queued"},
+    ),
+    "SubmissionStatus": _object(
+        "How far a submission is.",
+        intake_id=_UUID,
+        request_id=_UUID,
+        status={
+            "type": "string",
+            "enum": ["queued", "done", "dead"],
+            "description": "`queued`: becomes a lead; `done`: is one; `dead`: an operator looks into it.",
+        },
+        received_at=_TIME,
+        finished_at={"type": ["string", "null"], "format": "date-time"},
+    ),
+    "Health": _object(
+        "What works and what does not.",
+        status={"type": "string", "enum": ["ok", "degraded"]},
+        release={"type": "string"},
+        dependencies={"type": "object", "additionalProperties": _STATE},
+        backlog={**_COUNT, "description": "Submissions that are not leads yet."},
+        oldest_seconds={"type": ["number", "null"], "description": "How long the oldest of them has waited."},
+        dead={**_COUNT, "description": "Submissions that an operator has to look into."},
+    ),
+    "Ready": _object("A submission could be stored now.", status={"type": "string", "const": "ready"}),
+    "Problem": {
+        **_object(
+            "What went wrong (RFC 9457).",
+            type={"type": "string", "format": "uri-reference", "description": "The page of this type of problem."},
+            title={"type": "string"},
+            status={"type": "integer"},
+            detail={"type": "string", "description": "What was wrong this time."},
+            request_id=_UUID,
+            errors={"type": "array", "items": _ERROR, "description": "Only with `validation-failed`."},
+            served_states={
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Only with `outside-service-area`.",
+            },
+        ),
+        "required": ["type", "title", "status", "detail", "request_id"],
+    },
+}

@@ -1,0 +1,83 @@
+"""Prometheus metrics: what each process counts, and what SQL tells about the queue when it is asked."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from flask import Blueprint, Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from leadgen.api.services import services
+from leadgen.errors import DatabaseUnavailable
+from leadgen.store.connection import Database
+from leadgen.store.queue import backlog
+
+REGISTRY: Final = CollectorRegistry()
+
+_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+_requests = Counter("leadgen_requests", "Requests answered.", ["endpoint", "status"], registry=REGISTRY)
+_latency = Histogram(
+    "leadgen_request_seconds", "Time to answer.", ["endpoint"], buckets=_SECONDS, registry=REGISTRY
+)
+accepted = Counter("leadgen_accepted", "202 answers: new, or a replay.", ["outcome"], registry=REGISTRY)
+flushed_rows = Histogram("leadgen_flush_rows", "Intakes in one commit.", buckets=_ROWS, registry=REGISTRY)
+doorbell_failures = Counter("leadgen_doorbell_failures", "Rings that Redis did not take.", registry=REGISTRY)
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def get_metrics() -> Response:
+    """Answer in the Prometheus text format; nginx never proxies this."""
+    here = services()
+    registry = _shared(here.config.metrics_dir) if here.config.metrics_dir else REGISTRY
+    text = generate_latest(registry) + generate_latest(QueueCollector(here.database))
+    return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class QueueCollector(Collector):
+    """The queue's gauges, from SQL. Without a database they are absent, which an alert can tell from zero."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            with self._database.connection() as connection:
+                now = backlog(connection)
+        except DatabaseUnavailable:
+            return
+        yield GaugeMetricFamily("leadgen_backlog", "Intakes that are not leads yet.", now.waiting)
+        yield GaugeMetricFamily("leadgen_oldest_seconds", "Age of the oldest of them.", now.oldest_age_seconds)
+        yield GaugeMetricFamily("leadgen_dead", "Intakes given up, until somebody acts.", now.dead)
+
+
+def register(app: Flask) -> None:
+    """Count and time every request of the app, by its endpoint."""
+    app.register_blueprint(blueprint)
+    app.before_request(_start_clock)
+    app.after_request(_count)
+
+
+def _shared(directory: Path) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(directory))
+    return registry
+
+
+def _start_clock() -> None:
+    g.started = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    endpoint = request.endpoint or "none"
+    _requests.labels(endpoint, response.status_code).inc()
+    _latency.labels(endpoint).observe(time.perf_counter() - g.started)
+    return response

@@ -1,0 +1,216 @@
+"""The OpenAPI 3.1 description of the API, made from the schemas and the catalogue of problems."""
+
+from functools import cache
+from typing import Any, Final
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+from leadgen import __version__
+from leadgen.api.answers import ANSWERS
+from leadgen.api.problems import CATALOGUE, MEDIA_TYPE, Problem, document
+from leadgen.api.schema_walk import example
+from leadgen.api.schemas import PARTS
+from leadgen.config import Config
+
+Json = dict[str, Any]
+
+EXAMPLE_ID: Final = "0199a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b"
+
+_INTRODUCTION: Final = """\
+A 202 means that the submission is stored for good and becomes exactly one lead.
+
+Send every submission with an `Idempotency-Key`: a UUID that is made once and kept when the submission is sent
+again. After a time-out, a 409, a 5xx or a broken connection, send the same body with the same key: it is stored
+once, and the answer is the same. Every error is `application/problem+json`, and its `type` is the address of
+a page that says what to do."""
+
+_KEY_PARAMETER: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A UUID, or 1 to 255 other visible ASCII characters, bare or in double quotes. Without "
+    "it, each request is a submission of its own.",
+    "schema": {"type": "string", "pattern": '^([!#-~]{1,255}|"[!#-~]{1,255}")$'},
+}
+_ID_PARAMETER: Final = {
+    "name": "intake_id",
+    "in": "path",
+    "required": True,
+    "description": "The `intake_id` of the 202 answer.",
+    "schema": {"type": "string", "format": "uuid"},
+    "example": EXAMPLE_ID,
+}
+_REQUEST_ID: Final = {
+    "description": "Names this request in the service's logs.",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+_HEADERS: Final = {
+    "Retry-After": {
+        "description": "In how many seconds to send the request again.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {"description": "How to present a key.", "schema": {"type": "string"}},
+    "Allow": {"description": "The methods that this address takes.", "schema": {"type": "string"}},
+    "Location": {
+        "description": "Where to ask how far the submission is.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Idempotency-Replayed": {
+        "description": "There if this answer repeats an earlier one.",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
+_ERROR_HEADERS: Final = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    405: ("Allow",),
+    409: ("Retry-After",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+_GUARDED: Final = ("unauthorized", "missing-scope")
+_EVERYWHERE: Final = ("bad-request", "method-not-allowed", "too-many-requests", "internal-error", "unavailable")
+
+
+@cache
+def build(config: Config) -> Json:
+    """Return the document for this service area and public address."""
+    spec = APISpec(
+        title="Lead intake",
+        version=__version__,
+        openapi_version="3.1.0",
+        plugins=[MarshmallowPlugin()],
+        info={"description": _INTRODUCTION},
+        servers=[{"url": config.public_url}],
+    )
+    spec.components.security_scheme(
+        "apiKey",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "mcl_<key id>_<secret>_<checksum>",
+            "description": "An API key that the operator made.",
+        },
+    )
+    for part in PARTS:
+        spec.components.schema(part.__name__, {"description": part.__doc__, **part.rule}, schema=part)
+    for name, schema in ANSWERS.items():
+        spec.components.schema(name, schema)
+    _add_operations(spec, config)
+    described: Json = spec.to_dict()
+    _serve_only(described, sorted(config.service_area_states))
+    media = described["paths"]["/intake"]["post"]["requestBody"]["content"]["application/json"]
+    media["example"] = example(described, "Submission")
+    return described
+
+
+def _add_operations(spec: APISpec, config: Config) -> None:
+    guard: list[Json] = [{"apiKey": []}]
+    refusals = [slug for slug, kind in CATALOGUE.items() if slug not in _EVERYWHERE and slug != "not-found"]
+    spec.path(
+        "/intake",
+        operations={
+            "post": {
+                "operationId": "postIntake",
+                "summary": "Hand in a submission",
+                "description": "The body is at most 64 KiB. Members that are not named here are refused.",
+                "security": guard,
+                "parameters": [_KEY_PARAMETER],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Submission")}}},
+                "responses": {
+                    "202": _answer("The submission is stored.", "Accepted", "Location", "Idempotency-Replayed"),
+                    **_problems(config, *refusals, *_EVERYWHERE),
+                },
+            }
+        },
+    )
+    spec.path(
+        "/intake/{intake_id}",
+        operations={
+            "get": {
+                "operationId": "getIntake",
+                "summary": "Ask how far a submission is",
+                "description": "Only for the client that handed it in.",
+                "security": guard,
+                "parameters": [_ID_PARAMETER],
+                "responses": {
+                    "200": _answer("The submission is known.", "SubmissionStatus"),
+                    **_problems(config, *_GUARDED, "not-found", *_EVERYWHERE),
+                },
+            }
+        },
+    )
+    for name, summary, answer in (
+        ("health", "Ask what works", "Health"),
+        ("ready", "Ask whether a submission could be stored now", "Ready"),
+    ):
+        spec.path(
+            f"/{name}",
+            operations={
+                "get": {
+                    "operationId": f"get{answer}",
+                    "summary": summary,
+                    "security": [],
+                    "responses": {
+                        "200": _answer("Yes." if name == "ready" else "The process serves.", answer),
+                        **_problems(config, *_EVERYWHERE),
+                    },
+                }
+            },
+        )
+
+
+def _answer(description: str, schema: str, *headers: str) -> Json:
+    return {
+        "description": description,
+        "headers": {"X-Request-Id": _REQUEST_ID, **{name: _HEADERS[name] for name in headers}},
+        "content": {"application/json": {"schema": _ref(schema)}},
+    }
+
+
+def _problems(config: Config, *slugs: str) -> Json:
+    """Return one response for each status, with an example for each of its types."""
+    responses: Json = {}
+    for slug in sorted(slugs, key=lambda slug: CATALOGUE[slug].status):
+        kind = CATALOGUE[slug]
+        response = responses.setdefault(
+            str(kind.status),
+            {
+                "description": "",
+                "headers": {
+                    "X-Request-Id": _REQUEST_ID,
+                    **{name: _HEADERS[name] for name in _ERROR_HEADERS.get(kind.status, ())},
+                },
+                "content": {MEDIA_TYPE: {"schema": _ref("Problem"), "examples": {}}},
+            },
+        )
+        response["description"] += f"`{slug}`: {kind.meaning}\n\n"
+        response["content"][MEDIA_TYPE]["examples"][slug] = {"value": example_problem(config, slug)}
+    return responses
+
+
+def example_problem(config: Config, slug: str) -> Json:
+    """Return a body as it may come with this type of problem."""
+    served = sorted(config.service_area_states)
+    extensions: dict[str, Json] = {
+        "validation-failed": {
+            "errors": [{"pointer": "/contact/name", "code": "required", "detail": "This is missing."}]
+        },
+        "outside-service-area": {"served_states": served},
+    }
+    problem = Problem(slug, **extensions.get(slug, {}))
+    return document(problem, config.public_url, EXAMPLE_ID)
+
+
+def _serve_only(described: Json, states: list[str]) -> None:
+    """Show the states that are served here, not all that are spelled right."""
+    state = described["components"]["schemas"]["Location"]["properties"]["state"]
+    state["enum"] = states
+    state["examples"] = states[:1]
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}

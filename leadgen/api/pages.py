@@ -1,0 +1,80 @@
+"""What people read in a browser: the API's description, and a page for each type of problem."""
+
+import json
+import re
+from typing import Final
+from urllib.parse import urljoin
+
+from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup, escape
+
+from leadgen.api import openapi
+from leadgen.api.problems import CATALOGUE, Problem
+from leadgen.api.schema_walk import example, members
+from leadgen.api.services import services
+
+# No script, nothing from elsewhere: the pages are text and one style sheet of our own.
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_MAY_BE_KEPT: Final = "public, max-age=300"
+_LEVELS_OF_A_PAGE: Final = 2  # /lead/docs
+
+_CURL: Final = """\
+curl {url}/intake \\
+  -H 'Authorization: Bearer mcl_…' \\
+  -H 'Content-Type: application/json' \\
+  -H 'Idempotency-Key: 3f0c9c2e-8f4b-4b0e-9d0a-5a1f3c1f7e11' \\
+  -d '{body}'"""
+
+blueprint = Blueprint("pages", __name__, static_folder="static", template_folder="templates")
+
+
+@blueprint.app_template_filter("code")
+def show_code(text: str) -> Markup:
+    """Show what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
+
+
+@blueprint.get("/openapi.json")
+def get_openapi() -> Response:
+    """Return the OpenAPI document; clients are generated from it."""
+    text = json.dumps(openapi.build(services().config), indent=2) + "\n"
+    return Response(text, mimetype="application/json", headers={"Cache-Control": _MAY_BE_KEPT})
+
+
+@blueprint.get("/docs")
+def get_docs() -> Response:
+    public_url = services().config.public_url
+    api = openapi.build(services().config)
+    body = {name: part for name, part in example(api, "Submission").items() if name in {"contact", "request"}}
+    return _page(
+        "docs.html",
+        api=api,
+        public_url=public_url,
+        members=list(members(api, "Submission")),
+        curl=_CURL.format(url=urljoin(request.host_url, public_url), body=json.dumps(body, indent=2)),
+    )
+
+
+@blueprint.get("/problems")
+def get_problems() -> Response:
+    return _page("problems.html", kinds=CATALOGUE.values())
+
+
+@blueprint.get("/problems/<slug>")
+def get_problem(slug: str) -> Response:
+    if slug not in CATALOGUE:
+        raise Problem("not-found")
+    body = openapi.example_problem(services().config, slug)
+    return _page("problem.html", kind=CATALOGUE[slug], example=json.dumps(body, indent=2))
+
+
+def _page(template: str, **content: object) -> Response:
+    # Links are relative, as a proxy may have put the pages below another path than ours.
+    top = "/".join([".."] * (request.path.count("/") - _LEVELS_OF_A_PAGE)) or "."
+    response = Response(render_template(template, top=top, **content), mimetype="text/html")
+    response.headers["Cache-Control"] = _MAY_BE_KEPT
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response

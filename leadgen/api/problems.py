@@ -1,0 +1,255 @@
+"""Every error a client can meet, in one catalogue, and its way out as problem+json (RFC 9457)."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from uuid import uuid4
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnsafeDurability
+from leadgen.log import event
+
+MEDIA_TYPE: Final = "application/problem+json"
+_RETRY_UNAVAILABLE_SECONDS: Final = 5
+_RETRY_HELD_SECONDS: Final = 1
+
+_logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of error: what it means and what a client's author does about it."""
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+
+
+CATALOGUE: Final[Mapping[str, ProblemType]] = {
+    kind.slug: kind
+    for kind in (
+        ProblemType(
+            "bad-request",
+            400,
+            "The request cannot be read",
+            "The request broke off, or is not valid HTTP.",
+            "Send it again, complete.",
+        ),
+        ProblemType(
+            "malformed-json",
+            400,
+            "The body is not acceptable JSON",
+            "The body is not one JSON object in UTF-8, or holds something that has no exact meaning: a key "
+            "twice, a number that is not finite or beyond 64 bits, a NUL or half a surrogate pair in a text, "
+            "or more than 32 levels.",
+            "Write the body with a JSON library instead of by hand; `detail` says what was found.",
+        ),
+        ProblemType(
+            "malformed-idempotency-key",
+            400,
+            "The Idempotency-Key header is malformed",
+            "The key is not 1 to 255 visible ASCII characters.",
+            "Use a UUID, made once for each submission and kept for its retries.",
+        ),
+        ProblemType(
+            "unauthorized",
+            401,
+            "No valid API key",
+            "The request carries no API key, or one that is mistyped, unknown, expired or revoked; which of "
+            "these is not told.",
+            "Send `Authorization: Bearer <key>`; ask the operator for a new key if that does not help.",
+        ),
+        ProblemType(
+            "missing-scope",
+            403,
+            "The API key lacks the scope",
+            "The key is valid, but it was not made for this.",
+            "Ask the operator for a key with the scope that `detail` names.",
+        ),
+        ProblemType(
+            "not-found",
+            404,
+            "Nothing is here",
+            "The address is wrong, or the submission belongs to another client.",
+            "Use the address from the `Location` header of the 202 answer, with the same client's key.",
+        ),
+        ProblemType(
+            "method-not-allowed",
+            405,
+            "This address does not take that method",
+            "The address exists, but not for this method.",
+            "Use one of the methods that the `Allow` header lists.",
+        ),
+        ProblemType(
+            "idempotency-key-in-use",
+            409,
+            "The first request with this key is still being written",
+            "Another request with the same Idempotency-Key has not been finished yet.",
+            "Send the same request again after the seconds in `Retry-After`.",
+        ),
+        ProblemType(
+            "body-too-large",
+            413,
+            "The body is too large",
+            "The body has more than 64 KiB.",
+            "Shorten it; `details` takes 5,000 characters.",
+        ),
+        ProblemType(
+            "unsupported-media-type",
+            415,
+            "The body is not declared as JSON",
+            "The request's Content-Type is not `application/json` in UTF-8, or its body is compressed.",
+            "Send `Content-Type: application/json` and no Content-Encoding.",
+        ),
+        ProblemType(
+            "validation-failed",
+            422,
+            "The submission is not valid",
+            "The body is JSON, but one or more of its members are missing, unknown or not allowed.",
+            "Mend what `errors` lists: each has a `pointer` to the place, a `code` and a `detail`. "
+            "The same Idempotency-Key may be used again.",
+        ),
+        ProblemType(
+            "outside-service-area",
+            422,
+            "The state is not served",
+            "The location lies in a state where the company does not work.",
+            "Tell the person which states are served: `served_states` lists them.",
+        ),
+        ProblemType(
+            "idempotency-key-reused",
+            422,
+            "The Idempotency-Key belongs to another submission",
+            "This key was used before with a different body.",
+            "Use a new key for a new submission; keep a key only to repeat the very same body.",
+        ),
+        ProblemType(
+            "too-many-requests",
+            429,
+            "Too many requests",
+            "More requests came in than this client may send.",
+            "Send the same request again after the seconds in `Retry-After`.",
+        ),
+        ProblemType(
+            "internal-error",
+            500,
+            "Something went wrong on our side",
+            "The service met a fault of its own. The submission was not accepted, or it is not known to be.",
+            "Send the same request again with the same Idempotency-Key; if it persists, tell the operator the "
+            "`request_id`.",
+        ),
+        ProblemType(
+            "unavailable",
+            503,
+            "The service cannot store submissions now",
+            "The database could not commit in time. The submission was not accepted, or it is not known to be.",
+            "Send the same request again with the same Idempotency-Key after the seconds in `Retry-After`.",
+        ),
+    )
+}
+
+# Types for errors that Flask and werkzeug raise; every other 4xx is a bad request, every 5xx our fault.
+_BY_STATUS: Final = {
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+    429: "too-many-requests",
+    503: "unavailable",
+}
+
+
+class Problem(Exception):
+    """An error answer: a type of the catalogue, what is particular to this case, and extension members."""
+
+    def __init__(
+        self,
+        slug: str,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extensions: object,
+    ) -> None:
+        self.kind = CATALOGUE[slug]
+        self.detail = detail or self.kind.meaning
+        self.headers = dict(headers or {})
+        self.extensions = extensions
+        super().__init__(f"{slug}: {self.detail}")
+
+
+def type_url(public_url: str, slug: str) -> str:
+    """Return the `type` of a problem, which is the address of its page."""
+    return f"{public_url}/problems/{slug}"
+
+
+def register(app: Flask, public_url: str) -> None:
+    """Answer every error of the app with a problem; no redirect and no HTML page is left to answer with."""
+    # Otherwise //lead/intake is answered by a redirect, in HTML, at which many clients drop the body.
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+
+    def answer_problem(problem: Problem) -> Response:
+        return _response(problem, public_url)
+
+    def answer_any(error: Exception) -> Response:
+        return _response(_as_problem(error), public_url)
+
+    app.register_error_handler(Problem, answer_problem)
+    app.register_error_handler(Exception, answer_any)
+
+
+def _as_problem(error: Exception) -> Problem:
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    if isinstance(error, IdempotencyKeyHeld):
+        return Problem("idempotency-key-in-use", headers={"Retry-After": str(_RETRY_HELD_SECONDS)})
+    if isinstance(error, DatabaseUnavailable | UnsafeDurability):
+        event(_logger, "unavailable", level=logging.WARNING, what=error.what, request_id=request_id())
+        return unavailable()
+    event(_logger, "internal_error", level=logging.ERROR, error=error, request_id=request_id())
+    return Problem("internal-error")
+
+
+def unavailable(detail: str | None = None) -> Problem:
+    """Return a 503 that says when to try again."""
+    return Problem("unavailable", detail, headers={"Retry-After": str(_RETRY_UNAVAILABLE_SECONDS)})
+
+
+def _from_http(error: HTTPException) -> Problem:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    other = "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal-error"
+    slug = _BY_STATUS.get(status, other)
+    headers = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
+    return Problem(slug, headers=headers)
+
+
+def _response(problem: Problem, public_url: str) -> Response:
+    event(_logger, "refused", problem=problem.kind.slug, request_id=request_id())
+    body = json.dumps(document(problem, public_url, request_id())) + "\n"
+    return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
+
+
+def document(problem: Problem, public_url: str, request_id: str) -> dict[str, object]:
+    """Return the members of a problem as they are sent."""
+    return {
+        "type": type_url(public_url, problem.kind.slug),
+        "title": problem.kind.title,
+        "status": problem.kind.status,
+        "detail": problem.detail,
+        "request_id": request_id,
+        **problem.extensions,
+    }
+
+
+def request_id() -> str:
+    """Return the id of the present request, also when it failed before one was given to it."""
+    if "request_id" not in g:
+        g.request_id = uuid4()
+    return str(g.request_id)

@@ -1,0 +1,46 @@
+"""What the views work with: made once in each process, by create_app."""
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from flask import Flask, current_app
+
+from leadgen.api.auth import KeyFile
+from leadgen.config import Config
+from leadgen.jobs.protocol import Doorbell
+from leadgen.store.connection import Database
+from leadgen.store.intake_writer import IntakeWriter
+
+_NAME: Final = "leadgen"
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts of one API process. `stopping` is set when it has been told to end."""
+
+    config: Config
+    keys: KeyFile
+    database: Database
+    writer: IntakeWriter
+    doorbell: Doorbell
+    stopping: bool = False
+
+    def close(self) -> None:
+        """Commit and pass on what is waiting, then let go of everything."""
+        self.writer.close()
+        self.doorbell.close()
+        self.database.close()
+
+
+def install(app: Flask, services: Services) -> None:
+    """Give the app its services."""
+    app.extensions[_NAME] = services
+
+
+def services_of(app: Flask) -> Services:
+    return cast("Services", app.extensions[_NAME])
+
+
+def services() -> Services:
+    """The services of the app that handles the present request."""
+    return services_of(current_app)

@@ -1,0 +1,99 @@
+"""JSON without its loose ends: what passes here means one thing and can be stored in a jsonb column."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
+
+MOST_LEVELS: Final = 32
+
+_LARGEST_INTEGER: Final = 2**63 - 1
+_LONGEST_INTEGER: Final = len(str(-_LARGEST_INTEGER))
+_BRACKETS_AND_QUOTES: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+class NotStrictJson(ValueError):
+    """What is wrong with a body, in a sentence for the client that repeats nothing of it."""
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """Read one JSON object in UTF-8. Raises NotStrictJson."""
+    if text.count(b"{") + text.count(b"[") > MOST_LEVELS and _levels(text) > MOST_LEVELS:
+        raise NotStrictJson(f"The body is nested more than {MOST_LEVELS} levels deep.")
+    document = _decode(text)
+    if not isinstance(document, dict):
+        raise NotStrictJson("The body is JSON, but not an object.")
+    # Only an escape can put these in: raw ones are refused by UTF-8 and by JSON itself.
+    if b"\\u" in text and any(map(_UNSTORABLE.search, _strings(document))):
+        raise NotStrictJson("A text in the body holds a NUL or half of a surrogate pair.")
+    return document
+
+
+def _decode(text: bytes) -> object:
+    try:
+        return _decoder.decode(text.decode())
+    except UnicodeDecodeError as error:
+        raise NotStrictJson(f"The body is not UTF-8: byte {error.start + 1} does not fit.") from None
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            raise NotStrictJson("The body is empty.") from None
+        raise NotStrictJson(f"The body is not JSON: see line {error.lineno}, column {error.colno}.") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotStrictJson("An object in the body has the same key twice.")
+    return members
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise NotStrictJson("A number in the body is too large.")
+    return number
+
+
+def _int(text: str) -> int:
+    # The length first: reading 60,000 digits is slow, and Python itself refuses them.
+    if len(text) > _LONGEST_INTEGER or abs(number := int(text)) > _LARGEST_INTEGER:
+        raise NotStrictJson("A number in the body does not fit into 64 bits.")
+    return number
+
+
+def _constant(_name: str) -> NoReturn:
+    raise NotStrictJson("The body holds NaN or Infinity, which are not JSON.")
+
+
+_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant
+)
+
+
+def _levels(text: bytes) -> int:
+    """Count how deep brackets are nested, in one pass and without a stack that could overflow."""
+    level = deepest = 0
+    quoted = False
+    for token in _BRACKETS_AND_QUOTES.findall(text):
+        if token == b'"':
+            quoted = not quoted
+        elif not quoted and token in b"{[":
+            level += 1
+            deepest = max(deepest, level)
+        elif not quoted and token in b"}]":
+            level -= 1
+    return deepest
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for member in value.values():
+            yield from _strings(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _strings(member)

@@ -1,0 +1,153 @@
+"""Who is calling: one answer to every wrong key, and a keys file that may change under a running process."""
+
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from leadgen.api.auth import KeyFile, load_ring
+from leadgen.api.problems import Problem
+from leadgen.domain.api_key import mint
+from leadgen.errors import KeyFileError
+
+INTAKE = frozenset({"intake"})
+KEY, LINE = mint("wordpress", INTAKE, None)
+EXPIRED_KEY, EXPIRED_LINE = mint("wordpress", INTAKE, datetime.now(UTC) - timedelta(days=1))
+UNKNOWN_KEY, _ = mint("wordpress", INTAKE, None)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "api-keys"
+    path.write_text(f"{LINE}\n{EXPIRED_LINE}\n")
+    return path
+
+
+def refusal(keys: KeyFile, header: str | None, scope: str = "intake") -> Problem:
+    with pytest.raises(Problem) as caught:
+        keys.authenticate(header, scope)
+    return caught.value
+
+
+def accepts(keys: KeyFile, key: str) -> bool:
+    try:
+        keys.authenticate(f"Bearer {key}", "intake")
+    except Problem:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("header", [f"Bearer {KEY}", f"bearer {KEY}", f"Bearer   {KEY} "])
+def test_a_key_names_its_client(path: Path, header: str) -> None:
+    assert KeyFile(path).authenticate(header, "intake").client_id == "wordpress"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        KEY,
+        "Bearer",
+        "Bearer ",
+        f"Basic {KEY}",
+        f"Bearer {KEY[:-1]}",
+        f"Bearer {UNKNOWN_KEY}",
+        f"Bearer {EXPIRED_KEY}",
+        f"Bearer {KEY} {KEY}",
+        "Bearer \xff",
+    ],
+)
+def test_no_wrong_mistyped_unknown_or_expired_key_gets_another_answer_than_the_rest(
+    path: Path, header: str | None
+) -> None:
+    problem = refusal(KeyFile(path), header)
+    assert (problem.kind.slug, problem.kind.status) == ("unauthorized", 401)
+    assert problem.detail == problem.kind.meaning
+    assert problem.headers == {"WWW-Authenticate": "Bearer"}
+    assert problem.extensions == {}
+
+
+def test_a_key_without_the_scope_is_a_403_that_names_it(path: Path) -> None:
+    problem = refusal(KeyFile(path), f"Bearer {KEY}", scope="reports")
+    assert (problem.kind.slug, problem.kind.status) == ("missing-scope", 403)
+    assert "`reports`" in problem.detail
+
+
+@pytest.mark.parametrize("content", [None, b"", b"# nothing\n", b"nonsense\n", b"\xff\xfe"])
+def test_a_process_without_good_keys_does_not_start(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "api-keys"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(KeyFileError, match=r"^API keys file.*: .*; .*"):
+        KeyFile(path)
+
+
+def test_a_changed_file_is_read_again_after_a_second(path: Path) -> None:
+    clock = Clock()
+    keys = KeyFile(path, clock)
+    path.write_text(mint("crm", INTAKE, None)[1])
+    assert accepts(keys, KEY)
+    clock.now = 1.0
+    assert not accepts(keys, KEY)
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(path: Path) -> None:
+    clock = Clock()
+    keys = KeyFile(path, clock)
+    before = path.stat()
+    other = path.with_name("other")
+    other.write_text(path.read_text().replace(LINE, mint("wordpress", INTAKE, None)[1]))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    clock.now = 1.0
+    assert not accepts(keys, KEY)
+
+
+def test_an_unchanged_file_is_not_read_again(path: Path) -> None:
+    clock = Clock()
+    keys = KeyFile(path, clock)
+    before = path.stat()
+    path.write_text(path.read_text().replace("wordpress", "wordprezz"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    clock.now = 1.0
+    assert keys.authenticate(f"Bearer {KEY}", "intake").client_id == "wordpress"
+
+
+@pytest.mark.parametrize("content", [None, "", f"{LINE}\nmcl_pasted_by_mistake\n"])
+def test_a_bad_new_file_keeps_the_old_keys_and_is_reported_once_until_it_is_mended(
+    path: Path, content: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    keys = KeyFile(path, clock)
+    assert keys.healthy
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    with caplog.at_level(logging.ERROR):
+        for clock.now in (1.0, 2.0, 3.0):
+            assert accepts(keys, KEY)
+            assert not keys.healthy
+    [record] = caplog.records
+    assert record.getMessage() == "keys_file_refused"
+    assert "pasted" not in str(record.__dict__)
+    other, line = mint("crm", INTAKE, None)
+    path.write_text(line)
+    clock.now = 4.0
+    assert accepts(keys, other)
+    assert keys.healthy
+
+
+def test_an_unreadable_file_is_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match=r"cannot be read \(No such file or directory\); name a readable"):
+        load_ring(tmp_path / "missing")

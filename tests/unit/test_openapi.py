@@ -1,0 +1,155 @@
+"""The OpenAPI document: whole, true to the schemas and the catalogue, with examples that are valid."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from leadgen.api import openapi
+from leadgen.api.problems import CATALOGUE, MEDIA_TYPE
+from leadgen.api.schema_walk import example, members
+from leadgen.api.schemas import CHANNELS, SERVICES, TIMELINES, validate
+from leadgen.config import Config
+
+Json = dict[str, Any]
+CONFIG = Config(
+    database_url="postgresql://motorcade_app@127.0.0.1/app",
+    redis_url="redis://127.0.0.1",
+    api_keys_file=Path("/nowhere"),
+    service_area_states=frozenset({"TX", "OK"}),
+    public_url="https://motorcade.vip/api/lead",
+)
+API = openapi.build(CONFIG)
+OPERATIONS = [
+    (f"{method} {path}", operation)
+    for path, operations in API["paths"].items()
+    for method, operation in operations.items()
+]
+
+
+def checker(name: str) -> jsonschema_rs.Draft202012Validator:
+    whole = {"$ref": f"#/components/schemas/{name}", "components": API["components"]}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def walk(value: object) -> Iterator[Json]:
+    if isinstance(value, dict):
+        yield value
+        for member in value.values():
+            yield from walk(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from walk(member)
+
+
+def test_it_is_openapi_3_1_and_says_where_the_api_is() -> None:
+    assert API["openapi"] == "3.1.0"
+    assert API["servers"] == [{"url": "https://motorcade.vip/api/lead"}]
+    assert json.loads(json.dumps(API)) == API
+
+
+def test_it_has_every_route_a_client_may_use() -> None:
+    assert [name for name, _ in OPERATIONS] == [
+        "post /intake",
+        "get /intake/{intake_id}",
+        "get /health",
+        "get /ready",
+    ]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = {part["$ref"] for part in walk(API) if "$ref" in part}
+    known = {f"#/components/schemas/{name}" for name in API["components"]["schemas"]}
+    assert references == known - {"#/components/schemas/Submission"} | {"#/components/schemas/Submission"}
+
+
+@pytest.mark.parametrize("name", API["components"]["schemas"])
+def test_every_schema_is_a_json_schema(name: str) -> None:
+    jsonschema_rs.meta.validate(API["components"]["schemas"][name])
+
+
+def test_the_example_of_a_submission_is_complete_and_valid_for_it_and_for_us() -> None:
+    body = API["paths"]["/intake"]["post"]["requestBody"]["content"]["application/json"]
+    assert checker("Submission").is_valid(body["example"])
+    validate(body["example"], CONFIG.service_area_states)
+    paths = [path for path, _, _ in members(API, "Submission")]
+    assert len(paths) == 30
+    assert set(body["example"]) == {path for path in paths if "." not in path}
+
+
+def test_every_example_of_a_member_fits_the_member() -> None:
+    for path, _, schema in members(API, "Submission"):
+        for value in schema.get("examples", ()):
+            assert jsonschema_rs.is_valid(schema, value, validate_formats=True), path
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("name", " "), ("name", "x" * 201), ("email", "nobody"), ("phone", "none"), ("preferred_channel", "fax")],
+)
+def test_it_refuses_what_we_refuse(member: str, value: str) -> None:
+    body = example(API, "Submission")
+    body["contact"] = {**body["contact"], member: value}
+    assert not checker("Submission").is_valid(body)
+
+
+def test_it_says_that_an_address_must_be_there_for_the_preferred_channel() -> None:
+    contact = {"name": "Maria", "preferred_channel": "sms", "email": "maria@example.com"}
+    assert not checker("Contact").is_valid(contact)
+    assert checker("Contact").is_valid({**contact, "preferred_channel": "email"})
+    assert checker("Contact").is_valid({**contact, "phone": "512 555 0142"})
+
+
+def test_it_shows_the_states_that_are_served_here() -> None:
+    location = API["components"]["schemas"]["Location"]["properties"]
+    assert location["state"]["enum"] == ["OK", "TX"]
+
+
+def test_it_shows_the_allowed_words_and_lengths() -> None:
+    wish = API["components"]["schemas"]["Wish"]["properties"]
+    contact = API["components"]["schemas"]["Contact"]["properties"]
+    assert wish["service"]["enum"] == list(SERVICES)
+    assert wish["timeline"]["enum"] == list(TIMELINES)
+    assert contact["preferred_channel"]["enum"] == list(CHANNELS)
+    assert contact["name"]["maxLength"] == 200
+    assert wish["headcount"] | {"minimum": 1, "maximum": 100_000} == wish["headcount"]
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS)
+def test_every_error_answer_is_a_problem_with_examples_of_that_status(name: str, operation: Json) -> None:
+    for status, response in operation["responses"].items():
+        assert "X-Request-Id" in response["headers"], name
+        if int(status) < 400:
+            assert list(response["content"]) == ["application/json"]
+            continue
+        examples = response["content"][MEDIA_TYPE]["examples"]
+        assert examples
+        for slug, shown in examples.items():
+            assert CATALOGUE[slug].status == shown["value"]["status"] == int(status)
+            assert checker("Problem").is_valid(shown["value"])
+
+
+def test_every_problem_of_the_catalogue_is_shown_somewhere() -> None:
+    shown = {
+        slug
+        for _, operation in OPERATIONS
+        for response in operation["responses"].values()
+        for slug in response["content"].get(MEDIA_TYPE, {"examples": {}})["examples"]
+    }
+    assert shown == set(CATALOGUE)
+
+
+@pytest.mark.parametrize(("name", "guarded"), [("post /intake", True), ("get /health", False)])
+def test_it_says_which_operations_need_a_key(name: str, *, guarded: bool) -> None:
+    operation = dict(OPERATIONS)[name]
+    assert bool(operation["security"]) == guarded
+    assert ("401" in operation["responses"]) == guarded
+
+
+def test_another_service_area_makes_another_document() -> None:
+    here = Config(database_url="", redis_url="", api_keys_file=Path())
+    states = openapi.build(here)["components"]["schemas"]["Location"]["properties"]["state"]
+    assert (states["enum"], states["examples"]) == (["TX"], ["TX"])
