@@ -1,0 +1,5 @@
+"""`python -m leadgen`."""
+
+from leadgen.cli import leadgen
+
+leadgen()

@@ -1,0 +1,77 @@
+"""`leadgen check`: the whole configuration tried, every fault named at once."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from leadgen.api.auth import load_ring
+from leadgen.config import Config, load
+from leadgen.errors import DatabaseUnavailable, LeadgenError, MigrationError
+from leadgen.jobs.doorbell import RedisDoorbell
+from leadgen.store.connection import assert_durable, connect
+from leadgen.store.migrations import pending, shipped
+
+RETRY_SECONDS: Final = 0.5
+
+
+@click.command()
+def check() -> None:
+    """Check settings, API keys, PostgreSQL (durability, migrations) and Redis; exit 1 on any fault."""
+    config = load("database_url", "redis_url", "api_keys_file")
+    faults = [
+        str(error) for probe in (check_keys, check_database, check_redis) for error in _failure(probe, config)
+    ]
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        raise SystemExit(1)
+    click.echo("configuration: all good")
+
+
+def check_keys(config: Config) -> None:
+    """Raise KeyFileError unless the API keys can be used."""
+    load_ring(config.api_keys_file)
+
+
+def check_database(config: Config) -> None:
+    """Raise unless PostgreSQL answers, keeps what it commits, and has this release's schema."""
+    with connect(config.database_url, "check") as connection:
+        assert_durable(connection)
+        if todo := pending(connection, shipped()):
+            raise MigrationError(
+                "database", f"lacks {', '.join(migration.version for migration in todo)}", "run `leadgen migrate`"
+            )
+
+
+def check_redis(config: Config) -> None:
+    """Raise unless Redis answers. The intake works without it, only slower."""
+    doorbell = RedisDoorbell(config.redis_url, lambda: None, lambda: None)
+    try:
+        if doorbell.status()["redis"] != "ok":
+            raise LeadgenError(
+                "redis", "does not answer", "start it; leads are accepted meanwhile and drained by the sweeper"
+            )
+    finally:
+        doorbell.close()
+
+
+def wait_for_database(config: Config, seconds: float) -> None:
+    """Like check_database, but give a database that is just starting this long to answer."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return check_database(config)
+        except DatabaseUnavailable:
+            if time.monotonic() > end:
+                raise
+            time.sleep(RETRY_SECONDS)
+
+
+def _failure(probe: Callable[[Config], None], config: Config) -> list[LeadgenError]:
+    try:
+        probe(config)
+    except LeadgenError as error:
+        return [error]
+    return []

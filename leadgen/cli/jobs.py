@@ -1,0 +1,139 @@
+"""`leadgen jobs`: the operator's hand on intakes that failed to become leads."""
+
+import json
+import os
+import pwd
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import click
+
+from leadgen.cli.table import print_table
+from leadgen.config import load
+from leadgen.store import dead_jobs
+from leadgen.store.connection import Connection, connect, unavailable_when_broken
+from leadgen.store.dead_jobs import Job
+
+SHOWN_MOST: Final = 200
+
+
+def _not_blank(_: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("say why", param=parameter)
+    return value.strip()
+
+
+_ids = click.argument("intake_ids", metavar="[INTAKE_ID]...", nargs=-1, type=click.UUID, help="The intakes.")
+_all = click.option("--all", "everything", is_flag=True, help="Every dead intake.")
+_reason = click.option(
+    "--reason", required=True, callback=_not_blank, help="Why; kept in app.job_audit with your login name."
+)
+
+
+@click.group()
+def jobs() -> None:
+    """See, replay or discard intakes that failed to become leads."""
+
+
+@jobs.command("list")
+@click.option("--all", "everything", is_flag=True, help="Discarded ones too.")
+def list_jobs(everything: bool) -> None:
+    """List the dead, and those that failed and will be tried again."""
+    with _database() as connection:
+        failed = dead_jobs.list_failed(connection, discarded=everything, most=SHOWN_MOST + 1)
+    print_table(
+        ("intake", "client", "state", "attempts", "when", "reason"),
+        (
+            (str(job.intake_id), job.client_id, job.state, str(job.attempts), _when(job.at), job.reason or "")
+            for job in failed[:SHOWN_MOST]
+        ),
+    )
+    if len(failed) > SHOWN_MOST:
+        click.echo(f"only the oldest {SHOWN_MOST} are shown", err=True)
+
+
+@jobs.command()
+@click.argument("intake_id", type=click.UUID, help="The intake.")
+@click.option("--payload", is_flag=True, help="With what the person wrote.")
+def show(intake_id: UUID, payload: bool) -> None:
+    """Show one intake, how far it is, and what people did about it; without personal data."""
+    with _database() as connection:
+        job = dead_jobs.get_job(connection, intake_id)
+        deeds = dead_jobs.list_audit(connection, intake_id)
+    print_table(("job", str(job.intake_id)), _describe(job))
+    if deeds:
+        print_table(
+            ("when", "who", "what", "why"),
+            ((_when(deed.at), deed.actor, deed.action, deed.reason) for deed in deeds),
+        )
+    if payload:
+        click.echo(json.dumps(job.payload, indent=2, ensure_ascii=False))
+
+
+@jobs.command()
+@_ids
+@_all
+@_reason
+def replay(intake_ids: tuple[UUID, ...], everything: bool, reason: str) -> None:
+    """Put dead intakes back into the queue, with all their attempts."""
+    click.echo(f"{_settle(dead_jobs.replay, intake_ids, everything, reason)} replayed")
+
+
+@jobs.command()
+@_ids
+@_all
+@_reason
+def discard(intake_ids: tuple[UUID, ...], everything: bool, reason: str) -> None:
+    """Close the case of dead intakes: they never become leads, and their rows stay."""
+    click.echo(f"{_settle(dead_jobs.discard, intake_ids, everything, reason)} discarded")
+
+
+@contextmanager
+def _database() -> Iterator[Connection]:
+    with unavailable_when_broken(), connect(load("database_url").database_url, "jobs") as connection:
+        yield connection
+
+
+def _settle(settle: Callable[..., None], intake_ids: tuple[UUID, ...], everything: bool, reason: str) -> int:
+    """Replay or discard the intakes that the command line means, all or none, and return how many."""
+    if bool(intake_ids) == everything:
+        raise click.UsageError("name one or more intakes, or --all of the dead; not both")
+    with _database() as connection, connection.transaction():
+        chosen = dead_jobs.list_dead(connection) if everything else list(dict.fromkeys(intake_ids))
+        for intake_id in chosen:
+            settle(connection, intake_id, actor=_login(), reason=reason)
+    return len(chosen)
+
+
+def _login() -> str:
+    """Who sits at the terminal, also under sudo; without a terminal, whose process this is."""
+    try:
+        return os.getlogin()
+    except OSError:
+        return _account()
+
+
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"uid {os.getuid()}"
+
+
+def _describe(job: Job) -> list[tuple[str, str]]:
+    return [
+        ("state", job.state),
+        ("client", job.client_id),
+        ("request", str(job.request_id)),
+        ("received", _when(job.received_at)),
+        ("finished", _when(job.finished_at) if job.finished_at else ""),
+        ("failed attempts", str(job.attempts)),
+        ("last error", job.reason or ""),
+    ]
+
+
+def _when(moment: datetime) -> str:
+    return moment.isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,22 @@
+"""`leadgen migrate`: bring the database to this release's schema."""
+
+import click
+
+from leadgen.config import load
+from leadgen.errors import ConfigError
+from leadgen.store import migrations
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be applied.")
+@click.option("--to", metavar="VERSION", help="Stop after this version; the default is the newest.")
+def migrate(dry_run: bool, to: str | None) -> None:
+    """Apply the pending migrations, each in one transaction; a second run changes nothing.
+
+    Needs LEADGEN_OWNER_DATABASE_URL: the application's own role may not change the schema.
+    """
+    config = load("owner_database_url")
+    if config.owner_database_url is None:
+        raise ConfigError(["LEADGEN_OWNER_DATABASE_URL is not set"])
+    applied = migrations.migrate(config.owner_database_url, to=to, dry_run=dry_run, report=click.echo)
+    click.echo(f"{len(applied)} {'pending' if dry_run else 'applied'}")

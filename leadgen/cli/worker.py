@@ -1,0 +1,33 @@
+"""`leadgen worker`: RQ's own worker, with the flags that its settings module cannot hold."""
+
+import os
+import shlex
+import sysconfig
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leadgen.config import load
+from leadgen.jobs.rq_bell import QUEUE, WORKER_TTL_SECONDS
+
+COMMAND: Final = (
+    *("rq", "worker", "-c", "leadgen.jobs.rq_settings"),
+    # In this process, since a fork for every drain would cost more than the drain; and no pickles.
+    *("-w", "rq.SimpleWorker", "-S", "json"),
+    # A fresh process now and then, whatever leaked.
+    *("--max-jobs", "1000", "--worker-ttl", str(WORKER_TTL_SECONDS)),
+    # One queue: with two RQ takes jobs in a way that loses one when the worker dies.
+    QUEUE,
+)
+
+
+@click.command()
+@click.option("--print", "only_print", is_flag=True, help="Print the command line instead of running it.")
+def worker(only_print: bool) -> None:
+    """Run RQ's worker, which takes this process's place."""
+    if only_print:
+        click.echo(shlex.join(COMMAND))
+        return
+    load("database_url", "redis_url")  # a bad setting is told here in our words, by RQ in a traceback
+    os.execv(Path(sysconfig.get_path("scripts")) / COMMAND[0], COMMAND)  # noqa: S606 - no shell wanted

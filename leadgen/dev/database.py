@@ -1,0 +1,26 @@
+"""The database of the dev profile on its own PostgreSQL: brought up to date at every start."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from leadgen.dev.postgres import DATABASE, EmbeddedPostgres
+from leadgen.store.connection import connect
+from leadgen.store.migrations import migrate
+from leadgen.store.roles import create_roles
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    owner: str
+    app: str
+
+
+def prepare_database(
+    server: EmbeddedPostgres, passwords: Mapping[str, str], report: Callable[[str], None]
+) -> Urls:
+    """Make the roles that are missing, and apply the pending migrations."""
+    with connect(server.superuser_url, "dev") as superuser:
+        create_roles(superuser, passwords)
+    owner, app = (server.url(DATABASE, role, passwords[role]) for role in ("motorcade_owner", "motorcade_app"))
+    migrate(owner, report=report)
+    return Urls(owner, app)

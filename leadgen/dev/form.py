@@ -1,0 +1,51 @@
+"""The form page at `/`, in the dev profile only: a submission by hand, watched on its way to a lead."""
+
+from typing import Final
+
+from flask import Blueprint, Response, abort, render_template, request
+
+from leadgen.api.schemas import CHANNELS, SERVICES, TIMELINES
+from leadgen.config import STATES, Config
+from leadgen.dev.place import KEY_FILE
+from leadgen.dev.screen import EXAMPLE
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def form_blueprint(config: Config) -> Blueprint:
+    """Make the page, its style and its script; it carries the key that stands beside the keys file."""
+    blueprint = Blueprint(
+        "form", __name__, template_folder="templates", static_folder="static", static_url_path="/form"
+    )
+    ours = {"localhost", "127.0.0.1", config.bind.rpartition(":")[0]}
+    key_file = config.api_keys_file.with_name(KEY_FILE)
+
+    @blueprint.before_request
+    def refuse_other_names() -> None:
+        # Otherwise a page of the web whose name is made to resolve to this machine could read the key.
+        if request.host.rpartition(":")[0] not in ours:
+            abort(404)
+
+    @blueprint.get("/")
+    def show_form() -> str:
+        return render_template(
+            "form.html",
+            key=key_file.read_text(encoding="ascii").strip(),
+            endpoint="/lead/intake",
+            channels=CHANNELS,
+            services=SERVICES,
+            timelines=TIMELINES,
+            states=sorted(STATES),
+            served=config.service_area_states,
+            example=EXAMPLE,
+        )
+
+    @blueprint.after_request
+    def add_policy(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    return blueprint

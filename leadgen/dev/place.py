@@ -1,0 +1,74 @@
+"""The folder `.dev/`: what stands where, and the secrets made once and kept for the next run."""
+
+import os
+import secrets
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from leadgen.dev.errors import CannotStart
+from leadgen.domain.api_key import mint
+from leadgen.store.roles import ROLES
+
+# The form page reads the key from here: beside the keys file, which is a setting it knows.
+KEY_FILE = "dev.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    folder: Path
+
+    @property
+    def api_keys_file(self) -> Path:
+        return self.folder / "api-keys"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "log"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def make(self) -> None:
+        """Make the folder, whose parents keep their modes. Raises CannotStart."""
+        self.folder.mkdir(exist_ok=True)
+        if self.folder.stat().st_uid != os.geteuid():
+            raise CannotStart(
+                str(self.folder), "it belongs to another user", "run as that user, or remove it and start afresh"
+            )
+        self.folder.chmod(0o711)  # passable: as root, PostgreSQL's user has to reach its data; secrets are 0600
+        self.logs.mkdir(exist_ok=True)
+
+    def passwords(self) -> dict[str, str]:
+        """The passwords of the database's roles."""
+        file = self.folder / "passwords"
+        if not file.exists():
+            _keep_secret(file, "".join(f"{role} {secrets.token_urlsafe(24)}\n" for role in ROLES))
+        lines = file.read_text(encoding="ascii").splitlines()
+        pairs = (line.split() for line in lines)
+        return dict(pairs)
+
+    def api_key(self) -> str:
+        """A working key of the client `dev`."""
+        file = self.folder / KEY_FILE
+        if not (file.exists() and self.api_keys_file.exists()):
+            text, line = mint("dev", frozenset({"intake"}), expires=None)
+            _keep_secret(self.api_keys_file, line + "\n")
+            _keep_secret(file, text + "\n")
+        return file.read_text(encoding="ascii").strip()
+
+    def write_environment(self, environ: Mapping[str, str]) -> Path:
+        """Leave the settings for a shell, so that e.g. `leadgen jobs list` can look at this profile."""
+        file = self.folder / "environment"
+        _keep_secret(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environ.items()))
+        return file
+
+
+def _keep_secret(file: Path, text: str) -> None:
+    """Write all of it or nothing, never readable by others."""
+    unfinished = file.with_name(file.name + ".unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.rename(file)

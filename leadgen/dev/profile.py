@@ -1,0 +1,143 @@
+"""The dev profile from end to end: servers, database, key, services, and the order in which they come and go."""
+
+import contextlib
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from leadgen.config import Config, environ_with
+from leadgen.dev.child import last_lines
+from leadgen.dev.database import prepare_database
+from leadgen.dev.errors import CannotStart
+from leadgen.dev.lock import Lock
+from leadgen.dev.place import Place
+from leadgen.dev.ports import is_free
+from leadgen.dev.postgres import EmbeddedPostgres
+from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.screen import Screen
+from leadgen.dev.service import Service
+from leadgen.dev.sessions import Sessions
+from leadgen.dev.supervisor import Supervisor
+from leadgen.store.migrations import migrate
+
+READY_SECONDS: Final = 30
+
+
+def run(config: Config, folder: Path, screen: Screen) -> None:
+    """Serve until Ctrl-C, SIGTERM or the terminal's end. Raises LeadgenError when a part does not come up."""
+    place = Place(folder.absolute())
+    place.make()
+    with Lock(place.folder / "lock", f"http://{config.bind}"), _stopping_in_order(screen) as supervisor:
+        profile = _Profile(config, place, screen, supervisor)
+        profile.start()
+        supervisor.run()
+
+
+@contextlib.contextmanager
+def _stopping_in_order(screen: Screen) -> Iterator[Supervisor]:
+    """Lend a supervisor that is stopped at the end, whatever ends it; a wish to stop is a normal end."""
+    wishes = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in wishes}
+    supervisor = Supervisor(screen.note)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield supervisor
+    finally:
+        for number in wishes:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        if supervisor.has_parts:
+            with screen.step("Stop"):
+                supervisor.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(slots=True)
+class _Profile:
+    config: Config
+    place: Place
+    screen: Screen
+    supervisor: Supervisor
+
+    def start(self) -> None:
+        sessions = Sessions(self.place.folder / "sessions")
+        sessions.begin()
+        _check_free(self.config.bind)
+        key = self.place.api_key()
+        environ = self._start_postgres() | self._start_redis() | self._settings()
+        self.place.write_environment(environ)
+        services_environ = environ_with(**environ)
+        for secret in ("LEADGEN_OWNER_DATABASE_URL", "LEADGEN_OWNER_DATABASE_URL_FILE"):
+            services_environ.pop(secret, None)  # no service may change the schema
+        with self.screen.step("API, worker and sweeper"):
+            for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
+                log = self.place.log(name)
+                service = Service(command, services_environ, log, sessions)
+                self.supervisor.start(name, service, log)
+            self._wait_until_ready()
+        self.screen.welcome(self._address, key, self.place.folder)
+
+    @property
+    def _address(self) -> str:
+        return f"http://{self.config.bind}"
+
+    def _start_postgres(self) -> dict[str, str]:
+        if self.config.database_url:
+            return self._use_postgres(self.config.database_url)
+        log = self.place.log("postgres")
+        server = EmbeddedPostgres(self.place.folder / "postgres", log=log)
+        with self.screen.step("PostgreSQL 18" if server.exists else "PostgreSQL 18, made for the first time"):
+            self.supervisor.start("postgres", server, log)
+        if server.home != server.directory:
+            self.screen.note(f"its data is in {server.home}: {server.user} may not enter {server.directory}")
+        with self.screen.step("Database"):
+            urls = prepare_database(server, self.place.passwords(), self.screen.note)
+        return {"LEADGEN_DATABASE_URL": urls.app, "LEADGEN_OWNER_DATABASE_URL": urls.owner}
+
+    def _use_postgres(self, url: str) -> dict[str, str]:
+        """Somebody else's server: its roles are their business, the schema is ours."""
+        owner_url = self.config.owner_database_url or url
+        with self.screen.step("Database of LEADGEN_DATABASE_URL"):
+            migrate(owner_url, report=self.screen.note)
+        return {}
+
+    def _start_redis(self) -> dict[str, str]:
+        if self.config.redis_url:
+            return {}
+        log = self.place.log("redis")
+        server = EmbeddedRedis(self.place.folder / "redis", log=log)
+        with self.screen.step("Redis"):
+            self.supervisor.start("redis", server, log)
+        return {"LEADGEN_REDIS_URL": server.url}
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
+            "LEADGEN_BIND": self.config.bind,
+            "LEADGEN_PROFILE": "dev",
+            "LEADGEN_METRICS_DIR": str(self.place.folder / "metrics"),
+        }
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until:
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(f"{self._address}/lead/ready", timeout=2).close()  # noqa: S310 - http, by the line above
+                return
+            self.supervisor.run_once(time.monotonic())
+            time.sleep(0.1)
+        log = self.place.log("api")
+        raise CannotStart("api", f"it is not ready after {READY_SECONDS} s:{last_lines(log)}\n", f"read {log}")
+
+
+def _check_free(bind: str) -> None:
+    host, _, port = bind.rpartition(":")
+    if not is_free(int(port), host):
+        raise CannotStart(
+            f"port {port}", "another program listens there", "stop it, or choose another: `make run PORT=8001`"
+        )

@@ -1,0 +1,107 @@
+"""A Redis of our own (Valkey, from a wheel) in one directory, run as a child of this process."""
+
+import os
+import secrets
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+from leadgen.dev import processes, wheels
+from leadgen.dev.child import Child, last_lines, spawn, stop
+from leadgen.dev.errors import CannotStart
+from leadgen.dev.ports import LOOPBACK, remembered_port
+from leadgen.dev.processes import POLL_SECONDS, Process
+
+START_SECONDS: Final = 10
+STOP_SECONDS: Final = 3
+
+_CONFIGURATION: Final = """\
+bind {host}
+port {port}
+requirepass {password}
+dir {directory}
+# Nothing in it matters: a lost doorbell costs a moment, never a lead.
+save ""
+appendonly no
+# The title stays the command line, by which the next run recognises what this one left.
+set-proc-title no
+"""
+
+
+class EmbeddedRedis:
+    """Has a password, because whoever can put a job into RQ's queue can run code as the worker."""
+
+    def __init__(self, directory: Path, *, log: Path | None = None) -> None:
+        self.directory = directory.absolute()
+        self.port = 0
+        self._password = secrets.token_urlsafe(24)
+        self._log = log or self.directory / "redis.log"
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Return when the server answers; whatever an earlier run left is ended first."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.stop()
+        self.port = remembered_port(self.directory / "port")
+        self._write_configuration()
+        self._child = spawn([wheels.valkey_server(), self._configuration], log=self._log, environ={})
+        self._wait_until_ready(self._child)
+
+    def stop(self) -> None:
+        if self._child:
+            stop(self._child, (signal.SIGTERM, STOP_SECONDS))
+        self._child = None
+        processes.end(self.processes(), signal.SIGTERM, STOP_SECONDS)
+
+    @property
+    def retired(self) -> bool:
+        """Never: a server ends only when something is wrong."""
+        return False
+
+    @property
+    def pid(self) -> int | None:
+        """The server's, while it runs."""
+        return self._child.pid if self._child and self._child.poll() is None else None
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self._password}@{LOOPBACK}:{self.port}/0"
+
+    def processes(self) -> list[Process]:
+        """The server, also one that outlived an earlier run; a foreign user may claim any command line."""
+        return processes.where(
+            lambda process: process.user == os.geteuid() and process.command[1:] == (str(self._configuration),)
+        )
+
+    @property
+    def _configuration(self) -> Path:
+        return self.directory / "valkey.conf"
+
+    def _write_configuration(self) -> None:
+        self._configuration.touch(mode=0o600)
+        self._configuration.write_text(
+            _CONFIGURATION.format(
+                host=LOOPBACK, port=self.port, password=self._password, directory=self.directory
+            ),
+            encoding="utf-8",
+        )
+
+    def _wait_until_ready(self, child: Child) -> None:
+        until = time.monotonic() + START_SECONDS
+        while child.poll() is None and time.monotonic() < until:
+            if self._answers():
+                return
+            time.sleep(POLL_SECONDS)
+        self.stop()
+        raise CannotStart("Redis", f"it did not start:{last_lines(self._log)}\n", f"read {self._log}")
+
+    def _answers(self) -> bool:
+        """Whether the server speaks: to one without the password it says so, which is enough."""
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith(b"-NOAUTH")
+        except OSError:
+            return False

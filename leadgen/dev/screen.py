@@ -1,0 +1,76 @@
+"""What `leadgen dev` shows: its steps while it starts, then where everything is."""
+
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from rich.console import Console
+from rich.markup import escape
+
+EXAMPLE: Final = {
+    "contact": {
+        "name": "Maria Lopez",
+        "email": "maria.lopez@example.com",
+        "preferred_channel": "email",
+    },
+    "request": {
+        "service": "event_security",
+        "timeline": "within_a_month",
+        "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
+        "details": "A product launch for 200 guests, one evening.",
+    },
+}
+
+
+class Screen:
+    """On a terminal in colour and with a spinner, otherwise plain lines."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Show that a step runs, then how long it took."""
+        start = time.monotonic()
+        with self._console.status(f"{escape(name)} …"):
+            yield
+        seconds = time.monotonic() - start
+        self._console.print(f"[green]✓[/] {escape(name)} [dim]({seconds:.1f} s)[/]")
+
+    def note(self, text: str) -> None:
+        self._console.print(f"  {escape(text)}")
+
+    def welcome(self, address: str, key: str, folder: Path) -> None:
+        """Say where everything is; the command is printed unwrapped, ready to paste."""
+        rows = {
+            "Form": f"{address}/",
+            "API": f"{address}/lead/docs",
+            "Data": f"{folder}  (kept for the next run)",
+            "Logs": f"{folder}/log/*.log",
+            "Shell": f". {shlex.quote(str(folder / 'environment'))}  (then e.g. `leadgen jobs list`)",
+            "Stop": "Ctrl-C",
+        }
+        self._console.print("\n[bold]The lead intake is up.[/]\n")
+        for name, text in rows.items():
+            self._console.print(f"  [dim]{name:<7}[/] {escape(text)}")
+        self._console.print("\n[bold]Send a lead:[/]\n")
+        self._console.print(escape(example_command(address, key)))
+        self._console.print()
+
+
+def example_command(address: str, key: str) -> str:
+    """A curl that gives 202, and the same 202 when it is sent again."""
+    return " \\\n  ".join(
+        [
+            f"curl -i {address}/lead/intake",
+            f"-H 'Authorization: Bearer {key}'",
+            f"-H 'Idempotency-Key: {uuid4()}'",
+            "-H 'Content-Type: application/json'",
+            f"-d '{json.dumps(EXAMPLE)}'",
+        ]
+    )

@@ -1,0 +1,111 @@
+"""Keeps the parts of the dev profile running: starts them in order, restarts one that died, stops them all."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from leadgen.dev.child import last_lines
+from leadgen.dev.errors import CannotStart
+
+POLL_SECONDS: Final = 0.2
+FIRST_DELAY_SECONDS: Final = 0.5
+MOST_DEATHS: Final = 6  # with doubled delays: half a minute of trying
+STEADY_SECONDS: Final = 30  # one that ran this long is in order again
+MOST_LOG_BYTES: Final = 5_000_000
+
+
+class Part(Protocol):
+    """A server or a service; `start` returns when others may count on it, `pid` is None when it has died."""
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def retired(self) -> bool:
+        """Whether it ended of its own accord and in order, as a worker does after its thousandth job."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Supervised:
+    name: str
+    part: Part
+    log: Path
+    deaths: int = 0
+    started_at: float = field(default_factory=time.monotonic)
+    due_at: float | None = None
+    """When a dead one is started again; None while it runs."""
+
+
+class Supervisor:
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._parts: list[Supervised] = []
+
+    def start(self, name: str, part: Part, log: Path) -> None:
+        """Start a part after those it needs; from now on it is kept running."""
+        self._parts.append(Supervised(name, part, log))  # before it starts: half started, it is stopped too
+        part.start()
+
+    @property
+    def has_parts(self) -> bool:
+        return bool(self._parts)
+
+    def run(self) -> None:
+        """Watch the parts until a KeyboardInterrupt. Raises CannotStart when one dies again and again."""
+        while True:
+            self.run_once(time.monotonic())
+            time.sleep(POLL_SECONDS)
+
+    def run_once(self, now: float) -> int:
+        """Look after every part once; returns how many were started again."""
+        started = 0
+        for supervised in self._parts:
+            bound_log(supervised.log)
+            if supervised.due_at is not None and now >= supervised.due_at:
+                self._restart(supervised, now)
+                started += 1
+            elif supervised.due_at is None and supervised.part.pid is None:
+                self._plan_restart(supervised, now)
+        return started
+
+    def stop(self) -> None:
+        """Stop in the opposite order, so that no part misses one that it needs."""
+        for supervised in reversed(self._parts):
+            supervised.part.stop()
+        self._parts.clear()
+
+    def _plan_restart(self, supervised: Supervised, now: float) -> None:
+        if supervised.part.retired:
+            supervised.due_at = now
+            return
+        if now - supervised.started_at > STEADY_SECONDS:
+            supervised.deaths = 0
+        supervised.deaths += 1
+        if supervised.deaths == MOST_DEATHS:
+            raise CannotStart(
+                supervised.name,
+                f"it ended {MOST_DEATHS} times in a row:{last_lines(supervised.log)}\n",
+                f"read {supervised.log}",
+            )
+        delay = FIRST_DELAY_SECONDS * 2 ** (supervised.deaths - 1)
+        supervised.due_at = now + delay
+        self._report(f"{supervised.name} ended; it is started again in {delay:g} s ({supervised.log})")
+
+    def _restart(self, supervised: Supervised, now: float) -> None:
+        supervised.part.start()
+        supervised.started_at = now
+        supervised.due_at = None
+
+
+def bound_log(log: Path, most: int = MOST_LOG_BYTES) -> None:
+    """Keep one older piece beside a log that grew too long; its writers append, so they go on at its start."""
+    if log.exists() and log.stat().st_size > most:
+        log.with_suffix(".1.log").write_bytes(log.read_bytes())
+        with log.open("r+b") as opened:
+            opened.truncate(0)

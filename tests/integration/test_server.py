@@ -1,0 +1,365 @@
+"""The API as it is served: refusing to start, broken HTTP, a graceful end, and Redis or everything dying."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from leadgen.dev.ports import free_port
+from leadgen.dev.redis import EmbeddedRedis
+from leadgen.domain import api_key
+from tests.conftest import Database
+from tests.integration.service import Service, until
+from tests.integration.test_intake_api import LEAD
+from tests.integration.test_intake_writer import wait_for_lock
+
+POSTS = 2_000
+CLIENTS = 16
+
+
+@dataclass
+class Stack:
+    """The settings that all services of one test share, and a client of its API."""
+
+    directory: Path
+    settings: dict[str, str]
+    key: str
+    port: int
+    database: Database
+
+    @contextmanager
+    def serve(self) -> Iterator[Service]:
+        with Service(self.directory, "serve", **self.settings) as service:
+            assert until(lambda: self.answers() or service.process.poll() is not None, 20), service.log
+            assert service.process.poll() is None, service.log
+            yield service
+
+    def run(self, *command: str) -> Service:
+        return Service(self.directory, *command, **self.settings)
+
+    def answers(self) -> bool:
+        try:
+            return self.ask("GET", "/lead/ready")[0] == 200
+        except OSError:
+            return False
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        key: str | None = None,
+        connection: http.client.HTTPConnection | None = None,
+    ) -> tuple[int, dict[str, str], Any]:
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        used = connection or self.connect()
+        used.request(method, path, body, headers)
+        response = used.getresponse()
+        text = response.read()
+        if connection is None:
+            used.close()
+        return response.status, dict(response.getheaders()), json.loads(text)
+
+    def post(
+        self, key: str | None = None, connection: http.client.HTTPConnection | None = None
+    ) -> tuple[int, Any]:
+        status, _, document = self.ask("POST", "/lead/intake", json.dumps(LEAD).encode(), key, connection)
+        return status, document
+
+    def post_many(self, number: int) -> list[int]:
+        """Post from several clients over kept connections; the status of each answer."""
+
+        def post_some(_: int) -> list[int]:
+            connection = self.connect()
+            statuses = [self.post(str(uuid4()), connection)[0] for _ in range(number // CLIENTS)]
+            connection.close()
+            return statuses
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            return [status for statuses in pool.map(post_some, range(CLIENTS)) for status in statuses]
+
+    def count(self, table: str) -> int:
+        with psycopg.connect(self.database.superuser_url) as connection:
+            row = connection.execute(f"SELECT count(*) FROM app.{table}").fetchone()
+        assert row
+        return int(row[0])
+
+
+def make_stack(directory: Path, database: Database, redis_url: str) -> Stack:
+    key, line = api_key.mint("wordpress", frozenset({"intake"}), None)
+    (directory / "keys").write_text(line + "\n")
+    port = free_port()
+    settings = {
+        "database_url": database.app_url,
+        "redis_url": redis_url,
+        "api_keys_file": str(directory / "keys"),
+        "bind": f"127.0.0.1:{port}",
+    }
+    return Stack(directory, settings, key, port, database)
+
+
+@pytest.fixture
+def stack(tmp_path: Path, database: Database, redis_url: str) -> Stack:
+    return make_stack(tmp_path, database, redis_url)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "told"),
+    [
+        ("api_keys_file", "", "LEADGEN_API_KEYS_FILE is not set"),
+        ("api_keys_file", "/nowhere/keys", "/nowhere/keys"),
+        ("api_keys_file", "/dev/null", "it holds no key"),
+        ("database_url", "mysql://u:secret-word@h/d", "LEADGEN_DATABASE_URL is not a URL of the form"),
+        ("database_url", "postgresql://u:secret-word@127.0.0.1:1/d", "PostgreSQL refused or lost the connection"),
+        ("redis_url", "", "LEADGEN_REDIS_URL is not set"),
+        ("workers", "many", "LEADGEN_WORKERS is not a whole number"),
+        ("worker", "2", "LEADGEN_WORKER is no setting of this release"),
+    ],
+)
+def test_serve_refuses_a_bad_setting_with_one_message_that_says_what_to_do(
+    stack: Stack, setting: str, text: str, told: str
+) -> None:
+    stack.settings[setting] = text
+    with stack.run("serve") as service:
+        assert service.process.wait(30) == 1
+        assert told in service.log
+        assert service.log.count("; ") >= 1
+        assert "Traceback" not in service.log
+        assert "secret-word" not in service.log
+
+
+def test_serve_names_all_bad_settings_at_once(stack: Stack) -> None:
+    stack.settings |= {"redis_url": "", "workers": "0", "bind": "8000"}
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert all(name in service.log for name in ("LEADGEN_REDIS_URL", "LEADGEN_WORKERS", "LEADGEN_BIND"))
+
+
+def test_serve_refuses_a_server_without_fsync(
+    tmp_path: Path, own_postgres: Callable[..., Database], redis_url: str
+) -> None:
+    stack = make_stack(tmp_path, own_postgres(fsync="off"), redis_url)
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert "fsync = off" in service.log
+        assert "turn it on" in service.log
+
+
+def test_serve_refuses_a_database_that_lacks_a_migration(
+    tmp_path: Path, bare_database: Database, redis_url: str
+) -> None:
+    stack = make_stack(tmp_path, bare_database, redis_url)
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert "run `leadgen migrate`" in service.log
+
+
+def service_says_it_ends(service: Service) -> bool:
+    return "Handling signal: term" in service.log
+
+
+def send_raw(stack: Stack, *parts: bytes) -> bytes:
+    """What the server answers to these bytes, until it closes."""
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+        for part in parts:
+            connection.sendall(part)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
+
+
+BROKEN = {
+    "no HTTP": b"hello\r\n\r\n",
+    "a bad version": b"GET / HTTP/9.9\r\n\r\n",
+    "a bad header": b"GET /lead/health HTTP/1.1\r\nHost: a\r\nbad header: 1\r\n\r\n",
+    "a header that is too long": b"GET /lead/health HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    "two lengths": b"POST /lead/intake HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}a",
+    "a length and chunks": b"POST /lead/intake HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+}
+
+
+def test_the_served_api_keeps_its_promises_on_the_wire(stack: Stack) -> None:
+    """One server for all that can be asked of it without harm."""
+    with stack.serve():
+        for name, sent in BROKEN.items():
+            answer = send_raw(stack, sent)
+            assert answer.startswith(b"HTTP/1.1 400 "), (name, answer[:200])
+            assert b"application/problem+json" in answer, name
+            assert b'"/lead/problems/bad-request"' in answer, name
+        status, headers, document = stack.ask("POST", "/lead/intake", b"{" + b" " * 10_000_000)
+        assert (status, document["status"]) == (413, 413)
+        chunked = b"POST /lead/intake HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+        chunked += f"Authorization: Bearer {stack.key}\r\nContent-Type: application/json\r\n\r\n".encode()
+        answer = send_raw(stack, chunked, *[b"10000\r\n" + b" " * 65536 + b"\r\n"] * 20, b"0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 413 "), answer[:200]
+        status, headers, document = stack.ask("POST", "/lead/intake", json.dumps(LEAD).encode(), "k")
+        assert (status, headers["Location"]) == (202, f"/lead/intake/{document['intake_id']}")
+
+
+def test_sigterm_finishes_what_is_in_flight_and_exits_with_0(stack: Stack) -> None:
+    with stack.serve() as service:
+        with psycopg.connect(stack.database.superuser_url) as holder, ThreadPoolExecutor(1) as pool:
+            holder.execute("LOCK TABLE app.intake_jobs IN ACCESS EXCLUSIVE MODE")
+            kept = stack.connect()
+            assert stack.ask("GET", "/lead/ready", connection=kept)[0] == 200
+            waiting = pool.submit(stack.post, "in-flight")
+            wait_for_lock(stack.database)
+            service.send(signal.SIGTERM)
+            assert until(lambda: service_says_it_ends(service))
+            assert stack.ask("GET", "/lead/ready", connection=kept)[0] == 503
+            holder.rollback()
+            assert waiting.result(10)[0] == 202, service.log
+        kept.close()
+        assert service.process.wait(25) == 0
+    assert stack.count("intake_jobs") == 1
+
+
+def test_a_request_that_waits_for_the_database_holds_up_no_other_of_its_process(stack: Stack) -> None:
+    stack.settings["workers"] = "1"
+    with stack.serve(), psycopg.connect(stack.database.superuser_url) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("LOCK TABLE app.intake_jobs IN ACCESS EXCLUSIVE MODE")
+        waiting = pool.submit(stack.post)
+        wait_for_lock(stack.database)
+        assert stack.ask("GET", "/lead/openapi.json")[0] == 200
+        assert not waiting.done()
+        holder.rollback()
+        assert waiting.result(10)[0] == 202
+
+
+def test_a_revoked_key_stops_and_a_new_one_works_without_a_restart(stack: Stack) -> None:
+    with stack.serve():
+        assert stack.post()[0] == 202
+        other, line = api_key.mint("wordpress", frozenset({"intake"}), None)
+        (stack.directory / "keys").write_text(line + "\n")
+        assert until(lambda: stack.post()[0] == 401, 5)
+        stack.key = other
+        assert until(lambda: stack.post()[0] == 202, 5)
+
+
+def test_metrics_add_up_over_all_processes(stack: Stack) -> None:
+    with stack.serve():
+        assert stack.post_many(160) == [202] * 160
+        with closing(stack.connect()) as connection:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+    assert 'leadgen_accepted_total{outcome="new"} 160.0' in text
+    assert "leadgen_backlog 160.0" in text
+
+
+def kill_children(pid: int) -> None:
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+
+
+def disturb_stop(server: EmbeddedRedis) -> None:
+    server.stop()
+
+
+def disturb_freeze(server: EmbeddedRedis) -> None:
+    assert server.pid
+    os.kill(server.pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("disturb", [disturb_stop, disturb_freeze])
+def test_without_redis_every_post_is_accepted_and_the_sweeper_alone_makes_them_leads(
+    tmp_path: Path,
+    database: Database,
+    own_redis: Callable[[], EmbeddedRedis],
+    disturb: Callable[[EmbeddedRedis], None],
+) -> None:
+    redis_server = own_redis()
+    stack = make_stack(tmp_path, database, redis_server.url)
+    with stack.serve(), stack.run("sweep"):
+        disturb(redis_server)
+        try:
+            assert stack.post_many(POSTS) == [202] * POSTS
+            assert until(lambda: stack.count("leads") == POSTS, 5)
+        finally:
+            if redis_server.pid:
+                os.kill(redis_server.pid, signal.SIGCONT)
+    assert stack.count("intake_queue") == 0
+
+
+def test_without_a_worker_every_post_is_accepted_and_the_worker_catches_up(stack: Stack) -> None:
+    with stack.serve():
+        assert stack.post_many(POSTS) == [202] * POSTS
+        assert stack.count("leads") == 0
+        with stack.run("worker"):
+            assert until(lambda: stack.count("leads") == POSTS, 15)
+
+
+def test_everything_killed_under_load_loses_no_acknowledged_lead(
+    stack: Stack, own_redis: Callable[[], EmbeddedRedis]
+) -> None:
+    """The client keeps its own ledger; what it was told 202 for is a lead, once, when all is up again."""
+    acknowledged: list[str] = []
+    stopping = threading.Event()
+    redis_server = own_redis()
+    stack.settings["redis_url"] = redis_server.url
+
+    def keep_posting() -> None:
+        while not stopping.is_set():
+            key = str(uuid4())
+            try:
+                if stack.post(key)[0] == 202:
+                    acknowledged.append(key)
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.02)
+
+    clients = [threading.Thread(target=keep_posting) for _ in range(8)]
+    with stack.serve() as serve, stack.run("worker") as worker, stack.run("sweep") as sweep:
+        for client in clients:
+            client.start()
+        assert until(lambda: len(acknowledged) > 300, 20)
+        os.kill(redis_server.pid, signal.SIGKILL)
+        for service in (worker, sweep):
+            service.send(signal.SIGKILL)
+        kill_children(serve.process.pid)
+        serve.send(signal.SIGKILL)
+        stopping.set()
+        for client in clients:
+            client.join()
+    with ExitStack() as running:
+        running.enter_context(stack.serve())
+        running.enter_context(stack.run("sweep"))
+        assert until(lambda: stack.count("intake_queue") == 0, 15)
+    with psycopg.connect(stack.database.superuser_url) as connection:
+        leads = [key for (key,) in connection.execute("SELECT idempotency_key FROM app.leads")]
+    assert len(leads) == len(set(leads)) == stack.count("intake_jobs")
+    assert set(acknowledged) <= set(leads)
+
+
+def test_logs_carry_ids_and_no_personal_data_no_key_and_no_password(stack: Stack) -> None:
+    with stack.serve() as service, stack.run("worker") as worker, stack.run("sweep") as sweep:
+        status, document = stack.post("k")
+        assert status == 202
+        stack.ask("POST", "/lead/intake", json.dumps(LEAD | {"Ann": "Example"}).encode())
+        assert until(lambda: stack.count("leads") == 1)
+        written = service.log + worker.log + sweep.log
+    assert document["intake_id"] in written
+    assert document["request_id"] in written
+    for line in service.log.splitlines():
+        json.loads(line)
+    password = psycopg.conninfo.conninfo_to_dict(stack.database.app_url)["password"]
+    for secret in ("Ann", "ann@example.com", "Austin", stack.key, str(password)):
+        assert secret not in written
