@@ -1,0 +1,165 @@
+"""The pages people read: their links lead somewhere, and the commands and addresses they name exist."""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from leadgen.cli import leadgen
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
+INLINE_CODE = re.compile(r"`([^`\n]+)`")
+TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
+
+
+def anchors(page: str) -> set[str]:
+    """The addresses of a page's headings, as the forges make them."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def link_faults(pages: dict[str, str], exists: Callable[[str], bool]) -> list[str]:
+    """Links inside the project that lead to no file or to no heading. `pages`: path -> text."""
+    return [
+        f"{path}: {link} leads nowhere"
+        for path, text in pages.items()
+        for link in LINK.findall(FENCE.sub("", text))
+        if "://" not in link and not leads_somewhere(path, link, pages, exists)
+    ]
+
+
+def leads_somewhere(path: str, link: str, pages: dict[str, str], exists: Callable[[str], bool]) -> bool:
+    file, _, anchor = link.partition("#")
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), file)) if file else path
+    if target.startswith(".."):
+        return False
+    return exists(target) and (not anchor or anchor in anchors(pages.get(target, "")))
+
+
+def commands_in(page: str) -> Iterator[list[str]]:
+    """Every `make …` and `leadgen …` that stands as code, by words."""
+    blocks = [block for match in FENCE.finditer(page) for block in match[0].splitlines()]
+    indented = [line for line in page.splitlines() if line.startswith("    ")]
+    for code in INLINE_CODE.findall(FENCE.sub("", page)) + blocks + indented:
+        words = code.split("#")[0].removeprefix("$ ").split()
+        if words and words[0] in {"make", "leadgen"}:
+            yield words
+
+
+def command_faults(path: str, page: str, targets: set[str]) -> list[str]:
+    """Commands of a page that cannot be called: no such target in the Makefile, no such command of leadgen."""
+    return [
+        f"{path}: `{' '.join(words)}` cannot be called"
+        for words in commands_in(page)
+        if not (is_target(words[1:], targets) if words[0] == "make" else is_command(leadgen, words[1:]))
+    ]
+
+
+def is_target(words: list[str], targets: set[str]) -> bool:
+    named = [word for word in words if "=" not in word]
+    return set(named) <= targets
+
+
+def is_command(command: click.Command, words: list[str]) -> bool:
+    """Whether the words name a command and options that it has; `jobs list|show` names several commands."""
+    if not isinstance(command, click.Group):
+        known = {name for parameter in command.params for name in parameter.opts}
+        return {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+    if not words or words[0].startswith(("-", "<")):
+        return True
+    names = words[0].strip(",;").split("|")
+    return all(name in command.commands and is_command(command.commands[name], words[1:]) for name in names)
+
+
+def off_the_map(readme: str, folders: set[str]) -> set[str]:
+    """Folders that the README's table of the repository does not name."""
+    return {folder for folder in folders if f"| `{folder}/` |" not in readme}
+
+
+@pytest.fixture(scope="module")
+def pages(texts: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    found = texts("*.md")
+    assert "README.md" in found
+    return found
+
+
+@pytest.fixture(scope="module")
+def targets(project: Path) -> set[str]:
+    return set(TARGET.findall((project / "Makefile").read_text(encoding="utf-8")))
+
+
+def test_every_link_leads_somewhere(pages: dict[str, str], project: Path) -> None:
+    assert link_faults(pages, lambda path: (project / path).exists()) == []
+
+
+def test_every_command_that_a_page_names_can_be_called(pages: dict[str, str], targets: set[str]) -> None:
+    # What was released keeps its words, whatever has become of its commands.
+    today = {path: page for path, page in pages.items() if path != "CHANGELOG.md"}
+    assert [fault for path, page in today.items() for fault in command_faults(path, page, targets)] == []
+
+
+def test_the_two_commands_of_the_readme_are_what_ci_runs(pages: dict[str, str], project: Path) -> None:
+    told = {" ".join(words) for words in commands_in(pages["README.md"])}
+    assert {"make run", "make test"} <= told
+    ci = [(project / ".ci" / script).read_text(encoding="utf-8") for script in ("run", "first-run")]
+    assert re.search(r"^(timeout \w+ )?\.ci/first-run$", ci[0], re.MULTILINE)
+    assert re.search(r"^make run\b", ci[1], re.MULTILINE)
+    assert re.search(r"^(timeout \w+ )?make test$", ci[0], re.MULTILINE)
+
+
+def test_the_map_in_the_readme_names_every_room(pages: dict[str, str], paths: list[str]) -> None:
+    rooms = {f"leadgen/{path.split('/')[1]}" for path in paths if re.match(r"leadgen/\w+/", path)}
+    assert "leadgen/store" in rooms
+    assert off_the_map(pages["README.md"], rooms) == set()
+
+
+def test_the_changelog_has_a_place_for_what_is_not_released(pages: dict[str, str]) -> None:
+    titles = re.findall(r"^## (.+)$", pages["CHANGELOG.md"], re.MULTILINE)
+    assert titles[0] == "Unreleased"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", title) for title in titles[1:])
+
+
+def test_a_link_that_leads_nowhere_is_found() -> None:
+    pages = {
+        "README.md": "[a](docs/why.md) [b](docs/gone.md) [c](docs/why.md#the-reason)\n"
+        "[d](docs/why.md#gone) [e](#no)",
+        "docs/why.md": "# The reason!\n[up](../README.md) [over](../../other.md)\n```\n[x](y)\n```\n",
+    }
+    faults = link_faults(pages, lambda path: path in pages)
+    assert [fault.split()[1] for fault in faults] == ["docs/gone.md", "docs/why.md#gone", "#no", "../../other.md"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "Call `make bread`.",
+        "```sh\nmake run bread\n```",
+        "`leadgen fly`",
+        "    leadgen keys steal",
+        "`leadgen jobs list|eat`",
+        "`leadgen sweep --twice`",
+    ],
+)
+def test_a_command_that_cannot_be_called_is_found(page: str) -> None:
+    assert len(command_faults("README.md", page, {"run", "test"})) == 1
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "make sure that it runs: `make run PORT=8001`",
+        "make bread as prose",
+        "`leadgen keys new --client web`",
+        "`leadgen jobs list|show`, `leadgen`",
+    ],
+)
+def test_a_command_that_can_be_called_is_left_alone(page: str) -> None:
+    assert command_faults("README.md", page, {"run", "test"}) == []
+
+
+def test_a_room_that_is_not_on_the_map_is_found() -> None:
+    assert off_the_map("| `leadgen/api/` | HTTP |", {"leadgen/api", "leadgen/attic"}) == {"leadgen/attic"}

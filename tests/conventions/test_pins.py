@@ -1,0 +1,104 @@
+"""Versions and digests stand in releases/ and requirements/ only, where one command changes them."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import leadgen
+
+HOMES = ("releases/", "requirements/", "CHANGELOG.md", "tests/conventions/")
+# Our own version, which the packaging wants in pyproject.toml and programs in the package.
+OURS = {"leadgen/__init__.py", "pyproject.toml"}
+
+PIN = re.compile(
+    r"sha256:[0-9a-f]{64}"  # an image or a file by digest
+    r"|[\w\]-]==\d+(\.\d+)*(?=[\s;,\"'`]|$)"  # a Python package
+    r"|(?<![\w.-])v?\d+\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?![\w.]*\d)"  # a full version; not an address of four numbers
+    r"|[a-z]:\d+(\.\d+)+(-\w+)?\b"  # an image by tag
+)
+# OpenAPI's version says what we speak, not what is installed.
+STANDARDS = {"3.1.0"}
+LOCK_LINE = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
+
+
+def faults(path: str, text: str) -> list[str]:
+    if path.startswith(HOMES):
+        return []
+    return [
+        f"{path}:{number}: `{pin[0]}` is a pin; it belongs to releases/ or requirements/"
+        for number, line in enumerate(text.splitlines(), start=1)
+        for pin in PIN.finditer(line)
+        if pin[0] not in STANDARDS and not (path in OURS and pin[0] == leadgen.__version__)
+    ]
+
+
+def lock(text: str) -> set[tuple[str, str]]:
+    return set(LOCK_LINE.findall(text))
+
+
+def unhashed(text: str) -> list[str]:
+    """Requirements of a lock file that no hash follows."""
+    return [block.split()[0] for block in re.split(r"\n(?=\S)", text.strip()) if "--hash=sha256:" not in block]
+
+
+@pytest.mark.parametrize("pattern", ["*.md", "*.py", "*.toml", "*.sql", "*.yaml", "*.html", "Makefile", ".ci/*"])
+def test_no_pin_stands_outside_its_home(pattern: str, texts: Callable[[str], dict[str, str]]) -> None:
+    assert [fault for path, text in texts(pattern).items() for fault in faults(path, text)] == []
+
+
+def test_our_own_version_is_the_same_in_both_its_places(project: Path) -> None:
+    metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    assert metadata["project"]["version"] == leadgen.__version__
+
+
+def test_what_runs_in_production_is_what_is_developed_and_tested(project: Path) -> None:
+    runtime, dev, test = (
+        lock((project / "requirements" / f"{name}.txt").read_text(encoding="utf-8"))
+        for name in ("runtime", "dev", "test")
+    )
+    assert runtime
+    assert runtime <= dev <= test
+
+
+def test_every_locked_package_has_its_hashes(texts: Callable[[str], dict[str, str]]) -> None:
+    assert {path: unhashed(text) for path, text in texts("requirements/*.txt").items() if unhashed(text)} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pip install flask==3.1",
+        "image: example.com/redis:7.2",
+        "FROM postgres@sha256:" + "0" * 64,
+        "needs podman 5.4.2 at least",
+        "https://example.com/v1.29.3/tool",
+    ],
+)
+def test_a_pin_outside_its_home_is_found(text: str) -> None:
+    assert len(faults("docs/first-run.md", text)) == 1
+    assert faults("releases/prod.yaml", text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1:8000",
+        'openapi_version="3.1.0"',
+        "Python 3.11",
+        "if a==1:",
+        "requires-python = '>=3.11'",
+        "took 0.25 s",
+        "PostgreSQL 18",
+        "512.555.0142",
+        "10.0.0.0/8",
+    ],
+)
+def test_what_only_looks_like_a_pin_is_left_alone(text: str) -> None:
+    assert faults("docs/first-run.md", text) == []
+
+
+def test_a_requirement_without_a_hash_is_found() -> None:
+    assert unhashed("flask==3.1 \\\n    --hash=sha256:00\nclick==8.1\n") == ["click==8.1"]
