@@ -14,6 +14,8 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # The driver warns in its own words, which name hosts and users; what it could not do is told by who asked.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def event(

@@ -27,7 +27,7 @@ def create_app(config: Config, doorbell: Doorbell) -> Flask:
             config=config,
             keys=KeyFile(config.api_keys_file),
             database=database,
-            writer=IntakeWriter(config.database_url, database, observe=metrics.flushed_rows.observe),
+            writer=IntakeWriter(config.database_url, observe=metrics.flushed_rows.observe),
             doorbell=doorbell,
         ),
     )

@@ -13,8 +13,8 @@ import click
 
 from leadgen.cli.table import print_table
 from leadgen.config import load
-from leadgen.store import dead_jobs
-from leadgen.store.connection import Connection, connect, unavailable_when_broken
+from leadgen.store import dead_jobs, queue
+from leadgen.store.connection import Connection, connect
 from leadgen.store.dead_jobs import Job
 
 SHOWN_MOST: Final = 200
@@ -93,7 +93,7 @@ def discard(intake_ids: tuple[UUID, ...], everything: bool, reason: str) -> None
 
 @contextmanager
 def _database() -> Iterator[Connection]:
-    with unavailable_when_broken(), connect(load("database_url").database_url, "jobs") as connection:
+    with queue.own_words(), connect(load("database_url").database_url, "jobs") as connection:
         yield connection
 
 

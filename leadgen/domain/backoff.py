@@ -7,14 +7,16 @@ from typing import Final
 # passing fault, short enough that a person hears of a lasting one while it matters.
 MAX_ATTEMPTS: Final = 8
 FIRST_DELAY_SECONDS: Final = 2.0
-LONGEST_DELAY_SECONDS: Final = 600.0
 
 _DICE: Final = random.SystemRandom()
 
 
 def delay_seconds(attempts: int, dice: random.Random = _DICE) -> float:
-    """The rest after this many failed attempts: doubling, bounded, and spread so that a crowd thins out."""
-    longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (attempts - 1))
+    """The rest after this many failed attempts: doubling, and spread so that a crowd thins out.
+
+    The number of attempts bounds it.
+    """
+    longest = FIRST_DELAY_SECONDS * 2.0 ** (attempts - 1)
     return dice.uniform(longest / 2, longest)
 
 

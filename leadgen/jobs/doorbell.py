@@ -1,6 +1,6 @@
 """The doorbell over Redis: ringing it costs the caller a flag, and a background thread does the rest.
 
-When Redis cannot be rung the thread rings through PostgreSQL, which wakes the sweeper instead of a worker.
+When Redis cannot be rung, or no worker comes, the thread rings through PostgreSQL, which wakes the sweeper.
 """
 
 import logging
@@ -13,7 +13,7 @@ from redis import RedisError
 
 from leadgen.errors import LeadgenError
 from leadgen.jobs.breaker import Breaker
-from leadgen.jobs.rq_bell import RqBell
+from leadgen.jobs.rq_bell import UNHEARD_SECONDS, RqBell
 from leadgen.log import event
 
 RING_GAP_SECONDS: Final = 0.02  # rings closer than this become one: a drain takes as long anyway
@@ -39,6 +39,7 @@ class RedisDoorbell:
         self._notify = notify
         self._on_failure = on_failure
         self._rung = threading.Event()
+        self._look_again = False
         self._closing = False
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -84,34 +85,42 @@ class RedisDoorbell:
 
     def _run(self) -> None:
         while True:
-            self._rung.wait()
-            # Cleared before ringing: an intake committed from here on sets it again.
-            self._rung.clear()
-            self._pass_on()
+            # After a ring look once whether a worker came: the next ring may be an hour away.
+            if self._rung.wait(UNHEARD_SECONDS if self._look_again else None):
+                # Cleared before ringing: an intake committed from here on sets it again.
+                self._rung.clear()
+                self._look_again = self._pass_on(self._bell.ring)
+            else:
+                self._look_again = False
+                self._pass_on(self._bell.heard)
             if self._closing and not self._rung.is_set():
                 return
             time.sleep(RING_GAP_SECONDS)
 
-    def _pass_on(self) -> None:
-        if self._rang_redis():
-            return
-        self._on_failure()
+    def _pass_on(self, ask: Callable[[], bool]) -> bool:
+        """Leave it to Redis if a worker seems to listen, else ring through PostgreSQL; whether it was left."""
+        if self._redis_serves(ask):
+            return True
         try:
             self._notify()
         except LeadgenError as error:
             event(_log, "ring_lost", level=logging.WARNING, reason=str(error))
+        return False
 
-    def _rang_redis(self) -> bool:
+    def _redis_serves(self, ask: Callable[[], bool]) -> bool:
+        """What the bell answers, and False when Redis does not."""
         if not self._breaker.closed:
+            self._on_failure()
             return False
         try:
-            self._bell.ring()
+            answer = ask()
         except (RedisError, OSError) as error:
             event(_log, "redis_down", level=logging.WARNING, kind=type(error).__name__)
             self._breaker.trip()
+            self._on_failure()
             return False
         self._breaker.reset()
-        return True
+        return answer
 
     def _ask(self) -> dict[str, str]:
         try:

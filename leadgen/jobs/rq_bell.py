@@ -1,6 +1,7 @@
 """The bell itself: one RQ job without data, rung through a Redis client that never waits for long."""
 
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Final
 
 from redis import Redis
@@ -17,6 +18,8 @@ DRAIN: Final = "leadgen.jobs.drain.drain"
 # RQ's worker waits for a job for its TTL less 15 s and beats its heart each time: here every 5 s.
 WORKER_TTL_SECONDS: Final = 20
 WORKER_LIVE: Final = timedelta(seconds=15)  # RQ keeps a dead worker's key for 80 s: too long to believe it
+
+UNHEARD_SECONDS: Final = 0.1  # a worker that is idle begins a job within a few milliseconds
 
 _TIMEOUT_SECONDS: Final = 0.25
 _JOB_TIMEOUT_SECONDS: Final = 30
@@ -37,23 +40,25 @@ class RqBell:
             driver_info=None,
         )
         self._queue = Queue(QUEUE, connection=self._redis, serializer=JSONSerializer)
+        self._job = ""  # the one that waited at the last ring
+        self._waits_since = 0.0
 
-    def ring(self) -> None:
+    def ring(self) -> bool:
         """Enqueue one drain, unless one that no worker has begun waits: it will see all that is committed by now.
 
         So a ring is never lost to an earlier one, and while no worker runs the queue holds one job, not millions.
+        False when that one has waited for so long that no worker seems to come.
         """
-        if self._queue.count:
-            return
-        with self._redis.pipeline() as pipeline:
-            self._queue.enqueue_call(
-                DRAIN,
-                timeout=_JOB_TIMEOUT_SECONDS,
-                result_ttl=0,
-                failure_ttl=_FAILURE_KEPT_SECONDS,
-                pipeline=pipeline,
-            )
-            pipeline.execute()
+        # Not a key made by SET NX: it outlives the start of the drain, and swallows the rings for what that drain
+        # no longer sees. A job leaves this list in the moment in which it is begun.
+        job = self._waiting() or self._enqueue()
+        if job != self._job:
+            self._job, self._waits_since = job, monotonic()
+        return monotonic() - self._waits_since < UNHEARD_SECONDS
+
+    def heard(self) -> bool:
+        """Whether a worker has begun the job of the last ring."""
+        return self._waiting() != self._job
 
     def has_worker(self) -> bool:
         """Whether a live worker listens."""
@@ -66,3 +71,19 @@ class RqBell:
 
     def close(self) -> None:
         self._redis.close()
+
+    def _waiting(self) -> str | None:
+        """The oldest job that no worker has begun."""
+        return next(iter(self._queue.get_job_ids(length=1)), None)
+
+    def _enqueue(self) -> str:
+        with self._redis.pipeline() as pipeline:
+            job = self._queue.enqueue_call(
+                DRAIN,
+                timeout=_JOB_TIMEOUT_SECONDS,
+                result_ttl=0,
+                failure_ttl=_FAILURE_KEPT_SECONDS,
+                pipeline=pipeline,
+            )
+            pipeline.execute()
+        return job.id

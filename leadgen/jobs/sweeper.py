@@ -8,12 +8,13 @@ from leadgen.errors import LeadgenError
 from leadgen.jobs.drain import drain_batches
 from leadgen.log import event
 from leadgen.store import heartbeats, queue
-from leadgen.store.connection import Connection, connect
+from leadgen.store.connection import Connection, bounded, connect
 
 SERVICE: Final = "sweeper"
 POLL_SECONDS: Final = 0.5  # also how long a stop can take while nothing happens
 OVERDUE_SECONDS: Final = 2.0  # what a worker would have drained by now, were it there
 BEAT_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 5.0  # what a frozen PostgreSQL gets for an answer: a stop must not wait for it
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 0.8
 
@@ -49,12 +50,10 @@ class Sweeper:
 
     def run_once(self) -> int:
         """Wait for a ring or the next poll, drain if there is reason to, and return how many leads that made."""
-        connection = self._connected()
         with queue.own_words():
+            connection = self._connected()
             self._beat(connection)
-            if queue.wait_for_ring(connection, POLL_SECONDS) or queue.has_overdue(connection, OVERDUE_SECONDS):
-                return self._drain(connection)
-        return 0
+            return self._drain(connection) if self._has_reason(connection) else 0
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -66,14 +65,21 @@ class Sweeper:
         """The connection; a new one drains at the next ring or poll, and hears rings from the start."""
         if self._connection is None:
             self._connection = connect(self._url, SERVICE)
-            queue.listen(self._connection)
+            with bounded(self._connection, ANSWER_SECONDS):
+                queue.listen(self._connection)
             self._next_beat = 0.0
         return self._connection
 
     def _beat(self, connection: Connection) -> None:
         if time.monotonic() >= self._next_beat:
-            heartbeats.beat(connection, SERVICE, self._release)
+            with bounded(connection, ANSWER_SECONDS):
+                heartbeats.beat(connection, SERVICE, self._release)
             self._next_beat = time.monotonic() + BEAT_SECONDS
+
+    def _has_reason(self, connection: Connection) -> bool:
+        """Whether it rang within the next poll's time, or an intake is overdue at its end."""
+        with bounded(connection, ANSWER_SECONDS):
+            return queue.wait_for_ring(connection, POLL_SECONDS) or queue.has_overdue(connection, OVERDUE_SECONDS)
 
     def _drain(self, connection: Connection) -> int:
         """Drain to the end of the queue, with signs of life between batches: a long backlog takes minutes."""

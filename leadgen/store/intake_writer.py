@@ -1,42 +1,45 @@
 """Group commit: requests that arrive together share one statement, one commit and one flush to disk.
 
 A request hands its intake over and waits. A few flushers, each with its own connection, take all that is waiting
-at the moment they are free, so batches grow with the load and an idle system waits for nobody. What a batch cannot
-do without harming its neighbours (a row at fault, a key held by somebody else) the request then does alone.
+when they are free, so batches grow with the load and an idle system waits for nobody. A batch that fails over one
+of its rows is written key by key; a key that cannot be written so (its row is at fault, or somebody else holds it)
+is left to the first request that waits for it, and the others of that key get the same outcome.
 
 Plain threads: under gunicorn's gevent worker they are greenlets.
 """
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from time import monotonic
 from typing import Final
+from uuid import UUID
 
-import psycopg
+import psycopg.errors
 
 from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, LeadgenError, UnsafeDurability
 from leadgen.log import event
 from leadgen.store import faults
-from leadgen.store.connection import Connection, Database, Limits, assert_durable, connect
+from leadgen.store.connection import Connection, Database, assert_durable
 from leadgen.store.intakes import Intake, Receipt, accept, lock_tables
+from leadgen.store.writer_session import WriterSession
 
 PATIENCE_SECONDS: Final = 5.0  # what a client waits for a commit before it is told 503
 MOST_ROWS: Final = 256  # a batch's size: past this the commit's cost is shared well enough
 FLUSHERS: Final = 2  # one gathers while the other's commit is on its way to disk
 RETRY_SECONDS: Final = 0.1
-_ALONE_SECONDS: Final = Limits().lock_ms / 1_000
-# A row that waits for a lock must not hold its batch up; alone it may wait for as long as Limits() says.
-_BATCH_LIMITS: Final = Limits(lock_ms=100, statement_ms=4_000)
+LAST_START_SECONDS: Final = 0.25  # a commit begun later than this before the 503 might come after it
+ALONE_MOST: Final = 4  # keys that may be waited for at once in one process
 
 _log = logging.getLogger(__name__)
 
 
 class _Waiting:
-    """An intake between a request and a flusher. With neither receipt nor error it has to be written alone."""
+    """An intake between a request and a flusher. Settled with neither receipt nor error it is written alone."""
 
-    __slots__ = ("deadline", "error", "intake", "receipt", "settled")
+    __slots__ = ("deadline", "error", "followers", "gone", "intake", "receipt", "settled")
 
     def __init__(self, intake: Intake) -> None:
         self.intake = intake
@@ -44,18 +47,31 @@ class _Waiting:
         self.settled = threading.Event()
         self.receipt: Receipt | None = None
         self.error: LeadgenError | None = None
+        self.gone = False
+        self.followers: list[_Waiting] = []
+
+    @property
+    def left(self) -> float:
+        """Seconds for which anybody still waits."""
+        return 0.0 if self.gone else self.deadline - monotonic()
+
+    def settle(self, receipt: Receipt | None = None, error: LeadgenError | None = None) -> None:
+        self.receipt, self.error = receipt, error
+        self.settled.set()
 
 
 class IntakeWriter:
     """Writes the intakes of one process; make it after fork."""
 
-    def __init__(self, url: str, database: Database, *, observe: Callable[[int], None]) -> None:
+    def __init__(self, url: str, *, observe: Callable[[int], None]) -> None:
         self._url = url
-        self._database = database
         self._observe = observe
+        self._database = Database(url, "api-alone", least=0, most=ALONE_MOST)
         self._waiting: deque[_Waiting] = deque()
-        self._arrived = threading.Condition()
+        self._alone: dict[tuple[str, str], _Waiting] = {}
+        self._arrived = threading.Condition()  # guards the two above, and `gone` and `followers`
         self._closing = False
+        self._failing = False
         self._flushers = [
             threading.Thread(target=self._run, name=f"intake-flusher-{number}", daemon=True)
             for number in range(FLUSHERS)
@@ -66,18 +82,22 @@ class IntakeWriter:
     def write(self, intake: Intake) -> Receipt:
         """Return when the intake, or the earlier one of its key, is committed.
 
-        Raises DatabaseUnavailable (the outcome is then unknown, the same key finds it out) or
+        Raises DatabaseUnavailable (the outcome is then unknown, the same key finds it out), UnsafeDurability or
         IdempotencyKeyHeld.
         """
         waiting = _Waiting(intake)
-        with self._arrived:
-            self._waiting.append(waiting)
-            self._arrived.notify()
-        if not waiting.settled.wait(PATIENCE_SECONDS):
-            raise DatabaseUnavailable(f"no commit within {PATIENCE_SECONDS:g} s")
-        if waiting.error is not None:
-            raise waiting.error
-        return waiting.receipt or self._write_alone(waiting)
+        self._enter(waiting)
+        try:
+            if not waiting.settled.wait(PATIENCE_SECONDS):
+                raise _too_late()
+            if waiting.receipt is None and waiting.error is None:
+                self._write_alone(waiting)
+            if waiting.error is not None:
+                raise waiting.error
+            assert waiting.receipt is not None  # noqa: S101 - for the type checker
+            return waiting.receipt
+        finally:
+            self._leave(waiting)
 
     def close(self) -> None:
         """Commit what is waiting, then stop."""
@@ -86,84 +106,142 @@ class IntakeWriter:
             self._arrived.notify_all()
         for flusher in self._flushers:
             flusher.join(PATIENCE_SECONDS)
+        self._database.close()
+
+    def _enter(self, waiting: _Waiting) -> None:
+        with self._arrived:
+            if leader := self._alone.get(waiting.intake.key):
+                leader.followers.append(waiting)
+            else:
+                self._waiting.append(waiting)
+                self._arrived.notify()
+
+    def _leave(self, waiting: _Waiting) -> None:
+        """A request goes; one that wrote alone tells its followers what came of it."""
+        with self._arrived:
+            waiting.gone = True
+            if self._alone.get(waiting.intake.key) is not waiting:
+                return
+            del self._alone[waiting.intake.key]
+        if waiting.receipt is None and waiting.error is None:
+            self._put_back(waiting.followers)
+            return
+        for follower in waiting.followers:
+            follower.settle(waiting.receipt and replace(waiting.receipt, replayed=True), waiting.error)
 
     def _run(self) -> None:
-        connection: Connection | None = None
+        session = WriterSession(self._url)
         while batch := self._take():
-            try:
-                connection = connection or self._connect()
-                self._flush(connection, batch)
-            except Exception as error:  # noqa: BLE001 - a flusher that dies leaves every later request waiting
-                connection = self._recover(error, connection, batch)
-        if connection is not None:
-            connection.close()
+            if not self._flush(session, batch):
+                threading.Event().wait(RETRY_SECONDS)
+        session.close()
 
     def _take(self) -> list[_Waiting]:
-        """All that is waiting, up to a batch; empty only at the end."""
+        """All that is waiting and still waited for, up to a batch; empty only at the end."""
+        batch: list[_Waiting] = []
         with self._arrived:
-            while not self._waiting and not self._closing:
-                self._arrived.wait()
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ROWS))]
+            while not batch:
+                while not self._waiting and not self._closing:
+                    self._arrived.wait()
+                if not self._waiting:
+                    break
+                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ROWS))]
+                # Stored too late, it would be a lead whose sender was told otherwise.
+                batch = [waiting for waiting in taken if waiting.left > LAST_START_SECONDS]
+        return batch
 
-    def _flush(self, connection: Connection, batch: list[_Waiting]) -> None:
-        receipts = accept(connection, [waiting.intake for waiting in batch])
-        self._observe(len(batch))
-        for waiting in batch:
-            waiting.receipt = receipts.get(waiting.intake.intake_id)
-            waiting.settled.set()
-
-    def _recover(
-        self, error: Exception, connection: Connection | None, batch: list[_Waiting]
-    ) -> Connection | None:
-        """Decide what a failed batch means for its rows; returns the connection if it is still good."""
-        if isinstance(error, UnsafeDurability):
-            _settle(batch, error)
-        elif isinstance(error, psycopg.OperationalError | DatabaseUnavailable) and not faults.is_crowd(error):
-            event(_log, "flush_failed", level=logging.WARNING, rows=len(batch), kind=type(error).__name__)
-            self._put_back(batch)
-        else:
-            _settle(batch, None)
-            return connection
-        if connection is not None:
-            connection.close()
-        return None
-
-    def _put_back(self, batch: list[_Waiting]) -> None:
-        """Try again while somebody waits: for a row that was committed after all, the insert is a no-op."""
-        threading.Event().wait(RETRY_SECONDS)
-        now = monotonic()
-        with self._arrived:
-            self._waiting.extendleft(waiting for waiting in reversed(batch) if waiting.deadline > now)
-
-    def _connect(self) -> Connection:
-        connection = connect(self._url, "api-writer", _BATCH_LIMITS)
+    def _flush(self, session: WriterSession, batch: list[_Waiting]) -> bool:
+        """Commit a batch and settle it; False when the server is away, and the batch waits for it."""
         try:
-            assert_durable(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            receipts = session.accept([waiting.intake for waiting in batch])
+        except UnsafeDurability as error:
+            for waiting in batch:
+                waiting.settle(error=error)
+        except Exception as error:  # noqa: BLE001 - a flusher that dies leaves every later request waiting
+            if faults.is_server(error):
+                self._note(failing=True)
+                self._put_back(batch)
+                return False
+            return self._flush_by_key(session, batch)
+        else:
+            self._note(failing=False)
+            self._observe(len(batch))
+            self._hand_over(batch, receipts)
+        return True
 
-    def _write_alone(self, waiting: _Waiting) -> Receipt:
-        while waiting.deadline - monotonic() > _ALONE_SECONDS:
-            with self._database.connection() as connection:
-                if receipt := _accept_alone(connection, waiting.intake):
-                    return receipt
-        raise DatabaseUnavailable(f"no commit within {PATIENCE_SECONDS:g} s")
+    def _flush_by_key(self, session: WriterSession, batch: list[_Waiting]) -> bool:
+        """Find the key that fails a batch, at the cost of a commit a key."""
+        keys = defaultdict(list)
+        for waiting in batch:
+            keys[waiting.intake.key].append(waiting)
+        if len(keys) == 1:
+            self._leave_to_request(batch)
+            return True
+        parts = deque(keys.values())
+        while parts:
+            if not self._flush(session, parts.popleft()):
+                self._put_back(waiting for part in parts for waiting in part)
+                return False
+        return True
+
+    def _hand_over(self, batch: list[_Waiting], receipts: dict[UUID, Receipt]) -> None:
+        for waiting in batch:
+            if receipt := receipts.get(waiting.intake.intake_id):
+                waiting.settle(receipt)
+        self._put_back(waiting for waiting in batch if not waiting.settled.is_set())
+
+    def _leave_to_request(self, same_key: list[_Waiting]) -> None:
+        """Let the first request that is still there write its key alone, and the others wait for what it gets."""
+        key = same_key[0].intake.key
+        with self._arrived:
+            present = [waiting for waiting in same_key if waiting.left > 0]
+            if present and key not in self._alone:
+                self._alone[key] = present.pop(0)
+                self._alone[key].settle()
+            if present:
+                self._alone[key].followers += present
+
+    def _put_back(self, batch: Iterable[_Waiting]) -> None:
+        """Let them wait for the next flush: for a row that was committed after all, an insert does nothing."""
+        with self._arrived:
+            self._waiting.extendleft(reversed(list(batch)))
+            self._arrived.notify()
+
+    def _write_alone(self, leader: _Waiting) -> None:
+        """Try until the request's time is over; leaves the outcome in `leader`."""
+        while (left := leader.left) > 0:
+            try:
+                with self._database.connection(left) as connection:
+                    leader.receipt = _accept_alone(connection, leader.intake)
+            except DatabaseUnavailable:
+                threading.Event().wait(min(RETRY_SECONDS, left))
+            except LeadgenError as error:
+                leader.error = error
+            if leader.receipt or leader.error:
+                return
+        leader.error = _too_late()
+
+    def _note(self, *, failing: bool) -> None:
+        """Log when commits begin to fail and when they work again, and not each of them."""
+        if failing and not self._failing:
+            event(_log, "flush_failed", level=logging.WARNING)
+        elif self._failing and not failing:
+            event(_log, "flush_recovered")
+        self._failing = failing
 
 
 def _accept_alone(connection: Connection, intake: Intake) -> Receipt | None:
     """One intake in a transaction of its own; None when the writer that it waited for rolled back."""
+    assert_durable(connection)
     with connection.transaction():
         lock_tables(connection)
         try:
             return accept(connection, [intake]).get(intake.intake_id)
         except psycopg.errors.LockNotAvailable as error:
+            if intake.idempotency_key is None:  # only an earlier try of this very intake can hold its id
+                raise
             raise IdempotencyKeyHeld from error
 
 
-def _settle(batch: list[_Waiting], error: LeadgenError | None) -> None:
-    """Wake the requests of a batch: to report the error, or without one to write alone."""
-    for waiting in batch:
-        waiting.error = error
-        waiting.settled.set()
+def _too_late() -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"no commit within {PATIENCE_SECONDS:g} s")

@@ -7,35 +7,63 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
+import psycopg.errors
 from psycopg.rows import class_row
 
 from leadgen.domain.backoff import delay_seconds, is_last
-from leadgen.errors import LeadgenError
+from leadgen.errors import DatabaseUnavailable, LeadgenError
 from leadgen.store import faults
-from leadgen.store.connection import Connection, unavailable_when_broken
+from leadgen.store.connection import Connection, bounded, unavailable_when_broken
 from leadgen.store.queries import load
 
 BATCH: Final = 500  # about 20 ms of work: large enough to share the commit, small enough to stop between two
+BATCH_SECONDS: Final = 6.0  # more than PostgreSQL gives a statement: it is to speak first, unless it is frozen
+SUSPECTS_SECONDS: Final = 20.0  # halving repeats much of a batch that was slow already; frozen here is rare
 COUNT_MOST: Final = 100_000  # counting further takes longer than anybody who looks at a gauge should wait
 
 _SQL: Final = load("intake_queue")
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """An intake whose data made its attempt fail; the reason quotes nothing of it."""
+
+    intake_id: UUID
+    attempts: int
+    reason: str
+
+    @property
+    def buried(self) -> bool:
+        """Whether that was the last attempt; otherwise it is put off."""
+        return is_last(self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
-    """What became of a batch: intakes that are leads now, that try again later, and that were given up."""
+    """What became of a batch: how many intakes are leads now, and which failed."""
 
     leads: int = 0
-    put_off: int = 0
-    buried: int = 0
+    failed: tuple[Failed, ...] = ()
+
+    @property
+    def put_off(self) -> int:
+        return len(self.failed) - self.buried
+
+    @property
+    def buried(self) -> int:
+        return sum(failed.buried for failed in self.failed)
 
     @property
     def taken(self) -> int:
         """How many left the head of the queue; fewer than asked for means that nothing claimable is left."""
-        return self.leads + self.put_off + self.buried
+        return self.leads + len(self.failed)
 
     def __add__(self, other: "Drained") -> "Drained":
-        return Drained(self.leads + other.leads, self.put_off + other.put_off, self.buried + other.buried)
+        return Drained(self.leads + other.leads, self.failed + other.failed)
+
+
+class BatchTooSlow(DatabaseUnavailable):
+    """PostgreSQL gave a statement up for its time: a smaller batch may pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +106,17 @@ def drain_batch(connection: Connection, most: int = BATCH) -> int:
 def drain_with_suspects(connection: Connection, most: int = BATCH) -> Drained:
     """Drain a batch; when a row's data makes it fail, set that row apart and drain the others.
 
-    Raises DatabaseUnavailable, and LeadgenError when the schema is not what this release expects. Neither counts
-    as an attempt.
+    Raises DatabaseUnavailable (BatchTooSlow is one), and LeadgenError when the schema is not what this release
+    expects. None of them counts as an attempt.
     """
-    with own_words():
+    with own_words(), _too_slow_when_canceled():
         try:
-            return Drained(leads=drain_batch(connection, most))
+            with bounded(connection, BATCH_SECONDS):
+                return Drained(leads=drain_batch(connection, most))
         except psycopg.Error as error:
             if not faults.is_row(error):
                 raise
-        with connection.transaction():
+        with bounded(connection, SUSPECTS_SECONDS), connection.transaction():
             return _drain_suspects(connection, most)
 
 
@@ -121,6 +150,14 @@ def wait_for_ring(connection: Connection, seconds: float) -> bool:
         return bool(list(connection.notifies(timeout=seconds, stop_after=1)))
 
 
+@contextmanager
+def _too_slow_when_canceled() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.QueryCanceled as error:
+        raise BatchTooSlow("PostgreSQL canceled a batch that took too long (SQLSTATE 57014)") from error
+
+
 def _drain(connection: Connection, only: list[UUID] | None, most: int, *, prepare: bool) -> int:
     rows = connection.execute(_SQL["drain_batch"], {"only": only, "most": most}, prepare=prepare)
     return sum(count for (count,) in rows)
@@ -131,8 +168,8 @@ def _drain_suspects(connection: Connection, most: int) -> Drained:
     with connection.cursor(row_factory=class_row(_Suspect)) as cursor:
         suspects = cursor.execute(_SQL["claim_suspects"], [most]).fetchall()
     at_fault = list(_halve(connection, suspects))
-    buried = sum(_set_apart(connection, suspect, reason) for suspect, reason in at_fault)
-    return Drained(len(suspects) - len(at_fault), len(at_fault) - buried, buried)
+    failed = tuple(_set_apart(connection, suspect, reason) for suspect, reason in at_fault)
+    return Drained(len(suspects) - len(failed), failed)
 
 
 def _halve(connection: Connection, suspects: Sequence[_Suspect]) -> Iterator[tuple[_Suspect, str]]:
@@ -161,14 +198,14 @@ def _fault_of(connection: Connection, suspects: Sequence[_Suspect]) -> str | Non
     return None
 
 
-def _set_apart(connection: Connection, suspect: _Suspect, reason: str) -> bool:
-    """Put it off or, after the last attempt, bury it; whether it was buried."""
-    attempts = suspect.attempts + 1
-    if is_last(attempts):
-        connection.execute(_SQL["bury"], [suspect.intake_id, reason])
+def _set_apart(connection: Connection, suspect: _Suspect, reason: str) -> Failed:
+    """Put it off or, after the last attempt, bury it."""
+    failed = Failed(suspect.intake_id, suspect.attempts + 1, reason)
+    if failed.buried:
+        connection.execute(_SQL["bury"], [failed.intake_id, reason])
     else:
-        connection.execute(_SQL["put_off"], [delay_seconds(attempts), reason, suspect.intake_id])
-    return is_last(attempts)
+        connection.execute(_SQL["put_off"], [delay_seconds(failed.attempts), reason, failed.intake_id])
+    return failed
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -13,7 +13,6 @@ from leadgen.cli import leadgen
 from leadgen.domain.backoff import MAX_ATTEMPTS
 from leadgen.store import dead_jobs, queue
 from leadgen.store.connection import connect
-from leadgen.store.queue import Drained
 from tests.conftest import Database
 from tests.integration.outbox import Outbox, payload_with
 
@@ -43,7 +42,7 @@ def kill(outbox: Outbox, count: int = 1) -> list[UUID]:
     """Intakes that failed every attempt."""
     accepted = outbox.accept(*[BAD] * count)
     outbox.owner.execute("UPDATE app.intake_queue SET attempts = %s, available_at = now()", [MAX_ATTEMPTS - 1])
-    assert queue.drain_with_suspects(outbox.app) == Drained(buried=count)
+    assert queue.drain_with_suspects(outbox.app).buried == count
     return accepted
 
 
@@ -209,6 +208,26 @@ def test_either_ids_or_all_have_to_be_named(run: Run, arguments: list[str]) -> N
     result = run("discard", *arguments, "--reason", "x")
     assert result.exit_code == 2
     assert "name one or more intakes, or --all of the dead; not both" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["show", str(uuid4())], ["replay", "--all", "--reason", "x"]],
+    ids=lambda words: words[0],
+)
+def test_a_database_without_this_releases_schema_is_told_in_our_words(
+    bare_database: Database, run: Run, arguments: list[str]
+) -> None:
+    result = run(*arguments, LEADGEN_DATABASE_URL=bare_database.app_url)
+    assert result.exit_code == 1
+    assert "`leadgen migrate --dry-run`" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_migration_without_the_owners_url_is_refused_in_our_words() -> None:
+    result = CliRunner(env={"LEADGEN_OWNER_DATABASE_URL": None}).invoke(leadgen, ["migrate", "--dry-run"])
+    assert result.exit_code == 1
+    assert "LEADGEN_OWNER_DATABASE_URL is not set" in result.stderr
 
 
 def test_the_audit_cannot_be_changed_by_the_application(outbox: Outbox, run: Run) -> None:

@@ -21,7 +21,7 @@ from leadgen.dev.redis import EmbeddedRedis
 from leadgen.errors import DatabaseUnavailable
 from leadgen.jobs.doorbell import RedisDoorbell
 from leadgen.jobs.protocol import Doorbell
-from leadgen.jobs.rq_bell import DRAIN, QUEUE
+from leadgen.jobs.rq_bell import DRAIN, QUEUE, UNHEARD_SECONDS
 from tests.integration.service import until
 
 RINGS = 2_000
@@ -63,6 +63,12 @@ def queue_at(url: str) -> Queue:
     return Queue(QUEUE, connection=Redis.from_url(url), serializer=JSONSerializer)
 
 
+def take_job(url: str) -> bool:
+    """Begin the oldest job, as a worker does; False when none waits."""
+    queue = queue_at(url)
+    return queue.connection.lpop(queue.key) is not None
+
+
 def slowest_percent_of_rings(doorbell: Doorbell) -> float:
     """The 99th percentile of many rings, in seconds."""
     took = []
@@ -84,7 +90,7 @@ def test_a_ring_enqueues_one_job_without_data(
     assert (job.func_name, job.args, job.kwargs) == (DRAIN, [], {})
     assert (job.result_ttl, job.failure_ttl, job.timeout) == (0, 60, 30)
     assert json.loads(job.data) == [DRAIN, None, [], {}]
-    assert (listener.notified, listener.failures) == (0, 0)
+    assert listener.failures == 0
 
 
 def test_rings_while_a_job_waits_add_no_other(
@@ -99,6 +105,54 @@ def test_rings_while_a_job_waits_add_no_other(
             doorbell.ring()
         time.sleep(0.002)
     assert queue.count == 1
+
+
+def test_a_ring_that_a_worker_hears_does_not_wake_the_sweeper(
+    redis_url: str, make_doorbell: Callable[[str], RedisDoorbell], listener: Listener
+) -> None:
+    doorbell = make_doorbell(redis_url)
+    for _ in range(3):
+        doorbell.ring()
+        assert until(lambda: take_job(redis_url))
+        time.sleep(2 * UNHEARD_SECONDS)
+    assert listener.notified == 0
+
+
+def test_a_ring_that_no_worker_hears_wakes_the_sweeper_once(
+    redis_url: str, make_doorbell: Callable[[str], RedisDoorbell], listener: Listener
+) -> None:
+    start = time.monotonic()
+    make_doorbell(redis_url).ring()
+    assert until(lambda: listener.notified == 1)
+    assert time.monotonic() - start > UNHEARD_SECONDS
+    time.sleep(3 * UNHEARD_SECONDS)
+    assert (listener.notified, listener.failures) == (1, 0)
+
+
+def test_while_no_worker_comes_every_ring_wakes_the_sweeper_at_once(
+    redis_url: str, make_doorbell: Callable[[str], RedisDoorbell], listener: Listener
+) -> None:
+    doorbell = make_doorbell(redis_url)
+    doorbell.ring()
+    assert until(lambda: listener.notified == 1)
+    for rings in range(2, 5):
+        start = time.monotonic()
+        doorbell.ring()
+        assert until(lambda rings=rings: listener.notified == rings)
+        assert time.monotonic() - start < UNHEARD_SECONDS
+    assert queue_at(redis_url).count == 1
+
+
+def test_rings_that_never_pause_wake_the_sweeper_too(
+    redis_url: str, make_doorbell: Callable[[str], RedisDoorbell], listener: Listener
+) -> None:
+    doorbell = make_doorbell(redis_url)
+
+    def ring_and_look() -> bool:
+        doorbell.ring()
+        return listener.notified > 0
+
+    assert until(ring_and_look, seconds=2)
 
 
 def test_a_ring_after_a_worker_took_the_job_enqueues_another(
@@ -177,7 +231,7 @@ def test_ringing_a_redis_that_hangs_takes_no_time_and_rings_through_postgres(
     redis = own_redis()
     doorbell = make_doorbell(redis.url)
     doorbell.ring()
-    assert until(lambda: queue_at(redis.url).count == 1)
+    assert until(lambda: take_job(redis.url))
     assert redis.pid is not None
     os.kill(redis.pid, signal.SIGSTOP)
     try:
@@ -309,7 +363,7 @@ def ring_and_wait():
         time.sleep(0.01)
     sys.exit("no ring was heard")
 
-doorbell = RedisDoorbell(url, lambda: sys.exit("Redis was not used"))
+doorbell = RedisDoorbell(url, lambda: None, lambda: os._exit(3))
 ring_and_wait()
 time.sleep(0.1)
 if child := os.fork():

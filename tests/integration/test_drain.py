@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 
 import psycopg
@@ -15,14 +16,20 @@ from leadgen.jobs.drain import drain_batches, run_once
 from leadgen.store import connection as connections
 from leadgen.store import queue
 from leadgen.store.connection import Limits, connect
-from leadgen.store.queue import BATCH, Backlog, Drained
+from leadgen.store.queue import BATCH, BATCH_SECONDS, Backlog, Drained
 from tests.conftest import Database
+from tests.integration.freezing import frozen
 from tests.integration.outbox import PAYLOAD, Outbox, payload_with
 from tests.integration.service import until
 
 NOT_A_NUMBER = payload_with(headcount="ten")
 NO_SUCH_DAY = payload_with(starts_on="2026-02-30")
 WITHOUT_DETAILS = payload_with(details=None)
+
+
+def counts(batch: Drained) -> tuple[int, int, int]:
+    """How many became leads, were put off, and were buried."""
+    return batch.leads, batch.put_off, batch.buried
 
 
 @pytest.fixture
@@ -150,7 +157,7 @@ def test_one_bad_row_among_500_holds_up_none_of_the_others(outbox: Outbox) -> No
     good = outbox.accept_many(250)
     (bad,) = outbox.accept(NOT_A_NUMBER)
     good += outbox.accept_many(249)
-    assert queue.drain_with_suspects(outbox.app) == Drained(leads=499, put_off=1)
+    assert counts(queue.drain_with_suspects(outbox.app)) == (499, 1, 0)
     assert outbox.leads() == good
     assert outbox.attempts() == {bad: (1, "22P02 InvalidTextRepresentation")}
 
@@ -158,7 +165,7 @@ def test_one_bad_row_among_500_holds_up_none_of_the_others(outbox: Outbox) -> No
 def test_a_bad_row_rests_before_it_is_tried_again(outbox: Outbox) -> None:
     outbox.accept(NOT_A_NUMBER)
     assert queue.drain_with_suspects(outbox.app).put_off == 1
-    assert queue.drain_with_suspects(outbox.app) == Drained()
+    assert counts(queue.drain_with_suspects(outbox.app)) == (0, 0, 0)
     outbox.end_rests()
     assert queue.drain_with_suspects(outbox.app).put_off == 1
 
@@ -166,9 +173,9 @@ def test_a_bad_row_rests_before_it_is_tried_again(outbox: Outbox) -> None:
 def test_a_bad_row_dies_after_the_last_attempt_with_its_reason(outbox: Outbox) -> None:
     (bad,) = outbox.accept(WITHOUT_DETAILS)
     for attempt in range(1, MAX_ATTEMPTS):
-        assert queue.drain_with_suspects(outbox.app) == Drained(put_off=1), attempt
+        assert counts(queue.drain_with_suspects(outbox.app)) == (0, 1, 0), attempt
         outbox.end_rests()
-    assert queue.drain_with_suspects(outbox.app) == Drained(buried=1)
+    assert counts(queue.drain_with_suspects(outbox.app)) == (0, 0, 1)
     assert outbox.queued() == []
     rows = outbox.owner.execute("SELECT intake_id, attempts, reason, discarded_at FROM app.dead_jobs").fetchall()
     assert rows == [(bad, MAX_ATTEMPTS, "23502 NotNullViolation leads details", None)]
@@ -178,7 +185,7 @@ def test_every_bad_row_of_a_batch_is_found_and_has_its_own_reason(outbox: Outbox
     bad = outbox.accept(NOT_A_NUMBER, NO_SUCH_DAY, PAYLOAD, WITHOUT_DETAILS, PAYLOAD, PAYLOAD, NOT_A_NUMBER)
     good = [bad.pop(5), bad.pop(4), bad.pop(2)]
     good += outbox.accept_many(90)
-    assert queue.drain_with_suspects(outbox.app) == Drained(leads=93, put_off=4)
+    assert counts(queue.drain_with_suspects(outbox.app)) == (93, 4, 0)
     assert outbox.leads() == sorted(good)
     assert [outbox.attempts()[intake_id] for intake_id in bad] == [
         (1, "22P02 InvalidTextRepresentation"),
@@ -190,7 +197,7 @@ def test_every_bad_row_of_a_batch_is_found_and_has_its_own_reason(outbox: Outbox
 
 def test_a_batch_of_nothing_but_bad_rows_is_put_off_whole(outbox: Outbox) -> None:
     outbox.accept(*[NO_SUCH_DAY] * 64)
-    assert queue.drain_with_suspects(outbox.app) == Drained(put_off=64)
+    assert counts(queue.drain_with_suspects(outbox.app)) == (0, 64, 0)
 
 
 def test_a_reason_quotes_nothing_that_a_person_wrote(outbox: Outbox) -> None:
@@ -242,6 +249,35 @@ def test_a_fault_of_the_server_while_suspects_are_halved_is_no_attempt(outbox: O
         queue.drain_with_suspects(outbox.app)
     assert outbox.attempts() == dict.fromkeys(accepted, (0, None))
     assert outbox.leads() == []
+
+
+def test_a_batch_that_takes_postgres_too_long_is_drained_in_smaller_ones(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_leads_slow(outbox, most=40)
+    accepted = outbox.accept_many(BATCH)
+    (bad,) = outbox.accept(NOT_A_NUMBER)
+    with connect(outbox.url, "tests", Limits(statement_ms=200)) as impatient:
+        total = sum(drain_batches(impatient), start=Drained())
+    assert outbox.leads() == accepted
+    assert counts(total) == (BATCH, 1, 0)
+    assert outbox.attempts() == {bad: (1, "22P02 InvalidTextRepresentation")}
+    assert caplog.messages.count("batch_too_slow") == 4, "500, 250, 125 and 62; from then on 31"
+
+
+def test_a_single_row_that_takes_postgres_too_long_is_no_attempt(outbox: Outbox) -> None:
+    make_leads_slow(outbox, most=0)
+    (intake_id,) = outbox.accept(PAYLOAD)
+    with connect(outbox.url, "tests", Limits(statement_ms=50)) as impatient, pytest.raises(DatabaseUnavailable):
+        list(drain_batches(impatient))
+    assert outbox.attempts() == {intake_id: (0, None)}
+
+
+def test_a_caller_may_stop_while_the_batches_shrink(outbox: Outbox) -> None:
+    make_leads_slow(outbox, most=0)
+    outbox.accept(PAYLOAD)
+    with connect(outbox.url, "tests", Limits(statement_ms=50)) as impatient:
+        assert next(drain_batches(impatient)) == Drained()
 
 
 def test_a_drainer_that_loses_its_connection_in_mid_batch_leaves_everything_as_it_was(outbox: Outbox) -> None:
@@ -307,10 +343,10 @@ def test_a_job_drains_batch_after_batch_until_the_queue_is_empty(
         outbox.accept_many(400)
     outbox.accept(NOT_A_NUMBER)
     pool = connections.Database(database.app_url, "tests")
-    assert run_once(pool) == Drained(leads=1200, put_off=1)
+    assert counts(run_once(pool)) == (1200, 1, 0)
     assert run_once(pool) == Drained()
     pool.close()
-    fields = [vars(record)["leadgen_fields"] for record in caplog.records]
+    fields = [vars(record)["leadgen_fields"] for record in caplog.records if record.message == "drained"]
     assert fields == [
         {"leads": 500, "put_off": 0, "buried": 0},
         {"leads": 500, "put_off": 0, "buried": 0},
@@ -318,8 +354,74 @@ def test_a_job_drains_batch_after_batch_until_the_queue_is_empty(
     ]
 
 
+def test_each_intake_that_failed_is_logged_with_its_id_and_without_what_a_person_wrote(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.owner.execute("ALTER TABLE app.leads ADD CONSTRAINT no_ann CHECK (name NOT LIKE 'Ann%')")
+    put_off, buried = outbox.accept(payload_with(headcount="Ann's secret"), PAYLOAD)
+    outbox.owner.execute(
+        "UPDATE app.intake_queue SET attempts = %s, available_at = now() WHERE intake_id = %s",
+        [MAX_ATTEMPTS - 1, buried],
+    )
+    list(drain_batches(outbox.app))
+    fields = [vars(record)["leadgen_fields"] for record in caplog.records if record.message == "intake_failed"]
+    assert fields == [
+        {
+            "intake_id": put_off,
+            "attempts": 1,
+            "buried": False,
+            "reason": "22P02 InvalidTextRepresentation",
+        },
+        {
+            "intake_id": buried,
+            "attempts": MAX_ATTEMPTS,
+            "buried": True,
+            "reason": "23514 CheckViolation leads no_ann",
+        },
+    ]
+
+
+def test_a_job_on_a_postgres_that_froze_ends_in_time(own_postgres: Callable[..., Database]) -> None:
+    database = own_postgres()
+    pool = connections.Database(database.app_url, "tests")
+    with pool.connection():
+        pass
+    with frozen(database):
+        start = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            run_once(pool)
+        assert time.monotonic() - start < BATCH_SECONDS
+    pool.close()
+
+
+def test_a_postgres_that_freezes_in_mid_batch_is_given_up_in_time(own_postgres: Callable[..., Database]) -> None:
+    database = own_postgres()
+    with Outbox(database) as outbox, frozen(database):
+        start = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            next(drain_batches(outbox.app))
+        assert time.monotonic() - start < BATCH_SECONDS + 1
+
+
 def test_a_caller_may_stop_between_two_batches(outbox: Outbox) -> None:
     for _ in range(3):
         outbox.accept_many(BATCH)
     assert next(drain_batches(outbox.app)) == Drained(leads=BATCH)
     assert len(outbox.queued()) == 2 * BATCH
+
+
+def make_leads_slow(outbox: Outbox, *, most: int) -> None:
+    """Let PostgreSQL take a second for more leads in one statement than this."""
+    outbox.owner.execute(
+        f"""
+        CREATE FUNCTION app.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (SELECT count(*) FROM new_leads) > {most} THEN
+                PERFORM pg_sleep(1);
+            END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER dawdle AFTER INSERT ON app.leads REFERENCING NEW TABLE AS new_leads
+        FOR EACH STATEMENT EXECUTE FUNCTION app.dawdle();
+        """
+    )

@@ -14,11 +14,12 @@ from leadgen.domain.fingerprint import FINGERPRINT_VERSION, fingerprint
 from leadgen.domain.intake_id import uuid7
 from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnsafeDurability
 from leadgen.store import intake_writer
-from leadgen.store.connection import Database as Pool
 from leadgen.store.connection import connect
 from leadgen.store.intake_writer import IntakeWriter
 from leadgen.store.intakes import Intake, Receipt, accept
+from leadgen.store.writer_session import DURABLE_SECONDS
 from tests.conftest import Database
+from tests.integration.freezing import frozen
 
 
 def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = "wordpress") -> Intake:
@@ -37,11 +38,9 @@ def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = 
 
 @contextmanager
 def make_writer(url: str, observe: Callable[[int], None] = lambda _: None) -> Iterator[IntakeWriter]:
-    pool = Pool(url, "tests")
-    writer = IntakeWriter(url, pool, observe=observe)
+    writer = IntakeWriter(url, observe=observe)
     yield writer
     writer.close()
-    pool.close()
 
 
 @pytest.fixture
@@ -136,18 +135,14 @@ def test_two_writers_with_the_same_keys_in_opposite_order_never_deadlock(databas
 
 
 def test_a_bad_row_in_a_group_fails_alone(database: Database) -> None:
-    sizes: list[int] = []
-    with (
-        make_writer(database.app_url, sizes.append) as writer,
-        hold_flushers(database),
-        ThreadPoolExecutor(33) as pool,
-    ):
-        bad = pool.submit(writer.write, make_intake("bad", payload='{"n": not json'))
-        good = [pool.submit(writer.write, make_intake(f"good-{number}")) for number in range(32)]
+    with make_writer(database.app_url) as writer, ThreadPoolExecutor(40) as pool:
+        with hold_flushers(database, writer, pool):
+            bad = pool.submit(writer.write, make_intake("bad", payload='{"n": not json'))
+            good = [pool.submit(writer.write, make_intake(f"good-{number}")) for number in range(32)]
         assert all(not future.result(10).replayed for future in good)
         with pytest.raises(psycopg.DataError):
             bad.result(10)
-    assert count(database) == 32
+    assert count(database) == 32 + intake_writer.FLUSHERS
 
 
 def test_a_key_held_by_another_transaction_is_refused_after_two_seconds_and_delays_nobody(
@@ -261,7 +256,7 @@ def test_64_clients_with_one_key_across_a_restart_agree_on_one_row(own_postgres:
     assert count(database) == 2
 
 
-@pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
 def test_a_server_that_may_lose_a_commit_is_refused(own_postgres: Callable[..., Database], setting: str) -> None:
     database = own_postgres(**{setting: "off"})
     with make_writer(database.app_url) as writer, pytest.raises(UnsafeDurability, match=f"{setting} = off"):
@@ -269,25 +264,209 @@ def test_a_server_that_may_lose_a_commit_is_refused(own_postgres: Callable[..., 
     assert count(database) == 0
 
 
+def test_a_server_that_is_made_unsafe_later_is_refused_within_a_second(
+    own_postgres: Callable[..., Database],
+) -> None:
+    database = own_postgres()
+    with make_writer(database.app_url) as writer:
+        writer.write(make_intake("safe"))
+        with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+            superuser.execute("ALTER SYSTEM SET fsync = off")
+            superuser.execute("SELECT pg_reload_conf()")
+        time.sleep(DURABLE_SECONDS + 0.5)
+        with pytest.raises(UnsafeDurability):
+            writer.write(make_intake("unsafe"))
+    assert count(database) == 1
+
+
+def test_a_commit_waits_for_the_disk_whatever_the_role_and_the_server_say(database: Database) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(f"ALTER DATABASE {database.name} SET synchronous_commit = off")
+    with connect(database.app_url, "tests") as connection:
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
+    own_postgres: Callable[..., Database],
+) -> None:
+    database = own_postgres()
+    refused = 0
+    with make_writer(database.app_url) as writer, ThreadPoolExecutor(40) as pool:
+        together([lambda n=n: writer.write(make_intake(f"warm-{n}")) for n in range(8)])
+        with frozen(database):
+            started = time.monotonic()
+            attempts = [pool.submit(writer.write, make_intake()) for _ in range(40)]
+            for attempt in attempts:
+                with pytest.raises(DatabaseUnavailable):
+                    attempt.result(10)
+                refused += 1
+            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + 1
+        assert not writer.write(make_intake("after")).replayed
+        in_flight = intake_writer.FLUSHERS  # a batch each; the first ones here are of one row or a few
+    assert refused == 40
+    assert count(database) - 9 < 40 - in_flight
+
+
+def test_a_request_alone_with_its_key_is_answered_in_time_by_a_frozen_server(
+    own_postgres: Callable[..., Database],
+) -> None:
+    database = own_postgres()
+    with make_writer(database.app_url) as writer, ThreadPoolExecutor(1) as pool, held_key(database, "held"):
+        started = time.monotonic()
+        waiting = pool.submit(writer.write, make_intake("held"))
+        time.sleep(0.5)
+        with frozen(database):
+            with pytest.raises(DatabaseUnavailable):
+                waiting.result(10)
+            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + 1
+
+
+def test_a_server_that_takes_no_writes_is_unavailable_and_used_again_when_it_does(database: Database) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+        with make_writer(database.app_url) as writer:
+            with pytest.raises(DatabaseUnavailable):
+                writer.write(make_intake("k"))
+            superuser.execute(f"ALTER DATABASE {database.name} RESET default_transaction_read_only")
+            assert not writer.write(make_intake("k")).replayed
+
+
+def test_a_held_key_harms_no_neighbour_and_all_who_use_it_are_told_the_same(database: Database) -> None:
+    with (
+        make_writer(database.app_url) as writer,
+        held_key(database, "held"),
+        ThreadPoolExecutor(32) as pool,
+    ):
+        started = time.monotonic()
+        same = [pool.submit(writer.write, make_intake("held")) for _ in range(16)]
+        neighbours = [pool.submit(writer.write, make_intake(f"free-{number}")) for number in range(16)]
+        assert not any(neighbour.result(10).replayed for neighbour in neighbours)
+        assert time.monotonic() - started < 2  # what the held key waits
+        for waiting in same:
+            with pytest.raises(IdempotencyKeyHeld):
+                waiting.result(10)
+        assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS
+
+
+def test_those_who_waited_for_a_key_that_came_free_get_the_same_intake(database: Database) -> None:
+    with make_writer(database.app_url) as writer, ThreadPoolExecutor(16) as pool:
+        with held_key(database, "held"):
+            waiting = [pool.submit(writer.write, make_intake("held")) for _ in range(16)]
+            wait_for_lock(database)
+            time.sleep(0.5)
+        receipts = [future.result(10) for future in waiting]
+    assert len({receipt.intake_id for receipt in receipts}) == 1
+    assert sum(not receipt.replayed for receipt in receipts) == 1
+    assert count(database) == 1
+
+
+def test_who_comes_while_a_key_is_waited_for_gets_what_the_first_gets(database: Database) -> None:
+    with make_writer(database.app_url) as writer, held_key(database, "held"), ThreadPoolExecutor(2) as pool:
+        first = pool.submit(writer.write, make_intake("held"))
+        time.sleep(1)
+        started = time.monotonic()
+        second = pool.submit(writer.write, make_intake("held"))
+        for waiting in (first, second):
+            with pytest.raises(IdempotencyKeyHeld):
+                waiting.result(10)
+        assert time.monotonic() - started < 1.9  # the second did not begin to wait anew
+
+
+def test_an_intake_without_a_key_is_never_told_that_its_key_is_held(database: Database) -> None:
+    """Its own earlier try, on a connection that was lost, may still hold its id."""
+    intake = make_intake(None)
+    with make_writer(database.app_url) as writer, psycopg.connect(database.superuser_url) as holder:
+        holder.execute(
+            "INSERT INTO app.intake_jobs VALUES (%s, %s, 'x', null, '\\x00', 1, '{}', null, null)",
+            [intake.intake_id, intake.request_id],
+        )
+        with pytest.raises(DatabaseUnavailable):
+            writer.write(intake)
+
+
+def test_a_connection_lost_while_a_group_is_taken_apart_loses_nobody(database: Database) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(KILL_ONCE)
+    with make_writer(database.app_url) as writer, ThreadPoolExecutor(24) as pool:
+        with hold_flushers(database, writer, pool):
+            bad = pool.submit(writer.write, make_intake("bad", payload='{"n": not json'))
+            killer = pool.submit(writer.write, make_intake("killer"))
+            good = [pool.submit(writer.write, make_intake(f"late-{number}")) for number in range(16)]
+        assert not any(future.result(10).replayed for future in [killer, *good])
+        with pytest.raises(psycopg.DataError):
+            bad.result(10)
+    with psycopg.connect(database.superuser_url) as superuser:
+        assert superuser.execute("SELECT last_value FROM app.kills").fetchone() != (1,)  # it did happen
+    assert count(database) == 17 + intake_writer.FLUSHERS
+
+
+def test_an_intake_that_was_neither_stored_nor_found_is_tried_again(database: Database) -> None:
+    """As when the row of its key is removed between the two statements."""
+    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
+        superuser.execute(SKIP_ONCE)
+    with make_writer(database.app_url) as writer:
+        assert not writer.write(make_intake("skipped")).replayed
+    assert count(database) == 1
+
+
+SKIP_ONCE = """
+CREATE SEQUENCE app.skips;
+GRANT USAGE ON app.skips TO motorcade_app;
+CREATE FUNCTION app.skip_once() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF nextval('app.skips') = 1 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+CREATE TRIGGER skip_once BEFORE INSERT ON app.intake_jobs FOR EACH ROW EXECUTE FUNCTION app.skip_once();
+"""
+
+# The first insert of the key `killer` that comes so far ends its own session.
+KILL_ONCE = """
+CREATE SEQUENCE app.kills;
+GRANT USAGE ON app.kills TO motorcade_app;
+CREATE FUNCTION app.kill_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('app.kills') = 1 THEN
+        PERFORM pg_terminate_backend(pg_backend_pid());
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER kill_once BEFORE INSERT ON app.intake_jobs
+FOR EACH ROW WHEN (NEW.idempotency_key = 'killer') EXECUTE FUNCTION app.kill_once();
+"""
+
+
 @contextmanager
-def hold_flushers(database: Database) -> Iterator[None]:
-    """Lock the table until a few requests have piled up behind the flushers, so that they form one group."""
+def held_key(database: Database, key: str) -> Iterator[None]:
+    """Another transaction that has inserted the key and does not end; rolled back at the end of the block."""
+    with psycopg.connect(database.superuser_url) as holder:
+        holder.execute(
+            "INSERT INTO app.intake_jobs VALUES (%s, %s, 'wordpress', %s, '\\x00', 1, '{}', null, null)",
+            [uuid7(), uuid7(), key],
+        )
+        yield
+        holder.rollback()
+
+
+@contextmanager
+def hold_flushers(database: Database, writer: IntakeWriter, pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Keep every flusher busy, so that all that the block hands over forms one group."""
     with psycopg.connect(database.superuser_url) as holder:
         holder.execute("LOCK TABLE app.intake_jobs IN ACCESS EXCLUSIVE MODE")
-        release = threading.Timer(0.08, holder.rollback)
-        release.start()
+        for number in range(intake_writer.FLUSHERS):
+            pool.submit(writer.write, make_intake(f"plug-{number}"))
+            wait_for_lock(database, number + 1)
         yield
-        release.join()
+        time.sleep(0.05)  # the block's threads have to get as far as the writer
+        holder.rollback()
 
 
-def wait_for_lock(database: Database) -> None:
+def wait_for_lock(database: Database, waiters: int = 1) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         for _ in range(200):
             row = superuser.execute(
                 "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.datname = current_database() "
                 "WHERE NOT granted"
             ).fetchone()
-            if row and row[0]:
+            if row and row[0] >= waiters:
                 return
             time.sleep(0.01)
     raise AssertionError("nobody waits for a lock")

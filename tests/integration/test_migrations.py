@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -73,6 +74,13 @@ def test_a_failing_migration_leaves_no_trace(bare_database: Database, monkeypatc
     with psycopg.connect(bare_database.owner_url) as owner:
         assert owner.execute("SELECT to_regclass('app.half')").fetchone() == (None,)
         assert owner.execute("SELECT count(*) FROM app.schema_migrations").fetchone() == (3,)
+
+
+def test_a_migration_without_a_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "0001_pre_leads.sql").write_text("CREATE TABLE leads (n int)")
+    monkeypatch.setattr(migrations, "files", lambda _: tmp_path)
+    with pytest.raises(MigrationError, match=r"0001_pre_leads\.sql: has no version"):
+        shipped()
 
 
 def test_an_applied_migration_with_another_text_is_refused(database: Database) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from leadgen.errors import DatabaseUnavailable
-from leadgen.jobs.sweeper import OVERDUE_SECONDS, Sweeper
+from leadgen.jobs.sweeper import ANSWER_SECONDS, OVERDUE_SECONDS, POLL_SECONDS, Sweeper
 from leadgen.store import heartbeats, queue
 from leadgen.store.connection import connect
+from leadgen.store.migrations import migrate
 from tests.conftest import Database
+from tests.integration.freezing import frozen
 from tests.integration.outbox import Outbox
 from tests.integration.service import Service, until
 
@@ -128,6 +130,59 @@ def test_it_waits_for_a_postgres_that_is_not_there_yet(
         database.server.start()
         with Outbox(database) as outbox:
             assert until(lambda: outbox.leads() == accepted)
+
+
+def test_it_outlives_a_postgres_that_takes_no_writes_and_drains_once_it_does(
+    own_postgres: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = own_postgres()
+    with Outbox(database) as outbox:
+        accepted = outbox.accept_many(2)
+    database.server.stop()
+    standby = database.server.home / "data" / "standby.signal"
+    standby.touch()
+    database.server.start()
+    with Service(tmp_path, "sweep", database_url=database.app_url) as sweeper:
+        assert until(lambda: "sweep_failed" in sweeper.log)
+        time.sleep(1)
+        assert sweeper.process.poll() is None
+        assert "SQLSTATE 25006" in sweeper.log
+        database.server.stop()
+        standby.unlink()
+        database.server.start()
+        with Outbox(database) as outbox:
+            assert until(lambda: outbox.leads() == accepted)
+
+
+def test_it_outlives_a_schema_that_is_not_there_yet(bare_database: Database, tmp_path: Path) -> None:
+    with Service(tmp_path, "sweep", database_url=bare_database.app_url) as sweeper:
+        assert until(lambda: "sweep_failed" in sweeper.log)
+        migrate(bare_database.owner_url, report=lambda _: None)
+        assert until(lambda: "sweep_recovered" in sweeper.log)
+
+
+def test_a_signal_ends_it_within_seconds_while_postgres_is_frozen(
+    own_postgres: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = own_postgres()
+    with Service(tmp_path, "sweep", database_url=database.app_url) as sweeper, Outbox(database) as outbox:
+        assert until(lambda: heartbeats.get_ages(outbox.app))
+        with frozen(database):
+            time.sleep(POLL_SECONDS)
+            start = time.monotonic()
+            sweeper.send(signal.SIGTERM)
+            assert sweeper.exit_code() == 0
+            assert time.monotonic() - start < ANSWER_SECONDS + 1
+
+
+def test_it_goes_on_when_a_frozen_postgres_wakes_up(own_postgres: Callable[..., Database], tmp_path: Path) -> None:
+    database = own_postgres()
+    with Service(tmp_path, "sweep", database_url=database.app_url) as sweeper, Outbox(database) as outbox:
+        assert until(lambda: heartbeats.get_ages(outbox.app))
+        accepted = outbox.accept_many(2)
+        with frozen(database):
+            assert until(lambda: "sweep_failed" in sweeper.log)
+        assert until(lambda: outbox.leads() == accepted)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -18,6 +18,7 @@ from leadgen.dev.redis import EmbeddedRedis
 from leadgen.jobs.doorbell import RedisDoorbell
 from leadgen.jobs.rq_bell import QUEUE
 from tests.conftest import Database
+from tests.integration.freezing import frozen
 from tests.integration.outbox import Outbox, payload_with
 from tests.integration.service import Service, until
 
@@ -30,7 +31,7 @@ def outbox(database: Database) -> Iterator[Outbox]:
 
 @pytest.fixture
 def doorbell(redis_url: str) -> Iterator[RedisDoorbell]:
-    doorbell = RedisDoorbell(redis_url, lambda: pytest.fail("Redis was not used"))
+    doorbell = RedisDoorbell(redis_url, lambda: None, lambda: pytest.fail("Redis was not used"))
     yield doorbell
     doorbell.close()
 
@@ -168,6 +169,28 @@ def test_a_postgres_that_is_away_fails_no_job_and_leaks_nothing(
     assert FailedJobRegistry(queue=queue).count == 0
 
 
+def test_a_postgres_that_froze_keeps_it_from_neither_its_next_job_nor_its_end(
+    own_postgres: Callable[..., Database], redis_url: str, doorbell: RedisDoorbell, tmp_path: Path
+) -> None:
+    database = own_postgres()
+    with (
+        Service(tmp_path, "worker", database_url=database.app_url, redis_url=redis_url) as worker,
+        Outbox(database) as outbox,
+    ):
+        first = outbox.accept_many(1)
+        assert until(lambda: _ring_until_led(doorbell, outbox) == first)
+        accepted = first + outbox.accept_many(2)
+        with frozen(database):
+            doorbell.ring()
+            assert until(lambda: "drain_failed" in worker.log)
+        assert until(lambda: _ring_until_led(doorbell, outbox) == accepted)
+        with frozen(database):
+            doorbell.ring()
+            time.sleep(0.2)
+            worker.send(signal.SIGTERM)
+            assert worker.exit_code() == 0
+
+
 def test_a_bad_row_is_logged_without_what_the_person_wrote(
     outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
 ) -> None:
@@ -175,9 +198,11 @@ def test_a_bad_row_is_logged_without_what_the_person_wrote(
     with start_worker() as worker:
         doorbell.ring()
         assert until(lambda: "drained" in worker.log)
-        (line,) = [json.loads(line) for line in worker.log.splitlines()]
-    assert (line["level"], line["leads"], line["put_off"]) == ("warning", 0, 1)
-    assert "Ann" not in json.dumps(line)
+        assert until(lambda: "intake_failed" in worker.log)
+        drained, failed = [json.loads(line) for line in worker.log.splitlines()]
+        assert "Ann" not in worker.log
+    assert (drained["level"], drained["leads"], drained["put_off"]) == ("warning", 0, 1)
+    assert (failed["intake_id"], failed["reason"]) == (str(bad), "22P02 InvalidTextRepresentation")
     assert outbox.attempts()[bad] == (1, "22P02 InvalidTextRepresentation")
 
 
@@ -185,7 +210,7 @@ def test_a_wiped_redis_takes_no_lead_along(
     outbox: Outbox, own_redis: Callable[[], EmbeddedRedis], tmp_path: Path
 ) -> None:
     redis = own_redis()
-    doorbell = RedisDoorbell(redis.url, lambda: pytest.fail("Redis was not used"))
+    doorbell = RedisDoorbell(redis.url, lambda: None, lambda: pytest.fail("Redis was not used"))
     accepted = outbox.accept_many(2)
     doorbell.ring()
     client = Redis.from_url(redis.url)
