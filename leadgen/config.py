@@ -122,7 +122,10 @@ class Config:
         default="INFO",
     )
     metrics_dir: Path | None = _setting(
-        _path, "A directory where API processes share their metrics; wiped at start.", default=None
+        _path,
+        "A directory where API processes share their metrics; those of an earlier start are removed from it. "
+        "Without it, one in the temporary directory, by the user and the port.",
+        default=None,
     )
 
     @classmethod
@@ -171,7 +174,10 @@ def _text_of(setting: "Field[Any]", variable: str, environ: Mapping[str, str]) -
         return environ.get(variable, "").strip()
     if variable in environ:
         raise ValueError(f"and {variable}_FILE are both set: keep one")
-    return Path(file).read_text(encoding="utf-8").strip()
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ValueError("stands in a file that is not text") from None
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

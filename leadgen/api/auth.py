@@ -79,6 +79,7 @@ class KeyFile:
 
 def load_ring(path: Path) -> KeyRing:
     """Read the keys at that path. Raises KeyFileError, also when the file cannot be read."""
+    where = f"API keys file {path}"
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -86,17 +87,8 @@ def load_ring(path: Path) -> KeyRing:
     except UnicodeDecodeError:
         what = "is not text"
     else:
-        return _ring(text, path)
-    raise KeyFileError(
-        f"API keys file {path}", what, "name a readable file in LEADGEN_API_KEYS_FILE; see `leadgen keys new`"
-    )
-
-
-def _ring(text: str, path: Path) -> KeyRing:
-    try:
-        return KeyRing.load(text)
-    except KeyFileError as error:
-        raise KeyFileError(f"API keys file {path}", error.what, error.remedy) from None
+        return KeyRing.load(text, where)
+    raise KeyFileError(where, what, "name a readable file in LEADGEN_API_KEYS_FILE; see `leadgen keys new`")
 
 
 def _mark(path: Path) -> _Mark | None:

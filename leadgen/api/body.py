@@ -55,7 +55,7 @@ def _read(request: Request) -> bytes:
     try:
         body = request.stream.read(MOST_BYTES + 1)
     except Exception as error:  # each server has its own kinds
-        raise Problem("bad-request", "The body broke off.") from error
+        raise Problem("bad-request", "The body broke off, or took too long.") from error
     if len(body) > MOST_BYTES:
         raise Problem("body-too-large")
     if declared is not None and len(body) < declared:

@@ -1,8 +1,10 @@
-"""Gunicorn's gevent worker, with our words for requests that never reach the application."""
+"""Gunicorn's gevent worker, with our words and bounds for requests that never reach the application whole."""
 
 import json
 import logging
 import socket
+import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 from uuid import uuid4
@@ -17,6 +19,7 @@ from leadgen.api.problems import MEDIA_TYPE, Problem, document
 from leadgen.api.services import services_of
 from leadgen.log import event
 
+BODY_SECONDS: Final = 5.0  # nginx hands a body over whole; who sends one directly sends 64 KiB at most
 LINGER_SECONDS: Final = 1.0
 LINGER_BYTES: Final = 64 * 1024
 
@@ -24,7 +27,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
-    """Answers broken HTTP with problem+json, and is not ready from the moment it is told to stop."""
+    """Bounds the wait for a body, answers broken HTTP with problem+json, and is not ready once told to stop."""
 
     wsgi: Flask | None = None  # gunicorn sets it late, and not at all when the application cannot be made
 
@@ -33,8 +36,14 @@ class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no type
             services_of(self.wsgi).stopping = True
         super().handle_exit(sig, frame)
 
-    def handle_request(self, *arguments: object) -> Any:  # noqa: ANN401 - gunicorn ships no types
-        answered = super().handle_request(*arguments)
+    def handle_request(self, listener: object, request: Any, client: Any, address: object) -> Any:  # noqa: ANN401 - gunicorn ships no types
+        request.body.reader = reader = _TimedReader(request)
+        try:
+            answered = super().handle_request(listener, request, client, address)
+        finally:
+            if reader.broke:
+                with suppress(OSError):
+                    _linger(client)
         # A connection that always has its next request ready, and asks for what needs no database, would keep
         # the others waiting for a second (measured): nothing else in its loop ever gives way.
         gevent.sleep(0)
@@ -67,10 +76,31 @@ class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no type
         return services_of(self.wsgi).config.public_url if self.wsgi else ""
 
 
+class _TimedReader:
+    """Reads the body of a request; one that is late or breaks off ends the connection, after the answer."""
+
+    def __init__(self, request: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
+        self._request = request
+        self._reader = request.body.reader
+        self._until = time.monotonic() + BODY_SECONDS
+        self.broke = False
+
+    def read(self, size: int) -> bytes:
+        left = max(self._until - time.monotonic(), 0)
+        try:
+            with gevent.Timeout(left, TimeoutError("the body is late")):
+                data: bytes = self._reader.read(size)
+        except BaseException:
+            self.broke = True
+            self._request.force_close()
+            raise
+        return data
+
+
 def _linger(client: Any) -> None:  # noqa: ANN401 - a socket, plain or gevent's
     """Read what the client still sends, for a moment: closing on unread bytes would reset the answer away."""
     client.shutdown(socket.SHUT_WR)
-    client.settimeout(LINGER_SECONDS)
     left = LINGER_BYTES
-    while left > 0 and (piece := client.recv(LINGER_BYTES)):
-        left -= len(piece)
+    with gevent.Timeout(LINGER_SECONDS, exception=False):
+        while left > 0 and (piece := client.recv(LINGER_BYTES)):
+            left -= len(piece)

@@ -11,6 +11,7 @@ from leadgen.api.problems import Problem
 from leadgen.api.services import services
 from leadgen.domain import fingerprint, idempotency_key
 from leadgen.domain.intake_id import uuid7
+from leadgen.errors import DatabaseUnavailable
 from leadgen.log import event
 from leadgen.store import intakes
 from leadgen.store.intakes import Intake, Receipt
@@ -85,8 +86,11 @@ def _idempotency_key() -> str | None:
 
 
 def _find(client_id: str, key: str) -> Receipt | None:
-    with services().database.connection() as connection:
-        return intakes.find_by_key(connection, client_id, key)
+    try:
+        with services().database.connection() as connection:
+            return intakes.find_by_key(connection, client_id, key)
+    except DatabaseUnavailable:
+        return None  # what is wrong with the submission can be told without it
 
 
 def _same(receipt: Receipt, payload: str) -> bool:

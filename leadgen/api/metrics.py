@@ -13,9 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from leadgen.api.services import services
-from leadgen.errors import DatabaseUnavailable
-from leadgen.store.connection import Database
-from leadgen.store.queue import backlog
+from leadgen.store.queue import Backlog
 
 REGISTRY: Final = CollectorRegistry()
 
@@ -38,21 +36,19 @@ def get_metrics() -> Response:
     """Answer in the Prometheus text format; nginx never proxies this."""
     here = services()
     registry = _shared(here.config.metrics_dir) if here.config.metrics_dir else REGISTRY
-    text = generate_latest(registry) + generate_latest(QueueCollector(here.database))
+    text = generate_latest(registry) + generate_latest(QueueCollector(here.database_side().backlog))
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class QueueCollector(Collector):
     """The queue's gauges, from SQL. Without a database they are absent, which an alert can tell from zero."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, now: Backlog | None) -> None:
+        self._now = now
 
     def collect(self) -> Iterator[Metric]:
-        try:
-            with self._database.connection() as connection:
-                now = backlog(connection)
-        except DatabaseUnavailable:
+        now = self._now
+        if now is None:
             return
         yield GaugeMetricFamily("leadgen_backlog", "Intakes that are not leads yet.", now.waiting)
         yield GaugeMetricFamily("leadgen_oldest_seconds", "Age of the oldest of them.", now.oldest_age_seconds)

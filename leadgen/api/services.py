@@ -1,11 +1,13 @@
 """What the views work with: made once in each process, by create_app."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, cast
 
 from flask import Flask, current_app
 
 from leadgen.api.auth import KeyFile
+from leadgen.api.probes import DatabaseSide, Shared, find_obstacle, look
 from leadgen.config import Config
 from leadgen.jobs.protocol import Doorbell
 from leadgen.store.connection import Database
@@ -24,6 +26,12 @@ class Services:
     writer: IntakeWriter
     doorbell: Doorbell
     stopping: bool = False
+    database_side: Shared[DatabaseSide] = field(init=False)
+    obstacle: Shared[str | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.database_side = Shared(partial(look, self.database))
+        self.obstacle = Shared(partial(find_obstacle, self.database, self.config.release))
 
     def close(self) -> None:
         """Commit and pass on what is waiting, then let go of everything."""

@@ -124,7 +124,7 @@ def _with_line(path: Path, line: str) -> str:
     if text and not text.endswith("\n"):
         text += "\n"
     text += line + "\n"
-    KeyRing.load(text)
+    KeyRing.load(text, f"API keys file {path}")
     return text
 
 

@@ -78,18 +78,21 @@ class KeyRing:
         self._entries = entries
 
     @classmethod
-    def load(cls, text: str) -> "KeyRing":
-        """Read a keys file. Raises KeyFileError that names the first bad line, or says that there is no key."""
+    def load(cls, text: str, where: str = "API keys file") -> "KeyRing":
+        """Read the text of a keys file, which `where` names.
+
+        Raises KeyFileError that names the first bad line, or says that there is no key.
+        """
         entries: dict[str, Entry] = {}
         for number, line in _lines(text):
             try:
                 entry = Entry.parse(line)
             except ValueError as error:
-                raise _bad_line(number, str(error)) from None
+                raise _bad_line(where, number, str(error)) from None
             if entries.setdefault(entry.client.key_id, entry) is not entry:
-                raise _bad_line(number, "repeats the key id of an earlier line")
+                raise _bad_line(where, number, "repeats the key id of an earlier line")
         if not entries:
-            raise KeyFileError("API keys file", "it holds no key", "add the line that `leadgen keys new` prints")
+            raise KeyFileError(where, "it holds no key", "add the line that `leadgen keys new` prints")
         return cls(entries)
 
     def __iter__(self) -> Iterator[Entry]:
@@ -150,8 +153,8 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _bad_line(number: int, what: str) -> KeyFileError:
-    return KeyFileError(f"API keys file, line {number}", f"it {what}", "write it as `leadgen keys new` prints it")
+def _bad_line(where: str, number: int, what: str) -> KeyFileError:
+    return KeyFileError(f"{where}, line {number}", f"it {what}", "write it as `leadgen keys new` prints it")
 
 
 def _checked_client(client: str) -> str:

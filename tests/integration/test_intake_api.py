@@ -1,9 +1,13 @@
 """The HTTP contract of the intake, on a real database."""
 
+import copy
 import json
+import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +21,10 @@ from leadgen.api.services import services_of
 from leadgen.config import Config
 from leadgen.domain import api_key
 from leadgen.store.connection import connect
+from leadgen.store.heartbeats import beat
 from leadgen.store.queue import drain_batch
 from tests.conftest import Database
+from tests.integration.service import until
 
 LEAD: dict[str, Any] = {
     "contact": {"name": "Ann Example", "email": "ann@example.com", "preferred_channel": "email"},
@@ -265,11 +271,154 @@ def test_ready_is_refused_during_shutdown(caller: Caller, app: Flask) -> None:
     assert answer.headers["Retry-After"]
 
 
+def resting_intake(caller: Caller, database: Database) -> None:
+    """One that failed a while ago and is to be tried again in an hour."""
+    caller.post()
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("UPDATE app.intake_queue SET attempts = 3, available_at = now() + interval '1 hour'")
+        connection.execute("ALTER TABLE app.intake_jobs DISABLE TRIGGER ALL")
+        connection.execute("UPDATE app.intake_jobs SET created_at = now() - interval '1 hour'")
+
+
+def beat_of_the_sweeper(database: Database) -> None:
+    with connect(database.app_url, "tests") as connection:
+        beat(connection, "sweeper", "tests")
+
+
+def test_an_intake_that_rests_for_its_next_attempt_makes_no_health_degraded(
+    caller: Caller, database: Database
+) -> None:
+    beat_of_the_sweeper(database)
+    resting_intake(caller, database)
+    health = caller.get("/lead/health").get_json()
+    assert (health["status"], health["backlog"]) == ("ok", 1)
+    assert health["oldest_seconds"] > 3_000
+
+
+def test_an_intake_that_nobody_takes_makes_health_degraded(caller: Caller, database: Database) -> None:
+    beat_of_the_sweeper(database)
+    caller.post()
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("UPDATE app.intake_queue SET available_at = now() - interval '11 seconds'")
+    health = caller.get("/lead/health").get_json()
+    assert set(health["dependencies"].values()) == {"ok"}
+    assert health["status"] == "degraded"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DROP TABLE app.heartbeats", "REVOKE ALL ON app.heartbeats, app.intake_queue FROM motorcade_app"],
+)
+def test_health_and_metrics_answer_on_a_schema_that_is_not_ours_and_readiness_is_refused(
+    caller: Caller, database: Database, statement: str
+) -> None:
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(statement)
+    health = caller.get("/lead/health")
+    assert (health.status_code, health.get_json()["dependencies"]["postgres"]) == (200, "degraded")
+    assert_problem(caller.get("/lead/ready"), 503, "unavailable")
+    metrics = caller.get("/metrics")
+    assert metrics.status_code == 200
+    assert "leadgen_backlog " not in metrics.text
+
+
+def test_many_probes_share_an_answer_and_leave_the_connections_to_submissions(
+    caller: Caller, database: Database
+) -> None:
+    """The probes wait for a lock here: without sharing, four of them would hold every connection of the pool."""
+    location = caller.post().headers["Location"]
+    with psycopg.connect(database.superuser_url) as holder, ThreadPoolExecutor(16) as pool:
+        holder.execute("LOCK TABLE app.heartbeats IN ACCESS EXCLUSIVE MODE")
+        paths = ["/lead/ready", "/lead/health"] * 8
+        probes = [pool.submit(caller.get, path) for path in paths]
+        assert until(lambda: waiting_for_lock(database) == 2)
+        started = time.monotonic()
+        assert caller.get(location).status_code == 200
+        assert time.monotonic() - started < 1
+        assert waiting_for_lock(database) == 2
+        holder.rollback()
+        assert {probe.result(10).status_code for probe in probes} == {200}
+
+
+def waiting_for_lock(database: Database) -> int:
+    ((number,),) = rows(database, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return int(number)
+
+
+def test_readiness_is_refused_at_once_when_stopping_though_it_was_given_just_now(
+    caller: Caller, app: Flask
+) -> None:
+    assert caller.get("/lead/ready").status_code == 200
+    services_of(app).stopping = True
+    assert_problem(caller.get("/lead/ready"), 503, "unavailable")
+
+
 def test_metrics_count_what_was_accepted_and_tell_the_backlog(caller: Caller) -> None:
     caller.post()
     text = caller.get("/metrics").text
     assert 'leadgen_accepted_total{outcome="new"}' in text
     assert "\nleadgen_backlog 1.0" in text
+
+
+def timed(ask: Callable[[], TestResponse], seconds: float) -> TestResponse:
+    started = time.monotonic()
+    answer = ask()
+    assert time.monotonic() - started < seconds
+    return answer
+
+
+def without_email() -> dict[str, Any]:
+    bad = copy.deepcopy(LEAD)
+    del bad["contact"]["email"]
+    return bad
+
+
+def test_a_database_that_takes_no_writes_is_a_503_and_health_still_answers(database: Database, keys: Keys) -> None:
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    app = create_app(make_config(database, keys), CountingDoorbell())
+    caller = Caller(app, keys.of["wordpress"])
+    answer = timed(caller.post, 5.5)
+    assert_problem(answer, 503, "unavailable")
+    assert answer.headers["Retry-After"]
+    assert_problem(caller.get("/lead/ready"), 503, "unavailable")
+    assert caller.get("/lead/health").status_code == 200
+    services_of(app).close()
+
+
+def test_a_database_that_is_frozen_holds_no_answer_up_for_more_than_six_seconds(
+    own_postgres: Callable[..., Database], keys: Keys
+) -> None:
+    database = own_postgres()
+    app = create_app(make_config(database, keys), CountingDoorbell())
+    caller = Caller(app, keys.of["wordpress"])
+    location = caller.post().headers["Location"]
+    frozen = database.server.processes()
+    for process in frozen:
+        process.signal(signal.SIGSTOP)
+    try:
+        for ask in (caller.post, partial(caller.get, location), partial(caller.get, "/lead/ready")):
+            assert_problem(timed(ask, 6), 503, "unavailable")
+        health = timed(partial(caller.get, "/lead/health"), 6)
+        assert (health.status_code, health.get_json()["dependencies"]["postgres"]) == (200, "down")
+        assert timed(partial(caller.get, "/metrics"), 6).status_code == 200
+        assert_problem(timed(partial(caller.post, without_email(), "k"), 6), 422, "validation-failed")
+    finally:
+        for process in frozen:
+            process.signal(signal.SIGCONT)
+    assert until(lambda: caller.post().status_code == 202)
+    services_of(app).close()
+
+
+def test_a_fault_of_the_submission_is_told_also_without_a_database(
+    own_postgres: Callable[..., Database], keys: Keys
+) -> None:
+    database = own_postgres()
+    app = create_app(make_config(database, keys), CountingDoorbell())
+    database.server.stop()
+    answer = Caller(app, keys.of["wordpress"]).post(without_email(), "k")
+    assert assert_problem(answer, 422, "validation-failed")["errors"]
+    services_of(app).close()
 
 
 def test_a_database_that_is_away_is_a_503_within_its_time_and_health_still_answers(

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,7 @@ def make_stack(directory: Path, database: Database, redis_url: str) -> Stack:
         "redis_url": redis_url,
         "api_keys_file": str(directory / "keys"),
         "bind": f"127.0.0.1:{port}",
+        "metrics_dir": str(directory / "metrics"),
     }
     return Stack(directory, settings, key, port, database)
 
@@ -129,6 +130,12 @@ def stack(tmp_path: Path, database: Database, redis_url: str) -> Stack:
         ("api_keys_file", "/dev/null", "it holds no key"),
         ("database_url", "mysql://u:secret-word@h/d", "LEADGEN_DATABASE_URL is not a URL of the form"),
         ("database_url", "postgresql://u:secret-word@127.0.0.1:1/d", "PostgreSQL refused or lost the connection"),
+        ("database_url", "postgresql://u:100%secret-word@127.0.0.1:1/d", "is not one that libpq reads"),
+        (
+            "database_url",
+            "postgresql://127.0.0.1:1/d?sslmod=secret-word",
+            "the database URL is not one that libpq",
+        ),
         ("redis_url", "", "LEADGEN_REDIS_URL is not set"),
         ("workers", "many", "LEADGEN_WORKERS is not a whole number"),
         ("worker", "2", "LEADGEN_WORKER is no setting of this release"),
@@ -144,6 +151,38 @@ def test_serve_refuses_a_bad_setting_with_one_message_that_says_what_to_do(
         assert service.log.count("; ") >= 1
         assert "Traceback" not in service.log
         assert "secret-word" not in service.log
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:100%secret-word@h/d", "postgresql://h/d?sslmod=secret-word"])
+def test_check_refuses_a_database_url_that_libpq_rejects_and_repeats_none_of_it(stack: Stack, url: str) -> None:
+    stack.settings["database_url"] = url
+    with stack.run("check") as service:
+        assert service.process.wait(30) == 1
+        assert service.log.count("the database URL is not one that libpq reads") == 1
+        assert "Traceback" not in service.log
+        assert "secret-word" not in service.log
+        assert "sslmod" not in service.log
+
+
+def test_serve_refuses_a_metrics_directory_that_cannot_be_written(stack: Stack) -> None:
+    stack.settings["metrics_dir"] = "/dev/null"
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert "metrics directory /dev/null: it cannot be written (File exists); name one" in service.log
+
+
+def test_serve_leaves_a_metrics_directory_that_it_did_not_make_and_what_else_is_in_it(
+    stack: Stack, tmp_path: Path
+) -> None:
+    kept = tmp_path / "metrics" / "leads.db"
+    stale = tmp_path / "metrics" / "counter_1.db"
+    kept.parent.mkdir()
+    for file in (kept, stale):
+        file.write_bytes(b"not a metric")
+    stack.settings["metrics_dir"] = str(kept.parent)
+    before = kept.parent.stat().st_ino
+    with stack.serve():
+        assert (kept.parent.stat().st_ino, kept.exists(), stale.exists()) == (before, True, False)
 
 
 def test_serve_names_all_bad_settings_at_once(stack: Stack) -> None:
@@ -170,6 +209,65 @@ def test_serve_refuses_a_database_that_lacks_a_migration(
     with stack.run("serve") as service:
         assert service.exit_code() == 1
         assert "run `leadgen migrate`" in service.log
+
+
+def open_raw(stack: Stack, sent: bytes) -> socket.socket:
+    """A connection on which these bytes were sent, and no more."""
+    connection = socket.create_connection(("127.0.0.1", stack.port), timeout=10)
+    connection.sendall(sent)
+    return connection
+
+
+def head(method: str, path: str, length: int, key: str = "") -> bytes:
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {key}\r\n\r\n"
+    ).encode()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    with connection:
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def drip(connection: socket.socket) -> None:
+    with suppress(OSError):
+        for _ in range(60):
+            connection.sendall(b" ")
+            time.sleep(0.2)
+
+
+def test_a_body_that_never_comes_is_a_4xx_soon_and_holds_up_nobody_else(stack: Stack) -> None:
+    stack.settings["workers"] = "1"
+    late = {
+        b"HTTP/1.1 401 ": head("POST", "/lead/intake", 100),
+        b"HTTP/1.1 400 ": head("POST", "/lead/intake", 100, stack.key) + b"{",
+        b"HTTP/1.1 413 ": head("POST", "/lead/intake", 10_000_000, stack.key),
+        b"HTTP/1.1 404 ": head("POST", "/nowhere", 100),
+        b"HTTP/1.1 200 ": head("GET", "/lead/health", 100),
+    }
+    with stack.serve(), ThreadPoolExecutor() as pool:
+        slow = {status: open_raw(stack, sent) for status, sent in late.items()}
+        dripping = open_raw(stack, head("POST", "/lead/intake", 100_000, stack.key))
+        pool.submit(drip, dripping)
+        started = time.monotonic()
+        assert stack.post()[0] == 202
+        assert time.monotonic() - started < 2
+        for status, connection in slow.items():
+            assert read_all(connection).startswith(status)
+        assert read_all(dripping).startswith(b"HTTP/1.1 413 ")
+        assert time.monotonic() - started < 10
+
+
+def test_sigterm_does_not_wait_long_for_headers_and_bodies_that_never_come(stack: Stack) -> None:
+    with stack.serve() as service:
+        body = open_raw(stack, head("POST", "/lead/intake", 100))
+        headers = open_raw(stack, b"POST /lead/intake HTTP/1.1\r\nHost: a\r\n")
+        time.sleep(0.5)
+        service.send(signal.SIGTERM)
+        assert service.process.wait(12) == 0
+        assert b"\r\nConnection: close\r\n" in read_all(body)
+        assert read_all(headers) == b""
 
 
 def service_says_it_ends(service: Service) -> bool:

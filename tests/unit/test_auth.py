@@ -148,6 +148,13 @@ def test_a_bad_new_file_keeps_the_old_keys_and_is_reported_once_until_it_is_mend
     assert keys.healthy
 
 
+def test_a_bad_line_is_named_with_its_file_and_number(path: Path) -> None:
+    path.write_text(f"# ours\n{LINE}\nmcl_pasted_by_mistake\n")
+    with pytest.raises(KeyFileError) as caught:
+        load_ring(path)
+    assert str(caught.value).startswith(f"API keys file {path}, line 3: it has 1 words where 5 belong: ")
+
+
 def test_an_unreadable_file_is_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match=r"cannot be read \(No such file or directory\); name a readable"):
         load_ring(tmp_path / "missing")

@@ -1,0 +1,141 @@
+"""Settings: read once, every fault told at once, and no password in any message."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from leadgen.config import Config
+from leadgen.errors import ConfigError
+
+SECRET = "p4ssw0rd"
+URL = f"postgresql://app:{SECRET}@db:5432/motorcade"
+NEEDED = frozenset({"database_url", "redis_url", "api_keys_file"})
+ENOUGH = {
+    "LEADGEN_DATABASE_URL": URL,
+    "LEADGEN_REDIS_URL": "redis://127.0.0.1:6379",
+    "LEADGEN_API_KEYS_FILE": "/etc/leadgen/api-keys",
+}
+
+
+def faults(environ: dict[str, str], need: frozenset[str] = frozenset()) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Config.from_environ(environ, need=need)
+    assert SECRET not in str(caught.value)
+    assert all(f"\n  {fault}\n" in str(caught.value) for fault in caught.value.faults)
+    return caught.value.faults
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    config = Config.from_environ(ENOUGH, need=NEEDED)
+    assert config.database_url == URL
+    assert config.api_keys_file == Path("/etc/leadgen/api-keys")
+    assert (config.bind, config.public_url, config.workers) == ("127.0.0.1:8000", "/lead", 2)
+    assert config.service_area_states == {"TX"}
+    assert (config.profile, config.log_level, config.release) == ("production", "INFO", "unreleased")
+    assert (config.owner_database_url, config.metrics_dir) == (None, None)
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    empty = {f"LEADGEN_{setting.name.upper()}": " " for setting in fields(Config)}
+    assert Config.from_environ(empty | ENOUGH) == Config.from_environ(ENOUGH)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("redis_url", "unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("service_area_states", "tx, OK ,NM", {"TX", "OK", "NM"}),
+        ("bind", "[::1]:80", "[::1]:80"),
+        ("public_url", "https://motorcade.vip/api/lead", "https://motorcade.vip/api/lead"),
+        ("workers", "99", 99),
+        ("profile", "dev", "dev"),
+        ("log_level", "DEBUG", "DEBUG"),
+        ("metrics_dir", "/run/leadgen", Path("/run/leadgen")),
+    ],
+)
+def test_a_setting_is_read_from_its_variable(name: str, text: str, value: object) -> None:
+    config = Config.from_environ(ENOUGH | {f"LEADGEN_{name.upper()}": text})
+    assert getattr(config, name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("database_url", f"mysql://app:{SECRET}@db/d", "is not a URL of the form postgresql://"),
+        ("database_url", f"postgresql://app:{SECRET}@db:many/d", "is not a URL of the form postgresql://"),
+        ("database_url", f"postgresql://app:{SECRET}@[db/d", "is not a URL of the form postgresql://"),
+        ("owner_database_url", SECRET, "is not a URL of the form postgresql://"),
+        ("redis_url", f"http://:{SECRET}@r", "is not a URL of the form redis://"),
+        ("service_area_states", "TX,ZZ,", "names no US state: '', 'ZZ'"),
+        ("bind", "8000", "is not HOST:PORT"),
+        ("bind", "127.0.0.1:65536", "is not HOST:PORT"),
+        ("bind", "127.0.0.1:http", "is not HOST:PORT"),
+        ("public_url", "/lead/", "is neither a path such as /lead nor a URL"),
+        ("public_url", "lead", "is neither a path such as /lead nor a URL"),
+        ("workers", "0", "is not a whole number from 1 to 99"),
+        ("workers", "2.5", "is not a whole number from 1 to 99"),
+        ("profile", "test", "is not one of production, dev"),
+        ("log_level", "debug", "is not one of DEBUG, INFO, WARNING, ERROR"),
+    ],
+)
+def test_a_bad_value_is_a_fault_that_names_its_variable(name: str, text: str, told: str) -> None:
+    [fault] = faults(ENOUGH | {f"LEADGEN_{name.upper()}": text})
+    assert fault.startswith(f"LEADGEN_{name.upper()} {told}")
+
+
+def test_every_fault_is_told_at_once() -> None:
+    environ = {
+        "LEADGEN_DATABASE_URL": f"mysql://{SECRET}",
+        "LEADGEN_REDIS_URL_FILE": "/nowhere/redis",
+        "LEADGEN_WORKERS": "many",
+        "LEADGEN_WORKER": "2",
+    }
+    told = faults(environ, NEEDED)
+    assert [fault.split()[0] for fault in told] == [
+        "LEADGEN_DATABASE_URL",
+        "LEADGEN_REDIS_URL_FILE:",
+        "LEADGEN_API_KEYS_FILE",
+        "LEADGEN_WORKERS",
+        "LEADGEN_WORKER",
+    ]
+
+
+def test_only_what_a_command_needs_has_to_be_there() -> None:
+    assert Config.from_environ({}).database_url is None
+    assert faults({}, frozenset({"database_url"})) == [
+        "LEADGEN_DATABASE_URL is not set: PostgreSQL, as the role `motorcade_app`."
+    ]
+
+
+def test_a_variable_of_ours_that_no_setting_has_is_a_fault_and_others_are_left_alone() -> None:
+    assert faults({"LEADGEN_DATABSE_URL": URL, "PATH": "/bin"}) == [
+        "LEADGEN_DATABSE_URL is no setting of this release"
+    ]
+    assert faults({"LEADGEN_WORKERS_FILE": "/etc/workers"}) == [
+        "LEADGEN_WORKERS_FILE is no setting of this release"
+    ]
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(URL + "\n")
+    assert Config.from_environ({"LEADGEN_DATABASE_URL_FILE": str(tmp_path / "url")}).database_url == URL
+
+
+def test_a_secret_that_stands_in_two_places_or_in_no_readable_file_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(URL)
+    (tmp_path / "bytes").write_bytes(b"\xff" + SECRET.encode())
+    both = {"LEADGEN_DATABASE_URL": URL, "LEADGEN_DATABASE_URL_FILE": str(tmp_path / "url")}
+    assert faults(both) == ["LEADGEN_DATABASE_URL and LEADGEN_DATABASE_URL_FILE are both set: keep one"]
+    assert faults({"LEADGEN_DATABASE_URL_FILE": str(tmp_path / "none")}) == [
+        "LEADGEN_DATABASE_URL_FILE: No such file or directory"
+    ]
+    assert faults({"LEADGEN_DATABASE_URL_FILE": str(tmp_path / "bytes")}) == [
+        "LEADGEN_DATABASE_URL stands in a file that is not text"
+    ]
+
+
+def test_a_config_can_be_printed_without_its_passwords() -> None:
+    config = Config.from_environ(ENOUGH | {"LEADGEN_OWNER_DATABASE_URL": URL})
+    assert SECRET not in repr(config)
+    assert "127.0.0.1:8000" in repr(config)
