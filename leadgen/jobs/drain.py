@@ -1,5 +1,6 @@
 """The one job that RQ runs: turn waiting intakes into leads. It carries no data, since PostgreSQL has it all."""
 
+import atexit
 import logging
 from collections.abc import Iterator
 from functools import cache
@@ -85,4 +86,7 @@ def _report(batch: Drained) -> None:
 def _open() -> tuple[Database, RqBell]:
     """One of each for the life of the process: RQ calls `drain` in the same one every time."""
     config = load("database_url", "redis_url")
-    return Database(config.database_url, "worker", most=1), RqBell(config.redis_url)
+    database = Database(config.database_url, "worker", most=1)
+    # From Python 3.13 on a pool that is left open holds the end of the process up for more than ten seconds.
+    atexit.register(database.close)
+    return database, RqBell(config.redis_url)
