@@ -69,6 +69,7 @@ def test_it_makes_leads_when_it_is_rung_for(
         accepted += outbox.accept_many(2)
         doorbell.ring()
         assert until(lambda: outbox.leads() == accepted)
+        assert until(lambda: worker.log.count('"drained"') == 2)  # it is written after the commit
         lines = [json.loads(line) for line in worker.log.splitlines()]
     assert [(line["event"], line["leads"]) for line in lines] == [("drained", 3), ("drained", 2)]
 
