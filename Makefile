@@ -8,10 +8,10 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-annotate pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint docs lock clean
+.PHONY: help run test lint lab lab-down lab-ssh tools docs runbook lock clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
@@ -21,21 +21,40 @@ test: lint ## check the code and run every test
 	$(BIN)/coverage erase
 	$(BIN)/coverage run --append -m pytest tests/unit
 	$(BIN)/coverage run --append -m pytest tests/conventions
+	$(BIN)/python -m pytest tests/deploys
 	$(BIN)/coverage run --append -m pytest tests/integration
 	$(BIN)/coverage report
+	$(BIN)/python -m pytest tests/lab
 
 lint: .venv/test ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+lab: .venv/test ## make a throw-away host and deploy everything on it (root, Debian)
+	$(BIN)/python -m tests.lab up
+	$(BIN)/pyinfra -y --limit motorcade-lab-01 inventories/lab.py deploys/platform.py
+
+lab-down: .venv/test ## remove every trace of it
+	$(BIN)/python -m tests.lab down --all
+
+lab-ssh: .venv/test ## a shell on it
+	$(BIN)/python -m tests.lab ssh
+
+tools: .venv/deploy ## install what an operator runs pages with
+
+runbook: .venv/test ## write docs/RUNBOOK.md from the registry of pages
+	$(BIN)/python -m deploys.kit.runbook_page
+
 docs: .venv/test ## write the reference pages that follow from the code
 	$(BIN)/python docs/reference/write.py
 
+# The largest lock first; the others take its versions, so that what runs is what was tested.
 lock: ## bring the locks in requirements/ up to date (needs uv)
-	$(LOCK) --output-file requirements/runtime.txt
-	$(LOCK) --extra dev --output-file requirements/dev.txt
-	$(LOCK) --extra dev --extra test --output-file requirements/test.txt
+	$(LOCK) --extra deploy --extra dev --extra test --output-file requirements/test.txt
+	$(LOCK) --constraint requirements/test.txt --output-file requirements/runtime.txt
+	$(LOCK) --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
+	$(LOCK) --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
 
 clean: ## remove what was installed, cached and kept: .venv/, and .dev/ with its leads
 	rm -rf .venv .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
@@ -45,6 +64,12 @@ clean: ## remove what was installed, cached and kept: .venv/, and .dev/ with its
 	@echo 'Installing $< into .venv; the first time this takes a minute or two.'
 	@$(PIP) --require-hashes --requirement $<
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The pages need no installed package: pyinfra runs them from the repository.
+.venv/deploy: requirements/deploy.txt | .venv/made
+	@echo 'Installing $< into .venv.'
+	@$(PIP) --require-hashes --requirement $<
 	@touch $@
 
 .venv/made:

@@ -1,0 +1,1 @@
+"""What pages are built from: pins, runbook, session, secrets, units, gates."""

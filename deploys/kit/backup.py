@@ -1,0 +1,42 @@
+"""Backup-first: whatever is about to change is copied, and the line that puts it back is printed and recorded."""
+
+from collections.abc import Generator, Sequence
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import hostfiles
+from deploys.kit.hostfiles import HostFile
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+DIRECTORY: Final = "/srv/motorcade/backups"
+
+
+def files(page: "Page", wanted: Sequence[HostFile], *, restart: str = "") -> None:
+    """What will be replaced, in one archive, if it exists and differs; `restart` is the unit that reads it."""
+    _files(page=page, wanted=list(wanted), restart=restart, **page.op("backup of files", 60))
+
+
+@operation()
+def _files(page: "Page", wanted: list[HostFile], restart: str) -> Generator[StringCommand]:
+    old = [file.path for file in hostfiles.changed(wanted)]
+    if not old:
+        host.noop(f"{page.id}: no file to back up")
+        return
+    page.may_change(", ".join(old))
+    directory = f"{DIRECTORY}/{page.run.run_id}"
+    archive = f"{directory}/{page.id}.tar.gz"
+    paths = " ".join(quote(path.lstrip("/")) for path in old)
+    restore = f"sudo tar -xzpf {archive} -C / && sudo systemctl daemon-reload"
+    if restart:
+        restore += f" && sudo systemctl try-restart {restart}"
+    yield StringCommand(
+        f"mkdir -p -m 0700 {DIRECTORY} {directory} && tar -czpf {archive}.new -C / {paths} && sync {archive}.new"
+        f" && mv -fT {archive}.new {archive} && echo {quote('to go back: ' + restore)}"
+    )
+    page.run.note_backup(archive, restore)

@@ -1,0 +1,153 @@
+"""PostgreSQL as pages see it: described by a query, compared with what is expected, brought there by a script."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import backup, secrets
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Answer, Probe, digest
+from deploys.kit.shell import SPARE_SECONDS
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+CONTAINER: Final = "motorcade-postgres"
+VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
+# Settings that were changed on disk and are not those of the running server, by name; none is the good answer.
+PENDING: Final = (
+    "SELECT name FROM pg_file_settings JOIN pg_settings USING (name)"
+    " WHERE NOT applied OR pending_restart OR error IS NOT NULL"
+)
+_SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's own default; the passwords are random, so more would only cost time
+_BACKUP: Final = Path("deploys/units/postgres/backup-database.sh")
+_BACKUP_SECONDS: Final = 1800
+
+
+def psql(database: str) -> str:
+    """The superuser's psql inside the container, over the socket; it reads its script from standard input."""
+    return (
+        f"timeout 60 podman exec --interactive {CONTAINER} psql --no-psqlrc --quiet --tuples-only --no-align"
+        f" --set=ON_ERROR_STOP=1 --dbname={database}"
+    )
+
+
+def query(sql: str, database: str = "postgres") -> str:
+    """The shell command that prints a query's answer."""
+    return f"printf '%s\\n' {quote(sql)} | {psql(database)}"
+
+
+def expect(sql: str, answer: str, database: str = "postgres") -> str:
+    """The shell command that succeeds when a query's answer is this, and prints it when it is another."""
+    return f'found="$({query(sql, database)})"; [ "$found" = {quote(answer)} ] || {{ echo "$found"; false; }}'
+
+
+def scram_verifier(password: str, salt_from: str) -> str:
+    """What PostgreSQL stores of a password; the same password and salt give the same text."""
+    return verifier_with(password, hashlib.sha256(salt_from.encode()).digest()[:16])
+
+
+def verifier_with(password: str, salt: bytes) -> str:
+    """RFC 5802 and 7677, in PostgreSQL's form `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _SCRAM_ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    text = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{text[0]}${text[1]}:{text[2]}"
+
+
+def exists(page: "Page", database: str) -> None:
+    """The database exists; made in UTF-8 if not."""
+    _exists(page=page, database=database, **page.op(f"database {database}", 60))
+
+
+def state(page: "Page", title: str, *, describe: str, expected: str, apply: str) -> None:
+    """`describe` (a query) answers `expected` (lines in its order); else `apply` is run and must bring it there.
+
+    `apply` may hold password verifiers: it goes by standard input and into no hash, log or list of processes.
+    """
+    page.uses(title, expected)
+    _state(page=page, describe=describe, expected=expected, apply=apply, **page.op(title, 120))
+
+
+def backup_before(page: "Page", image: str, *, describe: str, expected: str) -> None:
+    """A dump that was restored into a scratch container and counted, if `state` is going to change something."""
+    _backup(
+        page=page,
+        image=image,
+        describe=describe,
+        expected=expected,
+        **page.op("backup of the database", _BACKUP_SECONDS + SPARE_SECONDS),
+    )
+
+
+@operation()
+def _exists(page: "Page", database: str) -> Generator[StringCommand]:
+    if database in _ask("SELECT datname FROM pg_database", "postgres").lines:
+        host.noop(f"database {database} exists")
+        return
+    page.may_change(f"database {database}")
+    yield StringCommand(query(f"CREATE DATABASE {database}"))
+
+
+@operation()
+def _state(page: "Page", describe: str, expected: str, apply: str) -> Generator[StringCommand]:
+    if _ask(describe).lines == expected.splitlines():
+        host.noop(f"{page.id}: the database is as expected")
+        return
+    page.may_change("the database")
+    yield StringCommand(psql("motorcade"), "--single-transaction", _stdin=apply)
+    yield StringCommand(expect(describe, expected.rstrip("\n"), "motorcade"))
+
+
+@operation()
+def _backup(page: "Page", image: str, describe: str, expected: str) -> Generator[StringCommand]:
+    answer = _ask(describe)
+    if not answer.green or answer.lines == expected.splitlines():
+        host.noop(f"{page.id}: nothing to back up, or nothing will change")
+        return
+    page.may_change("the database")
+    directory = f"{backup.DIRECTORY}/{page.run.run_id}/{page.id}"
+    restore = (
+        f"sudo sh -c 'podman exec -i {CONTAINER} psql -q -d postgres < {directory}/globals.sql;"
+        f" podman exec -i {CONTAINER} pg_restore --clean --if-exists --single-transaction -d motorcade"
+        f" < {directory}/motorcade.dump'"
+    )
+    yield StringCommand(
+        f"timeout {_BACKUP_SECONDS} sh -s {directory} {image} && echo {quote('to go back: ' + restore)}",
+        _stdin=_BACKUP.read_text(),
+    )
+    page.run.note_backup(directory, restore)
+
+
+def _ask(sql: str, database: str = "motorcade") -> Answer:
+    return host.get_fact(Probe, query(sql, database))
+
+
+def verifiers(page: "Page", secret_of: Mapping[str, str]) -> dict[str, str]:
+    """Role -> what PostgreSQL shall store, from the role's secret. Raises Refused for every secret not usable."""
+    secrets.demand(page.settings, list(secret_of.values()))
+    return {role: _verifier(page, role, name) for role, name in secret_of.items()}
+
+
+def _verifier(page: "Page", role: str, name: str) -> str:
+    file = page.settings.secrets_directory / f"{name}.age"
+    password = secrets.reveal(page.settings, name)
+    if not password.isascii():
+        raise Refused(
+            str(file), "PostgreSQL would normalise what is not ASCII", "rotate it, or set an ASCII password"
+        )
+    return scram_verifier(password, role + digest(file.read_bytes()))
+
+
+def fingerprints(verifiers: Mapping[str, str]) -> dict[str, str]:
+    """Role -> sha256 of its verifier: enough to see a change, of no use to whoever reads it."""
+    return {role: digest(verifier) for role, verifier in verifiers.items()}

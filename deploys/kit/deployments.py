@@ -1,0 +1,85 @@
+"""The log of deploys for people: one page a day, one entry a run, each quoting the host's own line."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploys.kit.errors import Refused
+from deploys.kit.record import Event, Tail
+
+
+def prepare(directory: Path) -> Path:
+    """The directory, made where it was missing. Raises Refused when no run can be written there."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(str(directory), f"cannot be made ({error.strerror})", "see deployments_directory") from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise Refused(str(directory), "you may not write there", "chown it, or see deployments_directory")
+    return directory
+
+
+def append(directory: Path, event: Event, text: str) -> Path:
+    """Adds to the page of the event's day in one write, so that two runs at once do not mix; returns the page."""
+    day = event["time"][:10]
+    page = directory / f"{day}.md"
+    try:
+        opened = os.open(page, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+        text = f"# Deploys of {day} (UTC)\n\n{text}"
+    except FileExistsError:
+        opened = os.open(page, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(opened, text.encode())
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+    return page
+
+
+def entry(event: Event, tail: Tail) -> str:
+    """A line for a run that changed nothing, else a section; `tail` is the record with the event at its end."""
+    line = f"record of {event['host']}, line {tail.count}, sha256 {tail.last}"
+    title = f"{event['time'][11:19]} {event['event']}"
+    if event["event"] == "OK" and not event["changed"]:
+        return (
+            f"- {title}, nothing to change: {', '.join(event['pages'])} on {event['host']}"
+            f" by {_who(event)}; {event['run']}; git {_git(event)}; {line}\n\n"
+        )
+    facts = "\n".join(f"- {fact}" for fact in _facts(event))
+    return f"## {title}: {', '.join(event['pages'])} on {event['host']}\n\n{facts}\n- {line}\n\n"
+
+
+def unrecorded(event: Event, tail: Tail, why: str) -> str:
+    """What is added when the host could not be told of the end: the line that `entry` quotes is not there."""
+    return (
+        f"- **{event['run']} is still open on {event['host']}** (withdrawn: sha256 {tail.last})\n"
+        f"- {why}, then run again with `--data acknowledge={event['run']}`\n\n"
+    )
+
+
+def _facts(event: Event) -> Iterator[str]:
+    yield f"{event['run']} by {_who(event)}, git {_git(event)}"
+    yield f"{event['environment']}, release {event['release']} (manifest {event['manifest'][:12]})"
+    if "acknowledged_in" in event:
+        yield f"started {event['started']}, never closed; acknowledged in {event['acknowledged_in']}"
+        return
+    yield (
+        f"{event['changed']} changed, {event['failed']} failed, of {event['operations']} operations"
+        f" in {event['seconds']:.0f} s"
+    )
+    if event.get("failed_operation"):
+        yield f"failed in: {event['failed_operation']}"
+    if event["slow"]:
+        yield "slow: " + ", ".join(f"{name} {seconds} s" for name, seconds in event["slow"].items())
+    for unlock in event.get("notes", {}).values():
+        yield ", ".join(f"{key}: {value}" for key, value in unlock.items())
+    for backup in event["backups"]:
+        yield f"backup {backup['path']}; to go back: `{backup['restore']}`"
+
+
+def _who(event: Event) -> str:
+    return f"{event['who']}@{event['from']}"
+
+
+def _git(event: Event) -> str:
+    return f"{event['git'][:12]}{' (dirty)' if event['dirty'] else ''}"

@@ -1,0 +1,64 @@
+"""Verification that asks the service itself, within a bound, and leaves nothing changed when it is green."""
+
+from collections.abc import Generator
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit.facts import Probe
+from deploys.kit.shell import SPARE_SECONDS
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+PROBE_SECONDS: Final = 10  # one look; a service that needs longer is not healthy
+LOG_LINES: Final = 30
+
+
+def wait(page: "Page", title: str, probe: str, *, seconds: int = 10, service: str = "") -> None:
+    """Green when the command `probe` succeeds, now or within `seconds`; red with the last lines of the log."""
+    page.uses(f"gate {title}", probe)
+    _wait(
+        page=page,
+        probe=probe,
+        seconds=seconds,
+        service=service,
+        **page.op(f"gate: {title}", seconds + SPARE_SECONDS),
+    )
+
+
+def once(page: "Page", title: str, command: str, *, seconds: int) -> None:
+    """Runs an active verification, unless this configuration has passed it before (`verify=again` repeats it)."""
+    page.uses(f"check {title}", command)
+    _once(page=page, command=command, seconds=seconds, **page.op(f"check: {title}", seconds + SPARE_SECONDS))
+
+
+def last_lines(service: str) -> str:
+    """The shell command that shows how a service's container ended; empty without a service."""
+    log = f"/var/log/motorcade/{service}/container.log"
+    return f"echo 'last lines of {log}:'; tail -n {LOG_LINES} {log}; " if service else ""
+
+
+@operation()
+def _wait(page: "Page", probe: str, seconds: int, service: str) -> Generator[StringCommand]:
+    answer = host.get_fact(Probe, probe, PROBE_SECONDS)
+    if answer.green:
+        host.noop(f"{page.id}: green")
+        return
+    look = f"timeout {PROBE_SECONDS} sh -c {quote(probe)}"
+    yield StringCommand(
+        f"end=$(($(date +%s) + {seconds})); until {look} >/dev/null 2>&1; do"
+        f" if [ $(date +%s) -ge $end ]; then {look}; echo 'not green within {seconds} seconds';"
+        f" {last_lines(service)}exit 1; fi; sleep 0.3; done"
+    )
+
+
+@operation()
+def _once(page: "Page", command: str, seconds: int) -> Generator[StringCommand]:
+    if page.settled():
+        host.noop(f"{page.id}: passed before with this configuration")
+        return
+    yield StringCommand(f"timeout {seconds} sh -c {quote(command)}")

@@ -1,0 +1,172 @@
+"""Images built on the host from a Containerfile and the pinned base; equal labels, no build.
+
+The tag carries a hash of the pin, and the id of what was built is kept on the host: another image under the
+tag, or a container that runs another, is seen.
+"""
+
+import base64
+import io
+import subprocess
+import tarfile
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import FileUploadCommand, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Probe, digest
+from deploys.kit.manifest import WORKTREE
+from deploys.kit.shell import SPARE_SECONDS, bounded
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+    from deploys.kit.pins import Release
+
+IDS: Final = "/var/lib/motorcade/images"
+_BUILD_SECONDS: Final = 900
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image we build: where it comes from, and the labels that prove it."""
+
+    tag: str
+    labels: Mapping[str, str]
+    context: bytes  # tar of the build context
+
+    @property
+    def id_file(self) -> str:
+        return f"{IDS}/{self.tag.rpartition('/')[2].replace(':', '-')}.id"
+
+    def check(self) -> str:
+        """Shell: succeeds when the image under the tag is the one that was built here from this pin."""
+        form = " ".join(f'{{{{index .Labels "{label}"}}}}' for label in self.labels)
+        wanted = " ".join(self.labels.values())
+        return (
+            f"[ \"$(podman image inspect --format '{{{{.Id}}}} {form}' {self.tag})\""
+            f' = "$(cat {self.id_file}) {wanted}" ]'
+        )
+
+
+def base_tag(release: "Release") -> str:
+    """What a Containerfile's BASE_IMAGE is: a digest of a registry, or our tag of the imported archive."""
+    if release.base.method == "registry":
+        return f"{release.base.image}@sha256:{release.base.sha256}"
+    return f"localhost/motorcade-base:13-{release.base.sha256[:12]}"
+
+
+def of(page: "Page", service: str, version: str, ref: str) -> Image:
+    """The image of containers/<service> at the pinned ref. Raises Refused when this repository has no such ref."""
+    context = pack(context_files(service, ref))
+    labels = {
+        "motorcade.version": version,
+        "motorcade.ref": ref,
+        "motorcade.base": page.release.base.sha256,
+        "motorcade.context": digest(context),
+    }
+    pin = digest("\n".join(labels.values()).encode())
+    page.uses(f"image {service}", pin)
+    return Image(f"localhost/motorcade-{service}:{version}-{pin[:12]}", labels, context)
+
+
+def provide_base(page: "Page") -> None:
+    """The base image is on the host: pulled by digest, or imported from the archive whose checksum is pinned."""
+    page.uses("base", base_tag(page.release))
+    _provide_base(page=page, **page.op(f"base image {base_tag(page.release)}", _BUILD_SECONDS + SPARE_SECONDS))
+
+
+def build(page: "Page", image: Image) -> None:
+    """The image is on the host under its tag, with its labels and the id that was recorded when it was built."""
+    _build(page=page, image=image, **page.op(f"image {image.tag}", _BUILD_SECONDS + SPARE_SECONDS))
+
+
+@operation()
+def _provide_base(page: "Page") -> Generator[StringCommand | FileUploadCommand]:
+    base, tag = page.release.base, base_tag(page.release)
+    label = "true" if base.method == "registry" else f'[ "$({_base_label(tag)})" = {base.sha256} ]'
+    if host.get_fact(Probe, f"podman image exists {tag} && {label}").green:
+        host.noop(f"{tag} is on the host")
+        return
+    page.may_change(f"base image {tag}")
+    if base.method == "registry":
+        yield bounded(f"podman pull --quiet {tag}", _BUILD_SECONDS)
+        return
+    archive = page.settings.base_archive
+    if archive is None or not archive.is_file():
+        raise Refused(
+            "group_data", f"base_archive {archive} is no file", "name the root file system archive there"
+        )
+    remote = f"/var/tmp/motorcade-base-{base.sha256[:12]}.tar"  # noqa: S108 - root's own name, checked by its checksum
+    yield FileUploadCommand(str(archive), remote)
+    yield bounded(
+        f"trap 'rm -f {remote}' EXIT; echo '{base.sha256}  {remote}' | sha256sum --check --quiet &&"
+        f" podman import --quiet --change 'LABEL motorcade.archive={base.sha256}' {remote} {tag}",
+        _BUILD_SECONDS,
+    )
+
+
+def _base_label(tag: str) -> str:
+    return f"podman image inspect --format '{{{{index .Labels \"motorcade.archive\"}}}}' {tag}"
+
+
+@operation()
+def _build(page: "Page", image: Image) -> Generator[StringCommand]:
+    if host.get_fact(Probe, image.check()).green:
+        host.noop(f"{image.tag} was built here")
+        return
+    page.may_change(f"image {image.tag}")
+    stage = f"/var/lib/motorcade/staging/{page.id}/context"
+    labels = " ".join(f"--label {quote(f'{key}={value}')}" for key, value in image.labels.items())
+    version = quote(image.labels["motorcade.version"])
+    yield bounded(
+        f"rm -rf {stage}; mkdir -p {stage} {IDS}; trap 'rm -rf {stage}' EXIT;"
+        f" base64 -d | tar -x -C {stage};"
+        f" podman build --quiet --pull=never --build-arg BASE_IMAGE={base_tag(page.release)}"
+        f" --build-arg VERSION={version} {labels} --iidfile {image.id_file}.new --tag {image.tag} {stage};"
+        f" sed -i 's/^sha256://' {image.id_file}.new; sync {image.id_file}.new;"
+        f" mv -fT {image.id_file}.new {image.id_file}",
+        _BUILD_SECONDS,
+        base64.encodebytes(image.context).decode(),
+    )
+
+
+def context_files(service: str, ref: str) -> dict[str, tuple[bytes, bool]]:
+    """Path below containers/<service> -> content and whether it is executable, at a git ref or as it lies here."""
+    if ref == WORKTREE:
+        root = Path("containers", service)
+        return {
+            str(PurePosixPath(path.relative_to(root))): (path.read_bytes(), bool(path.stat().st_mode & 0o100))
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+        }
+    archive = subprocess.run(  # noqa: S603 - the ref is one of the manifest, of the form that pins.py allows
+        ["git", "archive", "--format=tar", f"refs/tags/{ref}:containers/{service}"],  # noqa: S607 - the operator's own git
+        check=False,
+        capture_output=True,
+    )
+    if archive.returncode != 0:
+        raise Refused(
+            f"git ref {ref}", archive.stderr.decode().strip(), "fetch the tag, or pin one that exists here"
+        )
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        return {
+            member.name: (content.read(), bool(member.mode & 0o100))
+            for member in tar.getmembers()
+            if (content := tar.extractfile(member))
+        }
+
+
+def pack(files: Mapping[str, tuple[bytes, bool]]) -> bytes:
+    """A tar that is the same for the same files, whenever and by whomever it is made."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, (content, executable) in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o755 if executable else 0o644
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()

@@ -1,0 +1,50 @@
+"""Who runs the pages, from where, and from which state of the repository."""
+
+import getpass
+import os
+import secrets
+import socket
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_GIT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One run's identity; `run` names it on the host, in the record and in every file it marks."""
+
+    run: str
+    since: str
+    who: str
+    machine: str
+    pid: int
+    git: str
+    dirty: bool
+
+
+def here() -> Origin:
+    now = datetime.now(UTC)
+    return Origin(
+        run=f"run-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        since=now.isoformat(timespec="seconds"),
+        who=getpass.getuser(),
+        machine=socket.gethostname(),
+        pid=os.getpid(),
+        git=_git("rev-parse", "HEAD").strip() or "unknown",
+        # The entry that a run writes to the log of deploys must not make the next run dirty.
+        dirty=bool(_git("status", "--porcelain", "--", ".", ":(exclude)docs/deployments").strip()),
+    )
+
+
+def _git(*words: str) -> str:
+    """What git prints; empty where there is no git or no repository."""
+    command = ["git", *words]
+    try:
+        done = subprocess.run(  # noqa: S603 - the words are this module's own
+            command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""

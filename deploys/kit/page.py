@@ -1,0 +1,160 @@
+"""A runbook page while it is loaded and run: what it may do, what shapes its result, what it leaves behind."""
+
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import pins, runbook, session, settings
+from deploys.kit.errors import Refused
+from deploys.kit.facts import digest
+from deploys.kit.steps import Step, Steps
+
+_INCLUDED: Final[ContextVar[bool]] = ContextVar("included", default=False)
+
+
+@dataclass
+class Page:
+    """One page on one host; the kit's verbs take it first.
+
+    `read_only` is a locked or frozen page that was not unlocked: it verifies, and any change it needs fails.
+    """
+
+    entry: runbook.Entry
+    settings: settings.Settings
+    release: pins.Release
+    run: session.Session
+    read_only: bool
+    verify_again: bool
+    _uses: dict[str, str] = field(default_factory=dict)
+    _owns: dict[str, str] = field(default_factory=dict)
+    _step: Step | None = None
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+    def uses(self, label: str, content: str | bytes) -> None:
+        """At load: what shapes the result joins the hash by which a change is seen."""
+        self._uses[label] = digest(content)
+
+    def owns(self, path: str, content: str) -> None:
+        """At load: this host file is this page's and no other's."""
+        self.uses(f"file {path}", content)
+        self._owns[path] = digest(content)
+
+    def op(self, title: str, seconds: int) -> dict[str, Any]:
+        """The global arguments of an operation: its name on screen and in the record, and its bound."""
+        return {"name": f"{self.id} | {title}", "_timeout": seconds}
+
+    def may_change(self, what: str) -> None:
+        """Before the first command of a change. Raises OperationError where the page may only look."""
+        if self.read_only:
+            raise OperationError(
+                f"{self.id}: {what} is not as the page says, and the page is locked; find out who changed it, "
+                f"then run it with --data unlock={self.id} --data reason='…'"
+            )
+
+    def step(self) -> Step:
+        """What the host will know of this page when it has passed."""
+        joined = "".join(f"{label}={value}\n" for label, value in sorted(self._uses.items()))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return Step(
+            self.id, self.release.name, digest(joined), now, self.run.run_id, self.run.git, dict(self._owns)
+        )
+
+    def settled(self) -> bool:
+        """At execute: the host passed this configuration before, so an active verification need not run again."""
+        known = self._step is not None and not self._step.red and self._step.equals(self.step())
+        return known and not self.verify_again
+
+    def remember(self, step: Step | None) -> None:
+        """What the host knew of this page when its run began."""
+        self._step = step
+
+
+def begin(page_id: str) -> Page:
+    """Start a page, or refuse before anything is touched.
+
+    Raises Refused: several hosts, an unpinned or invalid manifest, a prerequisite neither passed on the host nor
+    standing earlier in this command, a locked or frozen page without the owner's unlock.
+    """
+    entry = runbook.find(page_id)
+    read = settings.read(host)
+    release = pins.load(read.release_file)
+    if release.environment != read.environment:
+        where = f"{read.release_file}: release"
+        raise Refused(where, f"{release.name} is not of {read.environment}", "name the environment's own manifest")
+    run = session.current()
+    unlocked = _unlocked(entry, run)
+    page = Page(entry, read, release, run, _read_only(entry, unlocked=unlocked), run.data("verify") == "again")
+    _refuse_early(entry, run.plan)
+    run.enter(page.id, {"unlock": entry.id, "reason": run.data("reason")} if unlocked else None)
+    page.uses("page", Path(entry.file).read_bytes())
+    _still_permitted(page=page, **page.op("preconditions", 30))
+    return page
+
+
+@contextmanager
+def included() -> Iterator[None]:
+    """Pages loaded inside were not named on the command line: a locked one verifies only."""
+    token = _INCLUDED.set(True)
+    try:
+        yield
+    finally:
+        _INCLUDED.reset(token)
+
+
+def _unlocked(entry: runbook.Entry, run: session.Session) -> bool:
+    if run.data("unlock") != entry.id:
+        return False
+    if not (run.data("reason") or "").strip():
+        raise Refused(entry.id, "an unlock without a reason", "add --data reason='why the owner allows it'")
+    return True
+
+
+def _read_only(entry: runbook.Entry, *, unlocked: bool) -> bool:
+    """Whether the page may only look. Raises Refused when somebody named it on the command line all the same."""
+    closed = entry.frozen or entry.locked
+    if not closed or unlocked or entry.id not in host.get_fact(Steps):
+        return False
+    if not _INCLUDED.get() and "--dry" not in sys.argv:
+        state = "frozen" if entry.frozen else "locked since it passed"
+        raise Refused(
+            entry.id, f"the page is {state}", f"with the owner's word: --data unlock={entry.id} --data reason='…'"
+        )
+    return True
+
+
+def _missing(entry: runbook.Entry, plan: list[str]) -> Iterator[tuple[str, str]]:
+    """Each prerequisite that is neither green on the host nor earlier in the plan, and why."""
+    steps = host.get_fact(Steps)
+    for required in entry.requires:
+        if required not in plan and required not in steps:
+            yield required, "has not passed on this host"
+        elif required not in plan and steps[required].red:
+            yield required, f"is red since {steps[required].red}"
+
+
+def _refuse_early(entry: runbook.Entry, plan: list[str]) -> None:
+    for required, why in _missing(entry, plan):
+        raise Refused(entry.id, f"{required} {why}", f"run {runbook.find(required).file} first")
+
+
+@operation()
+def _still_permitted(page: Page) -> Generator[str]:
+    """What load allowed because of the plan must be true now: an earlier page has really passed."""
+    page.remember(host.get_fact(Steps).get(page.id))
+    executing = host.state is not None and host.state.is_executing
+    for required, why in _missing(page.entry, [] if executing else page.run.plan):
+        raise OperationError(f"{page.id}: {required} {why}; run {runbook.find(required).file} first")
+    host.noop(f"{page.id} may run")
+    yield from ()

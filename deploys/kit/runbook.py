@@ -1,0 +1,226 @@
+"""The order of running: every page of the runbook, what it needs first, and whether it may be run again."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from deploys.kit.errors import Refused
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page. `locked`: verifies only, once it has passed. `frozen`: changes with the owner's word only.
+
+    `leaves` and `verify` tell the operator what a page that is ready does to a host, and how it proves it.
+    """
+
+    id: str
+    title: str
+    requires: tuple[str, ...]
+    status: Literal["ready", "planned"]
+    locked: bool = False
+    frozen: bool = False
+    purpose: str = ""
+    leaves: str = ""
+    verify: str = ""
+
+    @property
+    def file(self) -> str:
+        return f"deploys/{self.id.lower()}.py"
+
+
+# The order of this tuple, not the numbers, is the order of running.
+ORDER: Final[tuple[Entry, ...]] = (
+    Entry(
+        "PLAT_01",
+        "Podman",
+        (),
+        "ready",
+        purpose="Everything runs in containers, so the program that runs them comes first, in one known version.",
+        leaves="Podman by the pinned method, the files in `/etc/containers` that are ours, and the base image.",
+        verify="The version is the pin, there is no second podman on the path, the Quadlet generator is there,"
+        " and a throw-away container runs.",
+    ),
+    Entry(
+        "PLAT_02A",
+        "Folders, network and target",
+        ("PLAT_01",),
+        "ready",
+        purpose="What every service stands on is made once, by one page.",
+        leaves="`/etc/motorcade`, `/srv/motorcade/volumes`, `/srv/motorcade/backups`, `/var/log/motorcade`, the"
+        " network `motorcade-core`, and `motorcade.target`.",
+        verify="The network has the range that group_data gives it, and the generator accepts every unit.",
+    ),
+    Entry(
+        "PLAT_02B",
+        "PostgreSQL, not started",
+        ("PLAT_02A",),
+        "ready",
+        purpose="All that PostgreSQL needs is on the host and checked before anything is started.",
+        leaves="The image, the volume, `/etc/motorcade/postgres` and the unit of `motorcade-postgres`; it starts"
+        " nothing.",
+        verify="The image carries the labels of the pin, and systemd has loaded the unit.",
+    ),
+    Entry(
+        "PLAT_02C",
+        "PostgreSQL is up",
+        ("PLAT_02B",),
+        "ready",
+        purpose="PostgreSQL starts under an operator's eyes before it may start by itself.",
+        leaves="`motorcade-postgres` running with the settings that lie on the host; not at boot yet.",
+        verify="It answers a query in bounded time, is the pinned version, and has data checksums on.",
+    ),
+    Entry(
+        "PLAT_03",
+        "Schema and roles",
+        ("PLAT_02C",),
+        "ready",
+        purpose="Each program reaches the data as a role of its own, with the rights it needs and no more.",
+        leaves="The database `motorcade`, the schema `app`, the roles `motorcade_owner`, `motorcade_app`,"
+        " `motorcade_ro` and `motorcade_backup`, and their passwords as Podman secrets.",
+        verify="Each role does what it must, over the network and by its password, and is refused the rest.",
+    ),
+    Entry(
+        "PLAT_04A",
+        "PostgreSQL joins the boot",
+        ("PLAT_03",),
+        "ready",
+        locked=True,
+        purpose="The last proof before anything is built on the database; then the page locks itself.",
+        leaves="One drop-in, by which `motorcade.target` starts PostgreSQL at boot.",
+        verify="The read-only role reads over the network and is refused a write; the target wants the service.",
+    ),
+    Entry(
+        "PLAT_08B",
+        "Redis, not started",
+        ("PLAT_02A",),
+        "planned",
+        purpose="Image, password and unit of Redis, which carries the doorbell and nothing else.",
+    ),
+    Entry(
+        "PLAT_08C",
+        "Redis is up",
+        ("PLAT_08B",),
+        "planned",
+        purpose="Redis starts behind a bounded gate: it answers the password and nobody else.",
+    ),
+    Entry(
+        "PLAT_08D",
+        "Redis heals itself",
+        ("PLAT_08C",),
+        "planned",
+        purpose="A health timer restarts a dead Redis within a bound, gives up aloud, and Redis joins the boot.",
+    ),
+    Entry(
+        "PLAT_04",
+        "LeadGen API",
+        ("PLAT_04A", "PLAT_08D"),
+        "planned",
+        purpose="The intake's image and its API behind a socket on 127.0.0.1:8000.",
+    ),
+    Entry(
+        "LEADGEN_01",
+        "Leads",
+        ("PLAT_04",),
+        "planned",
+        purpose="The first migration: `app.leads` and the table of versions.",
+    ),
+    Entry(
+        "LEADGEN_02",
+        "Release",
+        ("LEADGEN_01",),
+        "planned",
+        purpose="Rolls API, worker and sweeper to the pinned ref without a refused request, or back.",
+    ),
+    Entry(
+        "LEADGEN_03",
+        "Write path",
+        ("LEADGEN_02",),
+        "planned",
+        purpose="The second migration: real intakes, each of them once.",
+    ),
+    Entry(
+        "LEADGEN_04",
+        "Hardening",
+        ("LEADGEN_03",),
+        "planned",
+        purpose="Limits, a read-only root and a watchdog for the API.",
+    ),
+    Entry(
+        "LEADGEN_06",
+        "API keys",
+        ("LEADGEN_04",),
+        "planned",
+        purpose="Rotates the keys of those who send leads, without a refused request.",
+    ),
+    Entry(
+        "LEADGEN_07C",
+        "Worker and sweeper",
+        ("LEADGEN_04",),
+        "planned",
+        purpose="Intakes become leads although the worker or Redis is down.",
+    ),
+    Entry(
+        "LEADGEN_07B",
+        "Persistence check",
+        ("LEADGEN_07C",),
+        "planned",
+        purpose="Sends one marked lead and finds it in the database, equal to what was sent.",
+    ),
+    Entry(
+        "PLAT_05",
+        "TLS edge",
+        ("PLAT_04",),
+        "planned",
+        frozen=True,
+        purpose="nginx on the host, the only program that the public reaches.",
+    ),
+    Entry(
+        "PLAT_06A",
+        "Redirect to HTTPS",
+        ("PLAT_05",),
+        "planned",
+        frozen=True,
+        purpose="Port 80 answers with the address of port 443, and nothing else.",
+    ),
+    Entry(
+        "PLAT_07",
+        "Routes",
+        ("PLAT_05",),
+        "planned",
+        frozen=True,
+        purpose="Which address of the edge leads to which service.",
+    ),
+    Entry(
+        "LEADGEN_05",
+        "End-to-end check",
+        ("LEADGEN_07B", "PLAT_07"),
+        "planned",
+        purpose="The persistence check through the edge, with diagnostics that hold no personal data.",
+    ),
+    Entry(
+        "PLAT_08",
+        "Backups",
+        ("PLAT_04A",),
+        "planned",
+        purpose="Encrypted base backups and WAL outside the host, and a drill that restores them.",
+    ),
+    Entry(
+        "PLAT_06",
+        "People API",
+        ("PLAT_07",),
+        "planned",
+        purpose="The second service on the platform.",
+    ),
+)
+
+
+def find(page_id: str) -> Entry:
+    """Raises Refused for a page that the runbook does not know."""
+    for entry in ORDER:
+        if entry.id == page_id:
+            return entry
+    raise Refused(
+        "runbook",
+        f"it has no page {page_id}",
+        "docs/RUNBOOK.md lists them, and a new one starts in deploys/kit/runbook.py",
+    )

@@ -1,0 +1,123 @@
+"""The operator's command for secrets: `python -m deploys.kit.secrets set|rotate|list|check prod [name]`."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from deploys.kit.errors import Refused
+from deploys.kit.secrets import keys, value
+from deploys.kit.secrets.vault import Vault
+
+ENVIRONMENTS: Final = ("prod", "staging", "lab")
+
+
+class _Group(click.Group):
+    """Ends with the message, not with a traceback, on what an operator can mend."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        try:
+            return super().invoke(ctx)
+        except Refused as refused:
+            click.echo(str(refused), err=True)
+            sys.exit(1)
+
+
+def _vault(function: Callable[..., None]) -> Callable[..., None]:
+    directory = click.option(
+        "--directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Where the secrets lie, if not in group_data/secrets/ENVIRONMENT.",
+    )
+    return click.argument("environment", type=click.Choice(ENVIRONMENTS))(directory(function))
+
+
+def _open(environment: str, directory: Path | None, identity: Path | None = None) -> Vault:
+    return Vault(directory or Path("group_data/secrets") / environment, identity)
+
+
+@click.group(cls=_Group)
+def command() -> None:
+    """The secrets of an environment; no command shows a value."""
+
+
+@command.command("set")
+@_vault
+@click.argument("name")
+def set_value(environment: str, directory: Path | None, name: str) -> None:
+    """Keep a value that another party gave us: asked for without echo, or read from standard input."""
+    vault = _open(environment, directory)
+    # Refused before anybody has typed a secret.
+    vault.rule(name)
+    vault.readers()
+    vault.store(name, _ask(name))
+    _tell(vault, name)
+
+
+@command.command()
+@_vault
+@click.argument("name")
+def rotate(environment: str, directory: Path | None, name: str) -> None:
+    """Replace a value by a new random one, which nobody gets to see."""
+    vault = _open(environment, directory)
+    vault.store(name, value.generate(vault.rule(name).minimum_length))
+    _tell(vault, name)
+
+
+@command.command("list")
+@_vault
+def list_secrets(environment: str, directory: Path | None) -> None:
+    """Show what there is; opens nothing and needs no key."""
+    vault = _open(environment, directory)
+    rows = [("NAME", "PRESENT", "ROTATED ON", "CONSUMERS")]
+    for name, rule in vault.rules().items():
+        present = "yes" if vault.file(name).is_file() else "no"
+        rows.append((name, present, rule.rotated_on, ", ".join(rule.consumers)))
+    rows += [(name, "yes", "", "unknown to the manifest") for name in vault.strays()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@command.command()
+@_vault
+@click.option(
+    "--identity",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Your key; else ${keys.IDENTITY_VARIABLE}.",
+)
+def check(environment: str, directory: Path | None, identity: Path | None) -> None:
+    """Try every secret as a page would; ends with 1 when one cannot be used."""
+    vault = _open(environment, directory, identity)
+    names = list(vault.rules())
+    faults = vault.faults(names)
+    faults += [
+        Refused(str(vault.file(stray)), "no secret of the manifest", "remove it") for stray in vault.strays()
+    ]
+    for fault in faults:
+        click.echo(str(fault), err=True)
+    vault.readers()
+    if faults:
+        sys.exit(1)
+    click.echo(f"{vault.directory}: {len(names)} secrets, all usable")
+
+
+def _ask(name: str) -> str:
+    """Asked for twice at a terminal; else all of standard input, without the line break at its end."""
+    if sys.stdin.isatty():
+        return str(click.prompt(f"New value of {name}", hide_input=True, confirmation_prompt=True))
+    found = value.text(sys.stdin.buffer.read())
+    if found is None:
+        raise Refused(f"the new {name}", "is no UTF-8", "give another value; nothing was changed")
+    return found.removesuffix("\n")
+
+
+def _tell(vault: Vault, name: str) -> None:
+    consumers = ", ".join(vault.rule(name).consumers)
+    click.echo(f"{vault.file(name)} is written; commit it with {vault.manifest}, then run: {consumers}")
+
+
+if __name__ == "__main__":
+    command(prog_name="python -m deploys.kit.secrets")

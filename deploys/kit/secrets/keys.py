@@ -1,0 +1,98 @@
+"""The operators' keys: who may read the secrets, and the identity with which one does."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+import pyrage  # type: ignore[import-untyped]  # ships no types
+
+from deploys.kit.errors import Refused
+
+IDENTITY_VARIABLE: Final = "MOTORCADE_AGE_IDENTITY"
+_OWNER_ONLY: Final = (0o600, 0o400)
+_SSH_KEY: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+
+
+def identities(setting: Path | None) -> tuple[Path, list[Any]]:
+    """The file that the setting, else the environment, names, and its identities. Raises Refused."""
+    named = setting or os.environ.get(IDENTITY_VARIABLE)
+    if not named:
+        raise Refused(
+            IDENTITY_VARIABLE, "no age identity is named", "set it to the path of the file with your private key"
+        )
+    path = Path(named).expanduser()
+    content = _private(path)
+    try:
+        if content.startswith(_SSH_KEY):
+            return path, [pyrage.ssh.Identity.from_buffer(content)]
+        found = [pyrage.x25519.Identity.from_str(line) for line in _lines(content.decode("ascii", "replace"))]
+    except pyrage.IdentityError as error:
+        raise Refused(str(path), f"is no age identity that is read here ({error})", _IDENTITY_REMEDY) from None
+    if not found:
+        raise Refused(str(path), "holds no identity", _IDENTITY_REMEDY)
+    return path, found
+
+
+def recipients(path: Path) -> list[Any]:
+    """Everybody who can decrypt what is written from now on. Raises Refused, also when that is nobody."""
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Refused(str(path), f"cannot be read ({error.strerror})", _RECIPIENT_REMEDY) from None
+    found = []
+    for number, line in enumerate(content.splitlines(), 1):
+        for text in _lines(line):
+            try:
+                found.append(recipient(text))
+            except ValueError:
+                raise Refused(
+                    f"{path}:{number}", "is no age or ssh-ed25519 public key", "correct or remove the line"
+                ) from None
+    if not found:
+        raise Refused(str(path), "names nobody who could decrypt", _RECIPIENT_REMEDY)
+    return found
+
+
+def recipient(text: str) -> Any:  # noqa: ANN401 - pyrage has a class for each kind and no types
+    """Raises ValueError when it is no public key of the two kinds."""
+    kinds = {"age1": pyrage.x25519.Recipient, "ssh-ed25519 ": pyrage.ssh.Recipient}
+    for start, kind in kinds.items():
+        if text.startswith(start):
+            try:
+                return kind.from_str(text)
+            except pyrage.RecipientError:
+                break
+    raise ValueError("no age or ssh-ed25519 public key")
+
+
+def _private(path: Path) -> bytes:
+    """A file that nobody else can have read or written."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Refused(str(path), "is no file", _IDENTITY_REMEDY)
+            if status.st_uid != os.geteuid():
+                raise Refused(
+                    str(path),
+                    f"belongs to user {status.st_uid} and you are {os.geteuid()}",
+                    "use an identity of your own",
+                )
+            if stat.S_IMODE(status.st_mode) not in _OWNER_ONLY:
+                mode = stat.S_IMODE(status.st_mode)
+                raise Refused(str(path), f"mode {mode:04o} is not 0600 or 0400", f"chmod 600 {path}")
+            return file.read()
+    except OSError as error:
+        raise Refused(str(path), f"cannot be read ({error.strerror})", _IDENTITY_REMEDY) from None
+
+
+def _lines(text: str) -> list[str]:
+    """What an age file of keys says, without comments and blank lines."""
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+_IDENTITY_REMEDY: Final = (
+    f"name a file made by `age-keygen`, or an ssh-ed25519 key without passphrase, in {IDENTITY_VARIABLE}"
+)
+_RECIPIENT_REMEDY: Final = "write each operator's age or ssh-ed25519 public key there, one a line"

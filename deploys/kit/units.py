@@ -1,0 +1,41 @@
+"""Plain systemd units: there, loaded, wanted at boot, running."""
+
+from collections.abc import Generator, Sequence
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit.facts import Probe
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+
+def done(page: "Page", unit: str, *, probe: str) -> None:
+    """What a one-shot unit does is done, as `probe` sees it; else it runs again, whatever systemd remembers."""
+    page.uses(f"done {unit}", probe)
+    _ensure(page=page, probe=probe, commands=[f"systemctl restart {unit}"], **page.op(f"{unit} is done", 90))
+
+
+def enabled(page: "Page", unit: str) -> None:
+    """The unit is known to systemd as its file stands now, and wanted at boot. Never for a Quadlet unit."""
+    probe = f"[ $(systemctl show -P NeedDaemonReload {unit}) = no ] && systemctl is-enabled --quiet {unit}"
+    _ensure(
+        page=page,
+        probe=probe,
+        commands=["systemctl daemon-reload", f"systemctl enable {unit}"],
+        **page.op(f"{unit} at boot", 30),
+    )
+
+
+@operation()
+def _ensure(page: "Page", probe: str, commands: Sequence[str]) -> Generator[StringCommand]:
+    if host.get_fact(Probe, probe).green:
+        host.noop(f"{page.id}: {probe}")
+        return
+    page.may_change(probe)
+    for command in commands:
+        yield StringCommand(f"timeout 60 sh -c {quote(command)}")

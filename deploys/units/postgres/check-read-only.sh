@@ -1,0 +1,13 @@
+# The read-only role connects over the network, reads, and is refused a write.
+set -eu
+as_ro() {
+    podman run --rm --network motorcade-core --read-only --cap-drop all --tmpfs /tmp:mode=1777 --log-driver none \
+        --secret motorcade-postgres-ro,uid=10001,mode=0400 --entrypoint postgres-as {{ image }} ro \
+        --set=VERBOSITY=sqlstate "$@"
+}
+[ "$(as_ro --command='SELECT count(*) > 0 FROM pg_catalog.pg_namespace')" = t ]
+if answer=$(as_ro --command='CREATE TABLE app.probe (id int)' 2>&1); then
+    echo 'the read-only role could write'
+    exit 1
+fi
+case $answer in *42501*) ;; *) echo "$answer"; exit 1 ;; esac

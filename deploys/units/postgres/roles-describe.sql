@@ -1,0 +1,25 @@
+-- Everything PLAT_03 answers for, one line a fact, in one order; of a password only the hash of its verifier.
+SELECT line COLLATE "C" FROM (
+    SELECT concat_ws(' ', 'role', rolname, CASE WHEN rolcanlogin THEN 'login' END, CASE WHEN rolsuper THEN 'superuser' END,
+        CASE WHEN rolcreatedb THEN 'createdb' END, CASE WHEN rolcreaterole THEN 'createrole' END,
+        CASE WHEN rolreplication THEN 'replication' END, CASE WHEN rolbypassrls THEN 'bypassrls' END)
+    FROM pg_roles WHERE rolname NOT LIKE 'pg\_%'
+    UNION ALL
+    SELECT concat_ws(' ', 'password', rolname, coalesce(encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex'), 'none'))
+    FROM pg_authid WHERE rolname NOT LIKE 'pg\_%'
+    UNION ALL
+    SELECT concat_ws(' ', 'member', member::regrole, 'of', roleid::regrole)
+    FROM pg_auth_members WHERE member::regrole::text NOT LIKE 'pg\_%'
+    UNION ALL
+    SELECT concat_ws(' ', 'database', datname, CASE grantee WHEN 0 THEN 'public' ELSE grantee::regrole::text END, lower(privilege_type))
+    FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE datname = 'motorcade'
+    UNION ALL
+    SELECT concat_ws(' ', 'schema', nspname, 'owned by', nspowner::regrole)
+    FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
+    UNION ALL
+    SELECT concat_ws(' ', 'schema public', CASE grantee WHEN 0 THEN 'public' ELSE grantee::regrole::text END, lower(privilege_type))
+    FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) WHERE nspname = 'public'
+    UNION ALL
+    SELECT concat_ws(' ', 'login rule', type, database[1], auth_method)
+    FROM pg_hba_file_rules WHERE error IS NOT NULL OR auth_method IN ('trust', 'password', 'md5', 'ident')
+) AS lines (line) ORDER BY 1;

@@ -1,0 +1,18 @@
+"""Every setting, its default and its meaning; an environment's own file holds only what differs."""
+
+# Operators log in as themselves and act as root by sudo.
+_sudo = True
+
+# Where the manifest, the secrets, the key to them, and the log of deploys are; `{host}` becomes the host's name.
+age_identity = None  # the operator's age identity; else the environment variable MOTORCADE_AGE_IDENTITY
+deployments_directory = "docs/deployments"
+base_archive = None  # root file system of the base image, where the manifest's base.method is `archive`
+
+# The network on which containers meet; one address range that is free on every host.
+core_subnet = "10.89.10.0/24"
+
+# PostgreSQL. Every connection of every process counts: API workers, RQ workers, sweeper, backups, one operator.
+postgres_max_connections = 100
+postgres_shared_buffers_mb = 256  # a quarter of postgres_memory_max_mb; connections and page cache need the rest
+postgres_memory_max_mb = 1024
+postgres_cpu_percent = 200  # 100 is one core

@@ -1,0 +1,5 @@
+"""What is different in the safe test lane."""
+
+environment = "staging"
+release_file = "releases/staging.yaml"
+secrets_directory = "group_data/secrets/staging"

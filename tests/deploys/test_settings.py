@@ -1,0 +1,42 @@
+"""Settings: every fault in one error, and paths of a host's own."""
+
+from pathlib import Path
+
+import pytest
+
+from deploys.kit.errors import Refused
+from deploys.kit.settings import from_values
+
+VALID = {
+    "environment": "lab",
+    "release_file": ".lab/{host}/release.yaml",
+    "secrets_directory": ".lab/{host}/secrets",
+    "deployments_directory": "docs/deployments",
+    "core_subnet": "10.89.10.0/24",
+    "postgres_max_connections": 100,
+    "postgres_shared_buffers_mb": 64,
+    "postgres_memory_max_mb": 512,
+    "postgres_cpu_percent": 200,
+}
+
+
+def test_the_name_of_the_host_stands_in_its_paths() -> None:
+    settings = from_values("motorcade-lab-02", VALID)
+    assert settings.release_file == Path(".lab/motorcade-lab-02/release.yaml")
+    assert settings.age_identity is None
+
+
+def test_every_missing_or_mistyped_setting_is_named_in_one_error() -> None:
+    values = {**VALID, "postgres_max_connections": "100", "environment": ""}
+    del values["core_subnet"]
+    with pytest.raises(Refused) as refusal:
+        from_values("motorcade-lab-01", values)
+    assert str(refusal.value) == (
+        "group_data: environment is '', core_subnet is None, postgres_max_connections is '100'; "
+        "write them there as group_data/all.py shows"
+    )
+
+
+def test_a_figure_given_as_a_truth_value_is_refused() -> None:
+    with pytest.raises(Refused, match="postgres_cpu_percent is True"):
+        from_values("motorcade-lab-01", {**VALID, "postgres_cpu_percent": True})
