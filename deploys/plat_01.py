@@ -1,0 +1,40 @@
+"""PLAT_01: Podman by the pinned method, with our own configuration, and the image that all others start from."""
+
+from deploys.kit import backup, gate, hostfiles, image, page, podman, steps
+from deploys.kit.hostfiles import HostFile, render
+
+# What
+this = page.begin("PLAT_01")
+
+# Pins
+pin = this.release.podman
+base = this.release.base
+
+# Preconditions: none but a Debian 13 or Amazon Linux 2023 that answers over SSH; the package manager is the judge.
+
+# Backup
+configuration = [
+    HostFile(f"/etc/containers/{file}", render(f"podman/{file}", page=this.id, podman=pin, base=base))
+    for file in ("containers.conf", "storage.conf", "registries.conf", "policy.json")
+]
+backup.files(this, configuration)
+
+# Operations
+hostfiles.directories(this, [hostfiles.HostDirectory("/etc/containers")])
+hostfiles.place(this, configuration, "configuration of Podman")
+podman.install(this, pin)
+image.provide_base(this)
+
+# Verify
+gate.wait(this, f"podman is {pin.version}", f'[ "$(podman --version)" = "podman version {pin.version}" ]')
+gate.wait(this, "one podman on the path", podman.ONE_ON_PATH)
+gate.wait(this, "quadlet generator", f"[ -x {podman.generator(pin)} ]")
+gate.once(
+    this,
+    "a throw-away container runs",
+    f"podman run --rm --network none --read-only --cap-drop all {image.base_tag(this.release)} true",
+    seconds=60,
+)
+
+# Record
+steps.passed(this)

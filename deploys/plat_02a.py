@@ -1,0 +1,45 @@
+"""PLAT_02A: folders, the network on which containers meet, and the target that everything hangs from."""
+
+from deploys.kit import backup, gate, hostfiles, page, quadlet, steps, units
+from deploys.kit.hostfiles import HostDirectory, HostFile, render
+
+# What
+this = page.begin("PLAT_02A")
+
+# Pins: none; what this page leaves behind has no version.
+
+# Preconditions
+subnet = this.settings.core_subnet
+
+# Backup
+target = HostFile("/etc/systemd/system/motorcade.target", render("platform/motorcade.target", page=this.id))
+network = HostFile(
+    "/etc/containers/systemd/motorcade-core.network",
+    render("platform/motorcade-core.network", page=this.id, core_subnet=subnet),
+)
+backup.files(this, [target, network])
+
+# Operations
+hostfiles.directories(
+    this,
+    [
+        HostDirectory("/etc/motorcade"),
+        HostDirectory("/etc/containers/systemd"),
+        HostDirectory("/srv/motorcade"),
+        HostDirectory("/srv/motorcade/volumes"),
+        HostDirectory("/srv/motorcade/backups", mode="700"),
+        HostDirectory("/var/log/motorcade"),
+    ],
+)
+hostfiles.place(this, [target], "motorcade.target")
+quadlet.install(this, "motorcade-core", [network])
+units.enabled(this, "motorcade.target")
+there = f"[ \"$(podman network inspect motorcade-core --format '{{{{(index .Subnets 0).Subnet}}}}')\" = {subnet} ]"
+units.done(this, "motorcade-core-network.service", probe=there)
+
+# Verify
+gate.wait(this, f"network motorcade-core is {subnet}", there)
+gate.wait(this, "the generator accepts every unit", quadlet.DRY_RUN)
+
+# Record
+steps.passed(this)

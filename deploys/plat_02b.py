@@ -1,0 +1,55 @@
+"""PLAT_02B: PostgreSQL's image, volume, settings and unit on the host; nothing is started."""
+
+from typing import Any
+
+from deploys.kit import backup, gate, hostfiles, image, page, quadlet, steps
+from deploys.kit.hostfiles import HostDirectory, HostFile, render
+
+USER = "10001"  # fixed in containers/postgres, so that the volume's owner is the same on every host
+
+# What
+this = page.begin("PLAT_02B")
+settings = this.settings
+
+# Pins
+pin = this.release.postgres
+postgres = image.of(this, "postgres", pin.version, pin.ref)
+
+# Preconditions
+values: dict[str, Any] = {
+    "page": this.id,
+    "image": postgres.tag,
+    "core_subnet": settings.core_subnet,
+    "max_connections": settings.postgres_max_connections,
+    "shared_buffers_mb": settings.postgres_shared_buffers_mb,
+    "memory_max_mb": settings.postgres_memory_max_mb,
+    "cpu_percent": settings.postgres_cpu_percent,
+}
+configuration = [
+    HostFile(f"/etc/motorcade/postgres/{file}", render(f"postgres/{file}", **values), "640", USER, USER)
+    for file in ("postgresql.conf", "pg_hba.conf")
+]
+unit = quadlet.unit("postgres/motorcade-postgres.container", configuration, **values)
+
+# Backup
+backup.files(this, [*configuration, unit], restart="motorcade-postgres.service")
+
+# Operations
+image.build(this, postgres)
+hostfiles.directories(
+    this,
+    [
+        HostDirectory("/etc/motorcade/postgres"),
+        HostDirectory("/srv/motorcade/volumes/postgres", mode="700", owner=USER, group=USER),
+        HostDirectory("/var/log/motorcade/postgres", mode="750"),
+    ],
+)
+hostfiles.place(this, configuration, "settings of PostgreSQL")
+quadlet.install(this, "motorcade-postgres", [unit])
+
+# Verify
+gate.wait(this, "image labels are the pin", postgres.check())
+gate.wait(this, "unit is loaded", "[ $(systemctl show -P LoadState motorcade-postgres.service) = loaded ]")
+
+# Record
+steps.passed(this)

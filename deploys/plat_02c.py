@@ -1,0 +1,33 @@
+"""PLAT_02C: PostgreSQL is up and answers; it does not join the boot yet."""
+
+from deploys.kit import database, gate, image, page, quadlet, steps
+
+# What
+this = page.begin("PLAT_02C")
+
+# Pins
+pin = this.release.postgres
+postgres = image.of(this, "postgres", pin.version, pin.ref)
+
+# Preconditions
+gate.wait(this, "the image was built here from the pin", postgres.check())
+
+# Backup: nothing is replaced; a first start makes the cluster, any other one leaves the data as it is.
+
+# Operations
+quadlet.running(this, "motorcade-postgres", postgres.tag)
+
+# Verify
+gate.wait(
+    this,
+    "PostgreSQL answers",
+    f"podman exec {database.CONTAINER} pg_isready --quiet && {database.expect('SELECT 1', '1')}",
+    seconds=60,
+    service="postgres",
+)
+gate.wait(this, "data checksums are on", database.expect("SHOW data_checksums", "on"))
+gate.wait(this, "the server is the pinned version", database.expect(database.VERSION, pin.version))
+gate.wait(this, "it runs with the settings that lie on the host", database.expect(database.PENDING, ""))
+
+# Record
+steps.passed(this)

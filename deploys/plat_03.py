@@ -1,0 +1,40 @@
+"""PLAT_03: the database, its schema, and its roles with SCRAM passwords; each may do what it must and no more."""
+
+from pathlib import Path
+
+from deploys.kit import database, gate, image, page, secrets, steps
+from deploys.kit.hostfiles import render
+
+ROLES = ("owner", "app", "ro", "backup")
+
+# What
+this = page.begin("PLAT_03")
+
+# Pins
+pin = this.release.postgres
+postgres = image.of(this, "postgres", pin.version, pin.ref)
+
+# Preconditions
+verifiers = database.verifiers(this, {f"motorcade_{role}": f"postgres-{role}" for role in ROLES})
+describe = render("postgres/roles-describe.sql")
+expected = render("postgres/roles-expected.txt", **database.fingerprints(verifiers))
+apply = Path("leadgen/store/roles.sql").read_text() + render("postgres/roles-apply.sql", **verifiers)
+
+# Backup
+database.backup_before(this, postgres.tag, describe=describe, expected=expected)
+
+# Operations
+secrets.deliver(this, [f"postgres-{role}" for role in ROLES])
+database.exists(this, "motorcade")
+database.state(this, "roles and rights", describe=describe, expected=expected, apply=apply)
+
+# Verify
+gate.once(
+    this,
+    "each role can do what it must and no more",
+    render("postgres/check-roles.sh", image=postgres.tag),
+    seconds=120,
+)
+
+# Record
+steps.passed(this)

@@ -1,0 +1,38 @@
+"""PLAT_04A: PostgreSQL joins the boot, the read-only role reads over the network, and the page locks itself."""
+
+from deploys.kit import backup, gate, image, page, quadlet, secrets, steps
+from deploys.kit.hostfiles import HostFile, render
+
+# What
+this = page.begin("PLAT_04A")
+
+# Pins
+pin = this.release.postgres
+postgres = image.of(this, "postgres", pin.version, pin.ref)
+
+# Preconditions
+secrets.deliver(this, ["postgres-ro"])
+
+# Backup
+DROP_IN = "/etc/containers/systemd/motorcade-postgres.container.d/20-boot.conf"
+boot = HostFile(DROP_IN, render("postgres/20-boot.conf", page=this.id))
+backup.files(this, [boot])
+
+# Operations
+quadlet.install(this, "motorcade-postgres", [boot])
+
+# Verify
+gate.wait(
+    this,
+    "PostgreSQL joins the boot",
+    "systemctl list-dependencies --plain motorcade.target | grep -qw motorcade-postgres.service",
+)
+gate.once(
+    this,
+    "the read-only role reads and is refused a write",
+    render("postgres/check-read-only.sh", image=postgres.tag),
+    seconds=60,
+)
+
+# Record
+steps.passed(this)

@@ -1,0 +1,10 @@
+"""The whole host, in the order of the runbook: every page that is ready."""
+
+from pyinfra import local
+
+from deploys.kit import page, runbook
+
+with page.included():
+    for entry in runbook.ORDER:
+        if entry.status == "ready":
+            local.include(entry.file)

@@ -1,0 +1,136 @@
+"""What a host has passed, at which release, when, and what is no longer as it was left.
+
+Run from the repository root: `python -m deploys.status inventories/prod.py`, with `--json` for programs.
+Ends with 0 when every page that is ready has passed, is green and untouched; with 1 otherwise.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from shlex import quote
+
+import click
+from pyinfra.api.config import Config
+from pyinfra.api.connect import connect_all, disconnect_all
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+from pyinfra.context import ctx_config, ctx_host, ctx_state
+from pyinfra_cli.inventory import make_inventory  # type: ignore[import-untyped]  # ships no types
+from rich.console import Console
+from rich.table import Table
+
+from deploys.kit import pins, runbook, settings
+from deploys.kit.facts import Probe
+from deploys.kit.steps import Step, Steps
+
+WIDTH = 200  # columns, where the output is no screen
+WORDS = {"green": "green", "red": "red", "open": "yellow"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One page on one host; `drift` names files unlike what the page left, and a release that is behind."""
+
+    host: str
+    page: str
+    title: str
+    state: str  # green, red, open
+    release: str
+    passed: str
+    run: str
+    drift: list[str]
+
+    @property
+    def good(self) -> bool:
+        return self.state == "green" and not self.drift
+
+
+def lines(host: Host, release: str) -> Iterator[Line]:
+    """Every page that is ready, in the order of the runbook."""
+    steps = host.get_fact(Steps)
+    found = sums(host, [path for step in steps.values() for path in step.files])
+    for entry in runbook.ORDER:
+        if entry.status == "ready":
+            yield line(host.name, entry, steps.get(entry.id), release, found)
+
+
+def line(host_name: str, entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
+    """`found` is what lies on the host: path -> sha256."""
+    if step is None:
+        return Line(host_name, entry.id, entry.title, "open", "", "", "", [])
+    drift = [f"release is {step.release}, the manifest's is {release}"] if step.release != release else []
+    for path, wanted in step.files.items():
+        if differs := difference(wanted, found.get(path)):
+            drift.append(f"{path} {differs}")
+    state = "red" if step.red else "green"
+    return Line(host_name, entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drift)
+
+
+def difference(wanted: str, found: str | None) -> str:
+    """How a file differs from what its page left; empty when it does not."""
+    if found is None:
+        return "is gone"
+    return "" if found == wanted else "was changed"
+
+
+def sums(host: Host, paths: Iterable[str]) -> dict[str, str]:
+    """Path -> sha256 of the files that are there, in one round trip."""
+    listed = " ".join(quote(path) for path in paths)
+    answer = host.get_fact(Probe, f"sha256sum -- {listed} 2>/dev/null; true") if listed else None
+    return {path: value for value, _, path in (text.partition("  ") for text in answer.lines)} if answer else {}
+
+
+@contextmanager
+def connected(inventory: str, limit: str | None) -> Iterator[list[Host]]:
+    """The hosts of an inventory file, with their data; raises PyinfraError for one that cannot be reached."""
+    config, state = Config(), State()  # type: ignore[no-untyped-call]  # pyinfra's own
+    with ctx_state.use(state), ctx_config.use(config):
+        known = make_inventory(inventory, cwd=".")
+        chosen = [host for host in known if limit in (None, host.name)]
+        state.init(known, config, initial_limit=chosen)
+        connect_all(state)
+        try:
+            yield chosen
+        finally:
+            disconnect_all(state)
+
+
+@click.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--limit", help="One host of the inventory.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(inventory: str, limit: str | None, *, as_json: bool) -> None:
+    """Print what each page left on a host, and whether it is still so."""
+    try:
+        with connected(inventory, limit) as hosts:
+            table = [found for host in hosts for found in of_host(host)]
+    except PyinfraError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in table], indent=2))
+    else:
+        show(table)
+    sys.exit(0 if table and all(entry.good for entry in table) else 1)
+
+
+def of_host(host: Host) -> list[Line]:
+    with ctx_host.use(host):
+        release = pins.load(settings.read(host).release_file)
+        return list(lines(host, release.name))
+
+
+def show(table: Iterable[Line]) -> None:
+    """A table for people; as wide as what it says when the output is no screen."""
+    screen = Table("host", "page", "state", "release", "passed", "run", "drift", box=None)
+    for entry in table:
+        words = f"[{WORDS[entry.state]}]{entry.state}[/]"
+        drift = "\n".join(entry.drift) or "none"
+        screen.add_row(entry.host, entry.page, words, entry.release, entry.passed, entry.run, drift)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(screen)
+
+
+if __name__ == "__main__":
+    status()
