@@ -1,0 +1,107 @@
+"""What hosts and images are made of: two small Debian systems, built once a day and kept."""
+
+import datetime as dt
+import hashlib
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import debian, machine
+from tests.lab.cgroup import Group
+from tests.lab.folders import CACHE, HERE, lock, lockable
+
+ROOT_PACKAGES = (
+    "systemd systemd-sysv dbus openssh-server ca-certificates iproute2 curl procps sudo".split()
+)  # and no Podman: to install it is the work of PLAT_01
+BASE_PACKAGES = ["ca-certificates"]
+
+
+@dataclass(frozen=True)
+class Archives:
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        """A folder that holds the hosts' root file system."""
+        return self.folder / "root"
+
+    @property
+    def base(self) -> Path:
+        """The root file system that images start from, as a tar."""
+        return self.folder / "base.tar"
+
+    @property
+    def postgres(self) -> str:
+        """The upstream version of PostgreSQL that the mirror offers."""
+        return (self.folder / "postgres").read_text(encoding="ascii").strip()
+
+
+@contextmanager
+def held() -> Iterator[Archives]:
+    """Today's archives, which nobody removes inside the block; made first if need be, by one run at a time."""
+    settings = machine.settings()
+    archives = Archives(CACHE / _key(settings))
+    folder = lockable("archives")
+    while True:
+        with lock(folder, shared=True):
+            if archives.folder.exists():
+                yield archives
+                return
+        with lock(folder):
+            if not archives.folder.exists():
+                _build(archives, settings)
+
+
+def upstream_version(package: str) -> str:
+    """Of a package as apt shows it: without epoch and Debian revision."""
+    line = next(line for line in package.splitlines() if line.startswith("Version: "))
+    return line.removeprefix("Version: ").rpartition(":")[2].rpartition("-")[0]
+
+
+def _key(settings: Mapping[str, bytes]) -> str:
+    """Everything that shapes the archives. The day too: an older index would offer versions the mirror has not."""
+    recipe = {name: (HERE / name).read_bytes() for name in ("archives.py", "debian.py", "finish_root.sh")}
+    mirrors = "\n".join(machine.sources(debian.SUITE)).encode()
+    parts = [settings, _own_files(), recipe, {"mirrors": mirrors, "trust": machine.CA_BUNDLE.read_bytes()}]
+    shape = hashlib.sha256(repr([sorted(part.items()) for part in parts]).encode())
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d}-{shape.hexdigest()[:12]}"
+
+
+def _own_files() -> dict[str, bytes]:
+    folder = HERE / "root"
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def _build(archives: Archives, settings: Mapping[str, bytes]) -> None:
+    """Beside its place first, so that a build that died half-way is never taken for a whole one."""
+    # The builders of a run that died must not write on beside these.
+    group = Group(f"motorcade-lab-archives-{hashlib.sha256(bytes(CACHE)).hexdigest()[:8]}")
+    group.remove()
+    for old in CACHE.iterdir():
+        if old.name != "locks":
+            shutil.rmtree(old)
+    new = Archives(archives.folder.with_suffix(".new"))
+    new.folder.mkdir()
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(build, new, settings, group) for build in (_build_root, _build_base)]:
+            done.result()
+    group.remove()
+    new.folder.rename(archives.folder)
+
+
+def _build_root(archives: Archives, settings: Mapping[str, bytes], group: Group) -> None:
+    files = {**settings, **_own_files()}
+    debian.build(archives.root, ROOT_PACKAGES, files, [str(HERE / "finish_root.sh")], group)
+
+
+def _build_base(archives: Archives, settings: Mapping[str, bytes], group: Group) -> None:
+    offered = archives.folder / "offered"
+    ask = f'chroot "$1" apt-cache show --no-all-versions postgresql-17 >{shlex.quote(str(offered))}'
+    forget = 'rm -f "$1/etc/hostname" "$1/etc/resolv.conf"'
+    debian.build(archives.base, BASE_PACKAGES, settings, [ask, forget], group)
+    version = upstream_version(offered.read_text(encoding="utf-8"))
+    (archives.folder / "postgres").write_text(version, encoding="ascii")

@@ -1,0 +1,29 @@
+"""Bare hosts for the tests of this folder, which skip where no lab can be."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.lab.host import Host, claim
+from tests.lab.requirements import missing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _possible() -> None:
+    if reason := missing():
+        pytest.skip(f"no lab here: {reason}")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Callable[[], Host]]:
+    """Make a bare host that nobody else uses; all of them are gone after the session."""
+    with ExitStack() as ends:
+
+        def make() -> Host:
+            host = claim()
+            ends.callback(host.down)
+            host.up()
+            return host
+
+        yield make

@@ -1,0 +1,77 @@
+"""How lab tests run pages and read what came of them: output, record, and the state of the host as text."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.lab.host import Host
+
+PAGES = ("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a")
+STATE = Path(__file__).with_name("state.sh")
+UNLOCK = {"unlock": "PLAT_04A", "reason": "the lab asks"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run of pyinfra that came to its end."""
+
+    host: Host
+    code: int
+    output: str
+
+    @cached_property
+    def line(self) -> dict[str, Any]:
+        """The last line of the host's record."""
+        return record(self.host)[-1]
+
+    @property
+    def changed(self) -> int:
+        return int(self.line["changed"])
+
+    @property
+    def changes(self) -> list[str]:
+        """Operations that changed something, as pyinfra's own table counts them."""
+        rows = re.findall(r"^ {4}(\w+ \| .+?)\s{2,}1\s+1\s+-\s+-\s*$", self.output, re.MULTILINE)
+        return [str(row) for row in rows]
+
+
+def deploy(host: Host, *pages: str, data: Mapping[str, str] | None = None, words: tuple[str, ...] = ()) -> Ended:
+    """The pages in one command; whatever the end."""
+    done = host.pyinfra(*pages, data=data, extra=words)
+    return Ended(host, done.returncode, done.stdout + done.stderr)
+
+
+def deployed(host: Host, *pages: str, data: Mapping[str, str] | None = None) -> Ended:
+    """The pages in one command, which must go well."""
+    ended = deploy(host, *pages, data=data)
+    assert ended.code == 0, ended.output
+    assert ended.line["event"] == "OK", ended.line
+    return ended
+
+
+def record(host: Host) -> list[dict[str, Any]]:
+    """The host's own record, oldest line first."""
+    text = host.root("cat /var/lib/motorcade/record.jsonl 2>/dev/null || true").stdout
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def state(host: Host) -> str:
+    """What pages answer for, as text that is the same for the same state."""
+    return host.root("sh -s", given=STATE.read_text(encoding="utf-8")).stdout
+
+
+def everything(host: Host) -> str:
+    """The state, the record and the lock: what a refused run must leave as it was."""
+    kit = host.root(
+        "find /var/lib/motorcade -type f -exec sha256sum {} + 2>/dev/null | sort; ls -a /var/lib/motorcade"
+    )
+    return state(host) + kit.stdout
+
+
+def sentence(output: str) -> str:
+    """pyinfra's output as one line, so that a message is found wherever it was wrapped."""
+    return re.sub(r"\s+", " ", output)

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Last step in making the hosts' root file system: what no package does. $1 is the root.
+set -eu
+chmod 0440 "$1/etc/sudoers.d/operator"
+# Debian has the group already.
+chroot "$1" useradd --create-home --gid operator --shell /bin/bash operator
+chroot "$1" systemctl --quiet enable systemd-networkd ssh
+# A container loads no kernel modules, and the failed unit would look like a fault of ours.
+chroot "$1" systemctl --quiet mask systemd-modules-load
+# Upgrades in the background would hold apt's lock at times that no test chose.
+chroot "$1" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer
+# Each host gets its own.
+rm -f "$1"/etc/ssh/ssh_host_*_key* "$1/etc/machine-id" "$1/etc/hostname" "$1/etc/resolv.conf"

@@ -1,0 +1,210 @@
+"""A bare Debian host with SSH and nothing else, made in seconds and thrown away after use."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from tests.lab import archives, disk, inputs
+from tests.lab.cgroup import Group
+from tests.lab.command import until
+from tests.lab.errors import LabError
+from tests.lab.folders import LAB, lock, lockable
+from tests.lab.guest import BOOT_SECONDS, Guest
+from tests.lab.network import Network
+from tests.lab.runs import RUN_SECONDS, Run, words
+
+PREFIX = "motorcade-lab-"
+SSH_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Host:
+    """Any process may take a host by its name: what there is to know of it is in its folder and in the kernel."""
+
+    name: str
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        if not re.fullmatch(PREFIX + r"(?!00)\d\d", name):
+            raise LabError(name, "no name of a lab host", f"take one from {PREFIX}01 to {PREFIX}99")
+        return cls(name)
+
+    @property
+    def directory(self) -> Path:
+        return LAB / self.name
+
+    @property
+    def address(self) -> str:
+        return self.network.address
+
+    @property
+    def network(self) -> Network:
+        return Network(int(self.name.removeprefix(PREFIX)))
+
+    @property
+    def guest(self) -> Guest:
+        return Guest(self.name, self.directory, self.network)
+
+    @property
+    def work(self) -> Group:
+        """What is done to the host from outside, by processes that may outlive the one that started them."""
+        return Group(f"{self.name}-work")
+
+    @property
+    def is_made(self) -> bool:
+        """Whether `up` came to its end; its last act is the file."""
+        return (self.directory / "address").exists()
+
+    @property
+    def is_taken(self) -> bool:
+        """By this checkout, by another one on the machine, or by the remains of a run that died."""
+        return self.directory.exists() or self.network.exists or self.guest.runs
+
+    def up(self) -> None:
+        """Make the host, or boot the one that is there; what a run that died has left of it goes first."""
+        with lock(lockable(self.name)):
+            if not self.is_made:
+                self._clear()
+                self._make()
+            elif not self.guest.runs:
+                self.boot()
+
+    def down(self) -> None:
+        """Leave nothing of it: no process, interface, firewall rule or folder."""
+        with lock(lockable(self.name)):
+            self._clear()
+            if self.directory.exists():
+                self.directory.rmdir()
+
+    def boot(self) -> None:
+        """From the disk as it is; back when the host answers over SSH."""
+        self.network.open()
+        self.guest.start()
+        if not until(self._answers, BOOT_SECONDS):
+            raise self.guest.failed(f"no answer over SSH after {BOOT_SECONDS} s")
+
+    def shut_down(self) -> None:
+        self.guest.stop()
+
+    def power_off(self) -> None:
+        """As if somebody pulled the plug."""
+        self.guest.power_off()
+
+    def snapshot(self, label: str) -> None:
+        """Keep the disk under a label; the host is shut down for it, and booted again."""
+        self.shut_down()
+        copy = self.directory / "snapshots" / label
+        copy.mkdir(parents=True, exist_ok=True)
+        disk.mirror(self.guest.root, copy, self.work)
+        self.boot()
+
+    def restore(self, label: str) -> None:
+        """Back to a snapshot, running or not, whatever has happened since."""
+        copy = self.directory / "snapshots" / label
+        if not copy.is_dir():
+            raise LabError(self.name, f"it has no snapshot `{label}`", "take it first")
+        self.power_off()
+        disk.mirror(copy, self.guest.root, self.work)
+        self.boot()
+
+    def ssh_words(self) -> list[str]:
+        """The command up to the address."""
+        options = {
+            "UserKnownHostsFile": self.directory / "known_hosts",
+            "StrictHostKeyChecking": "yes",
+            "IdentitiesOnly": "yes",
+            "BatchMode": "yes",
+            "ConnectTimeout": 5,
+            "LogLevel": "ERROR",
+        }
+        pairs = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return ["ssh", "-F", "none", "-i", str(self.directory / "key"), *pairs, f"{disk.USER}@{self.address}"]
+
+    def ssh(
+        self, command: str, *, given: str = "", check: bool = True, seconds: float = SSH_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell command on the host as the operator. Raises LabError when it fails and `check` is set."""
+        line = self.work.words(*self.ssh_words(), command)
+        done = subprocess.run(line, input=given, capture_output=True, text=True, timeout=seconds, check=False)
+        if check and done.returncode:
+            said = f"{done.stdout}{done.stderr}".strip()
+            raise LabError(self.name, f"`{command}` exits {done.returncode}", f"it says: {said}")
+        return done
+
+    def root(
+        self, command: str, *, given: str = "", check: bool = True, seconds: float = SSH_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """The same as root."""
+        return self.ssh(f"sudo -n sh -c {shlex.quote(command)}", given=given, check=check, seconds=seconds)
+
+    def start_pyinfra(
+        self, *pages: str, data: Mapping[str, str] | None = None, extra: Sequence[str] = (), **environ: str
+    ) -> Run:
+        """Start pages (`plat_01`) without waiting for them."""
+        log = self.directory / f"pyinfra-{uuid4().hex[:8]}.log"
+        return Run(self.work, log, words(self.name, pages, data or {}, extra), environ)
+
+    def pyinfra(
+        self,
+        *pages: str,
+        data: Mapping[str, str] | None = None,
+        extra: Sequence[str] = (),
+        seconds: float = RUN_SECONDS,
+        **environ: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run pages (`plat_01`); all they say is in stdout."""
+        return self.start_pyinfra(*pages, data=data, extra=extra, **environ).done(seconds)
+
+    def _make(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with archives.held() as made:
+            disk.make(self.guest.root, self.name, self.network, made, self.work)
+            inputs.write(self.directory, made)
+        self.boot()
+        state = self.ssh("systemctl is-system-running --wait", check=False).stdout.strip()
+        if state != "running":
+            units = self.ssh("systemctl --failed --plain --no-legend", check=False).stdout.strip()
+            raise self.guest.failed(f"it is {state} after its first boot: {units}")
+        (self.directory / "address").write_text(f"{self.address}\n", encoding="ascii")
+
+    def _clear(self) -> None:
+        """Away with all but the folder itself, which keeps the name taken."""
+        if self.guest.is_foreign:
+            raise LabError(self.name, "it belongs to another checkout on this machine", "take another name")
+        # First of all, the inventory must not name a host that is half gone.
+        (self.directory / "address").unlink(missing_ok=True)
+        self.work.remove()
+        self.guest.remove()
+        self.network.close()
+        for path in self.directory.glob("*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in self.directory.glob(".*"):
+            path.unlink()
+
+    def _answers(self) -> bool:
+        return self.ssh("true", check=False).returncode == 0
+
+
+def every() -> Iterator[Host]:
+    """The hosts of this checkout, whole or not."""
+    for folder in sorted(LAB.glob(f"{PREFIX}??")):
+        yield Host.named(folder.name)
+
+
+def claim() -> Host:
+    """The first host that nobody on this machine has, from now on the caller's: `down` gives it back."""
+    LAB.mkdir(exist_ok=True)
+    for number in range(1, 100):
+        host = Host.named(f"{PREFIX}{number:02}")
+        if not host.is_taken:
+            with suppress(FileExistsError):
+                host.directory.mkdir()
+                return host
+    raise LabError("lab", "99 hosts are up", "run `python -m tests.lab down --all`")

@@ -1,0 +1,47 @@
+"""What pages are given for a lab host: the completed manifest, the base archive, secrets and their key."""
+
+import hashlib
+from pathlib import Path
+
+import pyrage  # type: ignore[import-untyped] # ships no types
+import yaml
+
+from deploys.kit.secrets import generate_all
+from tests.lab.archives import Archives
+from tests.lab.folders import PROJECT
+
+MANIFEST = PROJECT / "releases/lab.yaml"
+SECRETS = PROJECT / "group_data/secrets/lab/manifest.yaml"
+UNPINNED = "unpinned"
+
+
+def write(folder: Path, archives: Archives) -> None:
+    # A link, so that a host keeps the archive it was measured with when the next day's replaces it.
+    (folder / "base.tar").hardlink_to(archives.base)
+    measures = {"base": {"sha256": _sha256(folder / "base.tar")}, "postgres": {"version": archives.postgres}}
+    completed = complete(yaml.safe_load(MANIFEST.read_text(encoding="utf-8")), measures)
+    (folder / "release.yaml").write_text(yaml.safe_dump(completed, sort_keys=False), encoding="utf-8")
+    _write_secrets(folder / "identity.txt", folder / "secrets")
+
+
+def complete(
+    manifest: dict[str, dict[str, str]], measures: dict[str, dict[str, str]]
+) -> dict[str, dict[str, str]]:
+    """The manifest with its unpinned values measured; a pinned one stays, right or wrong."""
+    for piece, values in measures.items():
+        for key, value in values.items():
+            if manifest[piece][key] == UNPINNED:
+                manifest[piece][key] = value
+    return manifest
+
+
+def _write_secrets(file: Path, secrets: Path) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    file.touch(mode=0o600)
+    file.write_text(f"{identity}\n", encoding="ascii")
+    generate_all(secrets, SECRETS, [str(identity.to_public())])
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

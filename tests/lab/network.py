@@ -1,0 +1,80 @@
+"""A host's way out: one address on a virtual wire, translated by the machine."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab.command import run, succeeds, until
+from tests.lab.errors import LabError
+from tests.lab.folders import lock
+
+LINK_SECONDS = 10
+SUBNETS = "10.78.0.0/16"
+MARK = "motorcade-lab"
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+# All checkouts on a machine share its firewall: what was there before, and the lock, are the machine's.
+FORWARDING_BEFORE = Path("/run/motorcade-lab-ip-forward")
+MACHINE_LOCK = FORWARDING_BEFORE.parent
+
+
+@dataclass(frozen=True)
+class Network:
+    number: int
+
+    @property
+    def gateway(self) -> str:
+        return f"10.78.{self.number}.1"
+
+    @property
+    def address(self) -> str:
+        return f"10.78.{self.number}.2"
+
+    @property
+    def guest(self) -> str:
+        """The name under which systemd-nspawn makes the interface; an interface has 15 characters at most."""
+        return f"mlab-{self.number:02}"
+
+    @property
+    def interface(self) -> str:
+        return f"ve-{self.guest}"
+
+    @property
+    def exists(self) -> bool:
+        return Path("/sys/class/net", self.interface).exists()
+
+    def open(self) -> None:
+        """Let the host out; keeps what is open already."""
+        with lock(MACHINE_LOCK):
+            if not FORWARDING_BEFORE.exists():
+                FORWARDING_BEFORE.write_text(FORWARDING.read_text(encoding="ascii"), encoding="ascii")
+            FORWARDING.write_text("1", encoding="ascii")
+            for table, chain, rule in self._rules():
+                if not succeeds("iptables", "-w", "-t", table, "-C", chain, *rule):
+                    run("iptables", "-w", "-t", table, "-I", chain, *rule)
+
+    def connect(self) -> None:
+        """Give the machine's end of the wire its address, once systemd-nspawn has made it."""
+        if not until(lambda: self.exists, LINK_SECONDS):
+            raise LabError(self.interface, f"not there after {LINK_SECONDS} s", "read the console")
+        run("ip", "address", "replace", f"{self.gateway}/24", "dev", self.interface)
+        run("ip", "link", "set", self.interface, "up")
+
+    def close(self) -> None:
+        """Leave nothing of it; the last host's end restores the machine's forwarding."""
+        with lock(MACHINE_LOCK):
+            for table, chain, rule in self._rules():
+                while succeeds("iptables", "-w", "-t", table, "-C", chain, *rule):
+                    run("iptables", "-w", "-t", table, "-D", chain, *rule)
+            if not until(lambda: not self.exists, LINK_SECONDS):
+                run("ip", "link", "delete", self.interface)
+            if FORWARDING_BEFORE.exists() and MARK not in run("iptables", "-w", "-t", "nat", "-S", "POSTROUTING"):
+                FORWARDING.write_text(FORWARDING_BEFORE.read_text(encoding="ascii"), encoding="ascii")
+                FORWARDING_BEFORE.unlink()
+
+    def _rules(self) -> Iterator[tuple[str, str, list[str]]]:
+        mark = ["-m", "comment", "--comment", f"{MARK}-{self.number:02}"]
+        subnet = f"10.78.{self.number}.0/24"
+        yield "nat", "POSTROUTING", ["-s", subnet, "!", "-d", SUBNETS, *mark, "-j", "MASQUERADE"]
+        # A machine with other containers may drop what it does not know.
+        yield "filter", "FORWARD", ["-i", self.interface, *mark, "-j", "ACCEPT"]
+        yield "filter", "FORWARD", ["-o", self.interface, *mark, "-j", "ACCEPT"]

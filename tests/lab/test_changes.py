@@ -1,0 +1,180 @@
+"""Changes on a host that serves: backed up first, reversible by the printed line, and never half there."""
+
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from tests.lab.deploying import deploy, deployed, record, sentence, state
+from tests.lab.host import Host
+
+PAGE = """
+from deploys.kit import page, quadlet, linter
+from deploys.kit.hostfiles import HostFile
+this = page.begin("PLAT_02A")
+linter.lint = {lint}
+quadlet.install(this, "motorcade-probe", [HostFile("/etc/containers/systemd/motorcade-probe.container", {text!r})])
+"""
+UNIT = """[Unit]
+StartLimitIntervalSec=60
+StartLimitBurst=5
+[Container]
+ContainerName=motorcade-probe
+Image=localhost/motorcade-probe:1-0123456789ab
+Pull=never
+Label=motorcade.config=0
+LogDriver=k8s-file
+LogOpt=path=/var/log/motorcade/probe/container.log
+LogOpt=max-size=1mb
+StopTimeout=5
+{line}
+[Service]
+Restart=always
+RestartSec=2
+TimeoutStartSec=30
+TimeoutStopSec=30
+MemoryMax=64M
+TasksMax=16
+CPUQuota=10%
+"""
+
+
+@pytest.fixture(scope="module")
+def host(lab: Callable[[], Host]) -> Host:
+    made = lab()
+    deployed(made, "platform")
+    return made
+
+
+def test_changed_settings_are_backed_up_and_the_printed_line_restores_them(host: Host) -> None:
+    before = state(host)
+    less = {"postgres_max_connections": "50"}
+    ended = deployed(host, "plat_02b", "plat_02c", data=less)
+    assert show(host, "max_connections") == "50"
+    (backup,) = ended.line["backups"]
+    assert f"to go back: {backup['restore']}" in ended.output.replace("\n", " ")
+    host.ssh(backup["restore"], seconds=120)
+    host.root(
+        "for i in $(seq 60); do podman exec motorcade-postgres pg_isready -q && exit; sleep 0.5; done; exit 1"
+    )
+    assert show(host, "max_connections") == "100"
+    assert without_steps(state(host)) == without_steps(before)
+    deployed(host, "platform")
+    assert state(host) == before
+
+
+def show(host: Host, setting: str) -> str:
+    psql = "podman exec motorcade-postgres psql --tuples-only --no-align --dbname=postgres"
+    return host.root(f"{psql} --command='SHOW {setting}'").stdout.strip()
+
+
+def without_steps(text: str) -> str:
+    """What the kit knows of its pages is not restored with the files."""
+    return text.partition("# passed")[0]
+
+
+@pytest.fixture
+def made_page(host: Host) -> Iterator[Path]:
+    path = host.directory.relative_to(Path.cwd()) / "made_page.py"
+    yield path
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Memory=64m", "Memory"),
+        ("PublishPort=0.0.0.0:8000:8000", "PublishPort"),
+        ("LogDriver=journald", "LogDriver"),
+    ],
+    ids=["unknown key", "public port", "journald"],
+)
+def test_a_unit_that_breaks_a_rule_never_reaches_the_host(
+    host: Host, made_page: Path, line: str, words: str
+) -> None:
+    before = state(host)
+    made_page.write_text(PAGE.format(lint="linter.lint", text=UNIT.format(line=line)))
+    ended = deploy(host, f"../{made_page.with_suffix('')}")
+    assert ended.code == 1
+    assert words in sentence(ended.output)
+    assert state(host) == before
+
+
+def test_a_unit_that_the_linter_would_miss_is_stopped_by_the_generator_of_the_host(
+    host: Host, made_page: Path
+) -> None:
+    before = state(host)
+    made_page.write_text(PAGE.format(lint="lambda files: []", text=UNIT.format(line="NoSuchKey=1")))
+    ended = deploy(host, f"../{made_page.with_suffix('')}")
+    assert ended.code == 1
+    assert "NoSuchKey" in ended.output
+    assert record(host)[-1]["event"] == "FAILED"
+    assert without_steps(state(host)) == without_steps(before)
+    deployed(host, "platform")
+    assert state(host) == before
+
+
+def test_no_secret_is_anywhere_but_in_the_secret_store(host: Host) -> None:
+    plain = [reveal(host, f"postgres-{role}") for role in ("owner", "app", "ro", "backup")]
+    loud = deploy(host, "plat_01", "plat_03", data={"verify": "again"}, words=("-vvv", "--diff"))
+    assert loud.code == 0
+    rotated = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", "postgres-app"]
+    subprocess.run([*rotated, "--directory", str(host.directory / "secrets")], check=True, timeout=30)
+    louder = deploy(host, "plat_03", words=("-vvv", "--diff"))
+    assert louder.code == 0
+    plain.append(reveal(host, "postgres-app"))
+    local = "".join(path.read_text() for path in (host.directory / "deployments").rglob("*") if path.is_file())
+    for value in plain:
+        assert value not in loud.output + louder.output + local
+    # Podman keeps a secret in base64: found there, it shows that the search does find.
+    patterns = "".join(f"{value}\n{b64encode(value.encode()).decode()}\n" for value in plain)
+    searched = host.root(
+        "cat > /dev/shm/patterns;"
+        " grep -rlF -f /dev/shm/patterns / --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev 2>/dev/null;"
+        " journalctl --no-pager | grep -cF -f /dev/shm/patterns; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ"
+        " 2>/dev/null | tr '\\0' '\\n' | grep -cF -f /dev/shm/patterns; rm /dev/shm/patterns",
+        given=patterns,
+        check=False,
+        seconds=300,
+    ).stdout.split()
+    store, counts = searched[:-2], searched[-2:]
+    assert counts == ["0", "0"]
+    assert store == ["/var/lib/containers/storage/secrets/filedriver/secretsdata.json"]
+
+
+def reveal(host: Host, name: str) -> str:
+    identity = next(
+        line
+        for line in (host.directory / "identity.txt").read_text().splitlines()
+        if line.startswith("AGE-SECRET-KEY")
+    )
+    cipher = (host.directory / "secrets" / f"{name}.age").read_bytes()
+    return bytes(pyrage.decrypt(cipher, [pyrage.x25519.Identity.from_str(identity)])).decode()
+
+
+def test_the_record_verifies_and_a_tampered_line_is_found(host: Host, tmp_path: Path) -> None:
+    copy = tmp_path / "record.jsonl"
+    copy.write_text(host.root("cat /var/lib/motorcade/record.jsonl").stdout)
+    assert verify(copy).returncode == 0
+    lines = copy.read_text().splitlines(keepends=True)
+    lines[1] = (
+        lines[1].replace('"OK"', '"FAILED"', 1) if '"OK"' in lines[1] else lines[1].replace("PLAT", "PLOT", 1)
+    )
+    copy.write_text("".join(lines))
+    found = verify(copy)
+    assert found.returncode == 1
+    assert re_line(found.stdout + found.stderr)
+
+
+def verify(path: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "deploys.kit.record", "verify", str(path)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+
+
+def re_line(text: str) -> bool:
+    """The tampered line is the second; it, or the link of the one after it, is named."""
+    return "2" in text or "3" in text

@@ -1,0 +1,152 @@
+"""From a bare Debian to a PostgreSQL that joins the boot, and then nothing more to do, in whatever order."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.lab.deploying import PAGES, UNLOCK, deploy, deployed, record, state
+from tests.lab.host import Host
+
+
+@pytest.fixture(scope="module")
+def times() -> Iterator[dict[str, float]]:
+    """What took how long, in seconds; printed at the end of the module."""
+    taken: dict[str, float] = {}
+    yield taken
+    sys.__stdout__.write("".join(f"\n  {title}: {seconds:.1f} s" for title, seconds in taken.items()) + "\n")
+
+
+@pytest.fixture(scope="module")
+def host(lab: Callable[[], Host], times: dict[str, float]) -> Host:
+    """A host on which the six pages ran in order, each by itself."""
+    began = time.monotonic()
+    made = lab()
+    times["boot"] = time.monotonic() - began
+    for page in PAGES:
+        began = time.monotonic()
+        deployed(made, page)
+        times[page] = time.monotonic() - began
+    return made
+
+
+def test_every_page_is_green_on_record_after_its_first_run(host: Host) -> None:
+    events = [(line["event"], line["pages"]) for line in record(host)]
+    expected = [(event, [page.upper()]) for page in PAGES for event in ("STARTED", "OK")]
+    assert events == expected
+
+
+def test_the_whole_platform_again_changes_nothing(host: Host, times: dict[str, float]) -> None:
+    before = state(host)
+    began = time.monotonic()
+    ended = deployed(host, "platform")
+    times["platform, nothing to do"] = time.monotonic() - began
+    assert (ended.changed, ended.changes) == (0, [])
+    assert ended.line["pages"] == [page.upper() for page in PAGES]
+    assert state(host) == before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_permitted_order_changes_nothing_and_ends_in_the_same_state(host: Host, seed: int) -> None:
+    before = state(host)
+    pages = list(PAGES)
+    random.Random(seed).shuffle(pages)  # noqa: S311 - an order, no secret
+    ended = deployed(host, *pages, data=UNLOCK)
+    assert (ended.changed, ended.changes) == (0, []), pages
+    assert state(host) == before
+
+
+def test_a_dry_run_promises_no_change_and_writes_nothing(host: Host) -> None:
+    lines = record(host)
+    dry = subprocess.run(
+        [".venv/bin/pyinfra", "--dry", "--limit", host.name, "inventories/lab.py", "deploys/platform.py"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert dry.returncode == 0, dry.stderr
+    assert record(host) == lines
+
+
+def test_nothing_listens_but_ssh_and_the_names_of_the_inner_network(host: Host) -> None:
+    listening = set(host.root("ss -Hltun | awk '{print $5}'").stdout.split())
+    assert listening - {"0.0.0.0:22", "[::]:22"} == {"10.89.10.1:53"}
+
+
+def test_the_container_has_no_rights_it_does_not_need(host: Host) -> None:
+    form = "{{.HostConfig.ReadonlyRootfs}} {{.EffectiveCaps}} {{.HostConfig.SecurityOpt}} {{.Config.User}}"
+    seen = host.root(f"podman inspect --format '{form}' motorcade-postgres").stdout.split()
+    assert seen == ["true", "[]", "[no-new-privileges]", "10001:10001"]
+    limits = host.root("systemctl show -p MemoryMax -p TasksMax -p CPUQuotaPerSecUSec motorcade-postgres").stdout
+    assert sorted(limits.split()) == ["CPUQuotaPerSecUSec=2s", f"MemoryMax={512 << 20}", "TasksMax=512"]
+
+
+def test_postgres_is_back_after_the_host_was_switched_off_and_on(host: Host) -> None:
+    host.power_off()
+    host.boot()
+    ready = "podman exec motorcade-postgres pg_isready -q"
+    host.root(f"for i in $(seq 60); do {ready} && exit; sleep 0.5; done; exit 1")
+    ended = deployed(host, "platform")
+    assert (ended.changed, ended.changes) == (0, [])
+
+
+def test_a_container_removed_and_a_network_removed_by_hand_are_back_after_the_next_run(host: Host) -> None:
+    before = state(host)
+    host.root("systemctl stop motorcade-postgres && podman network rm --force motorcade-core")
+    deployed(host, "platform")
+    assert state(host) == before
+
+
+def test_a_file_edited_by_hand_is_seen_by_status_and_put_right_by_its_page(host: Host) -> None:
+    before = state(host)
+    assert status(host) == (0, [])
+    host.root("echo '# by hand' >> /etc/motorcade/postgres/pg_hba.conf; rm /etc/containers/storage.conf")
+    code, drift = status(host)
+    assert code == 1
+    assert sorted(drift) == [
+        "/etc/containers/storage.conf is gone",
+        "/etc/motorcade/postgres/pg_hba.conf was changed",
+    ]
+    deployed(host, "platform")
+    assert status(host) == (0, [])
+    assert state(host) == before
+
+
+def status(host: Host) -> tuple[int, list[str]]:
+    """The end of `status --json`, and every drift it tells of."""
+    words = [sys.executable, "-m", "deploys.status", "inventories/lab.py", "--limit", host.name, "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, [drift for line in json.loads(done.stdout) for drift in line["drift"]]
+
+
+def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: Host) -> None:
+    rotate(host, "postgres-ro")
+    deployed(host, "plat_03")
+    backups = record(host)[-1]["backups"]
+    assert [backup["restore"].startswith("sudo sh -c") for backup in backups] == [True]
+    counted = host.root(f"cat {backups[0]['path']}/counts; ls {backups[0]['path']}").stdout
+    assert "motorcade.dump" in counted
+    deployed(host, "plat_04a", data={**UNLOCK, "verify": "again"})
+    assert deployed(host, "platform").changed == 0
+
+
+def rotate(host: Host, name: str) -> None:
+    directory = host.directory / "secrets"
+    words = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", name, "--directory", str(directory)]
+    subprocess.run(words, check=True, capture_output=True, timeout=30)
+
+
+def test_an_unlock_is_recorded_with_its_reason(host: Host) -> None:
+    before = state(host)
+    refused = deploy(host, "plat_04a")
+    assert refused.code == 1
+    assert "PLAT_04A: the page is locked since it passed" in refused.output
+    deployed(host, "plat_04a", data=UNLOCK)
+    started = record(host)[-2]
+    assert (started["event"], started["notes"]) == ("STARTED", {"PLAT_04A": UNLOCK})
+    assert state(host) == before
