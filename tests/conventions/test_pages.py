@@ -3,17 +3,33 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
 import pytest
 
+from deploys.kit import record
+from deploys.kit.secrets import __main__ as secrets
 from leadgen.cli import leadgen
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
+MODULES = {"deploys.kit.record": record.record, "deploys.kit.secrets": secrets.command}
+# Written out, as importing pyinfra's own command would patch the threads of this process.
+PYINFRA_OPTIONS = {"-y", "--dry", "--limit", "--data"}
+PYINFRA_DATA = {"acknowledge", "reason", "unlock", "verify"}
+
+# What is there for the made pages below.
+FILES = {
+    "deploys/kit/record.py",
+    "deploys/kit/secrets/__main__.py",
+    "deploys/plat_02b.py",
+    "deploys/status.py",
+    "inventories/prod.py",
+}
 
 
 def anchors(page: str) -> set[str]:
@@ -41,22 +57,56 @@ def leads_somewhere(path: str, link: str, pages: dict[str, str], exists: Callabl
 
 
 def commands_in(page: str) -> Iterator[list[str]]:
-    """Every `make …` and `leadgen …` that stands as code, by words."""
+    """Every `make …`, `leadgen …`, `pyinfra …` and `python -m …` that stands as code, by words."""
     blocks = [block for match in FENCE.finditer(page) for block in match[0].splitlines()]
     indented = [line for line in page.splitlines() if line.startswith("    ")]
     for code in INLINE_CODE.findall(FENCE.sub("", page)) + blocks + indented:
-        words = code.split("#")[0].removeprefix("$ ").split()
-        if words and words[0] in {"make", "leadgen"}:
+        words = code.split("#")[0].strip().removeprefix("$ ").removeprefix(".venv/bin/").split()
+        if words and (words[0] in {"make", "leadgen", "pyinfra"} or words[:2] == ["python", "-m"]):
             yield words
 
 
-def command_faults(path: str, page: str, targets: set[str]) -> list[str]:
-    """Commands of a page that cannot be called: no such target in the Makefile, no such command of leadgen."""
+def command_faults(path: str, page: str, targets: set[str], exists: Callable[[str], bool]) -> list[str]:
+    """Commands of a page that cannot be called: no such target, command, option, module or file."""
     return [
         f"{path}: `{' '.join(words)}` cannot be called"
         for words in commands_in(page)
-        if not (is_target(words[1:], targets) if words[0] == "make" else is_command(leadgen, words[1:]))
+        if not can_be_called(words, targets, exists)
     ]
+
+
+def can_be_called(words: list[str], targets: set[str], exists: Callable[[str], bool]) -> bool:
+    match words:
+        case ["make", *rest]:
+            return is_target(rest, targets)
+        case ["leadgen", *rest]:
+            return is_command(leadgen, rest)
+        case ["pyinfra", *rest]:
+            return is_deploy(rest, exists)
+        case ["python", "-m", module, *rest]:
+            return is_module(module, exists) and has_files(rest, exists) and is_module_command(module, rest)
+    return False
+
+
+def is_deploy(words: list[str], exists: Callable[[str], bool]) -> bool:
+    """Whether the words are options that pages are run with, and an inventory and pages that exist."""
+    options = {word for word in words if word.startswith("-")}
+    given = {after.partition("=")[0] for word, after in pairwise(words) if word == "--data"}
+    return options <= PYINFRA_OPTIONS and given <= PYINFRA_DATA and has_files(words, exists)
+
+
+def has_files(words: list[str], exists: Callable[[str], bool]) -> bool:
+    return all(exists(word) for word in words if word.endswith(".py"))
+
+
+def is_module(module: str, exists: Callable[[str], bool]) -> bool:
+    path = module.replace(".", "/")
+    ours = path.split("/")[0] in {"deploys", "leadgen", "tests"}
+    return not ours or exists(f"{path}.py") or exists(f"{path}/__main__.py")
+
+
+def is_module_command(module: str, words: list[str]) -> bool:
+    return module not in MODULES or is_command(MODULES[module], words)
 
 
 def is_target(words: list[str], targets: set[str]) -> bool:
@@ -96,10 +146,17 @@ def test_every_link_leads_somewhere(pages: dict[str, str], project: Path) -> Non
     assert link_faults(pages, lambda path: (project / path).exists()) == []
 
 
-def test_every_command_that_a_page_names_can_be_called(pages: dict[str, str], targets: set[str]) -> None:
+def test_every_command_that_a_page_names_can_be_called(
+    pages: dict[str, str], targets: set[str], project: Path
+) -> None:
     # What was released keeps its words, whatever has become of its commands.
     today = {path: page for path, page in pages.items() if path != "CHANGELOG.md"}
-    assert [fault for path, page in today.items() for fault in command_faults(path, page, targets)] == []
+    faults = [
+        fault
+        for path, page in today.items()
+        for fault in command_faults(path, page, targets, lambda file: (project / file).exists())
+    ]
+    assert faults == []
 
 
 def test_the_two_commands_of_the_readme_are_what_ci_runs(pages: dict[str, str], project: Path) -> None:
@@ -140,12 +197,21 @@ def test_a_link_that_leads_nowhere_is_found() -> None:
         "```sh\nmake run bread\n```",
         "`leadgen fly`",
         "    leadgen keys steal",
+        "       .venv/bin/leadgen keys steal",
         "`leadgen jobs list|eat`",
         "`leadgen sweep --twice`",
+        "`.venv/bin/pyinfra inventories/prod.py deploys/plat_99.py`",
+        "`pyinfra inventories/moon.py deploys/plat_02b.py`",
+        "`pyinfra inventories/prod.py deploys/plat_02b.py --no-wait`",
+        "`pyinfra inventories/prod.py deploys/plat_02b.py --data force=yes`",
+        "`python -m deploys.kit.wishes`",
+        "`.venv/bin/python -m deploys.status inventories/moon.py`",
+        "`python -m deploys.kit.secrets steal prod`",
+        "`python -m deploys.kit.record verify --quickly FILE`",
     ],
 )
 def test_a_command_that_cannot_be_called_is_found(page: str) -> None:
-    assert len(command_faults("README.md", page, {"run", "test"})) == 1
+    assert len(command_faults("README.md", page, {"run", "test"}, FILES.__contains__)) == 1
 
 
 @pytest.mark.parametrize(
@@ -155,10 +221,15 @@ def test_a_command_that_cannot_be_called_is_found(page: str) -> None:
         "make bread as prose",
         "`leadgen keys new --client web`",
         "`leadgen jobs list|show`, `leadgen`",
+        "`.venv/bin/pyinfra -y --limit web-01 inventories/prod.py deploys/plat_02b.py --data verify=again`",
+        "`.venv/bin/python -m deploys.status inventories/prod.py`",
+        "`python -m deploys.kit.secrets set|rotate|list|check prod`",
+        "`python -m pytest`",
+        "pyinfra as prose",
     ],
 )
 def test_a_command_that_can_be_called_is_left_alone(page: str) -> None:
-    assert command_faults("README.md", page, {"run", "test"}) == []
+    assert command_faults("README.md", page, {"run", "test"}, FILES.__contains__) == []
 
 
 def test_a_room_that_is_not_on_the_map_is_found() -> None:

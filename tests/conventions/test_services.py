@@ -12,6 +12,7 @@ SERVICES = {
     "leadgen-api": "leadgen serve",
     "leadgen-sweeper": "leadgen sweep",
     "leadgen-worker": "leadgen worker",
+    "postgres": "postgres-start",
 }
 HEADINGS = ["What it is", "Settings", "Start and stop", "Health", "Logs", "When it fails"]
 
