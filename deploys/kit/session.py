@@ -129,7 +129,9 @@ class Session:
             raise Refused(host.name, f"{acknowledged} is neither open nor locked", "leave --data acknowledge out")
         events = [self._interrupted(acknowledged, unclosed or {})] if acknowledged else []
         lines, end = record.chain(tail, [*events, {**self._started, "event": "STARTED"}])
-        _ask(host, record.append_command(self._directory, tail, lines))
+        # Whoever closes a dead run cannot know how far its pages came: all of them have to pass again.
+        doubtful = [self._mark(page, unclosed, "killed") for page in unclosed["pages"]] if unclosed else []
+        _ask(host, "\n".join(["set -e", *doubtful, record.append_command(self._directory, tail, lines)]))
         for event in events:
             written = record.Tail(end.count - 1, json.loads(lines[-1])["prev"], torn=False)
             deployments.append(self._log, event, deployments.entry(event, written))
@@ -207,7 +209,11 @@ class Session:
         stopped = event["event"] == "INTERRUPTED" and not self._tally.running
         if page is None or (stopped and not event["changed_by_page"][page]):
             return None
-        mark = json.dumps({"run": self.run_id, "time": event["time"], "operation": operation})
+        return self._mark(page, event, operation)
+
+    def _mark(self, page: str, event: record.Event, operation: str) -> str:
+        """Shell: the page is red until it passes again."""
+        mark = json.dumps({"run": event["run"], "time": event["time"], "operation": operation})
         steps = f"{quote(self._directory)}/steps"
         return f"mkdir -p {steps} && printf '%s\\n' {quote(mark)} > {steps}/{page}.red"
 

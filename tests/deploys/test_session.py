@@ -247,6 +247,7 @@ def test_a_killed_run_stops_the_next_until_it_is_acknowledged(place: Place) -> N
     assert place.kinds() == ["STARTED", "INTERRUPTED", "STARTED", "OK"]
     closed = place.events()[1]
     assert (closed["run"], closed["pages"]) == (dead, ["PLAT_02B"])
+    assert place.has("state/steps/PLAT_02B.red")
     assert closed["acknowledged_in"] == place.events()[2]["run"]
     place.assert_consistent()
 

@@ -40,6 +40,13 @@ def test_every_page_is_green_on_record_after_its_first_run(host: Host) -> None:
     assert events == expected
 
 
+def test_every_file_of_the_host_has_one_page_that_owns_it(host: Host) -> None:
+    steps = [json.loads(line) for line in host.root("cat /var/lib/motorcade/steps/*.json").stdout.splitlines()]
+    owned = [path for step in steps for path in step["files"]]
+    assert len(owned) > 5
+    assert sorted(owned) == sorted(set(owned))
+
+
 def test_the_whole_platform_again_changes_nothing(host: Host, times: dict[str, float]) -> None:
     before = state(host)
     began = time.monotonic()

@@ -1,0 +1,108 @@
+"""Deploy pages: seven parts in one order, built from the kit only; explained settings; one name for a host."""
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
+# Library -> where in deploys/ it may be imported; a prefix opens a folder.
+HOMES = {
+    "click": ("kit/record", "kit/secrets/", "kit/session", "status"),
+    "gevent": ("kit/session", "kit/signals"),
+    "jinja2": ("kit/hostfiles",),
+    "marshmallow": ("kit/manifest", "kit/secrets/manifest"),
+    "paramiko": ("kit/session",),
+    "pyinfra": ("",),
+    "pyinfra_cli": ("status",),
+    "pyrage": ("kit/secrets/",),
+    "rich": ("status",),
+    "typing_extensions": ("kit/",),
+    "yaml": ("kit/strict_yaml",),
+}
+
+
+def parts(page: str) -> list[str]:
+    """The parts that a page's comments open, in order."""
+    return re.findall(rf"^# ({'|'.join(PARTS)})\b", page, re.MULTILINE)
+
+
+def imports(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield f"{node.module}"
+
+
+def import_faults(path: str, source: str) -> list[str]:
+    """Imports outside their home: pages are built from the kit, and the kit knows neither pages nor leadgen."""
+    inside = path.removeprefix("deploys/").removesuffix(".py")
+    found = []
+    for name in imports(source):
+        package = name.partition(".")[0]
+        if package == "deploys":
+            allowed = name.startswith("deploys.kit")
+        else:
+            homes = HOMES.get(package, ())
+            allowed = package in sys.stdlib_module_names or any(inside.startswith(home) for home in homes)
+        if not allowed:
+            found.append(f"{path}: may not import {name}")
+    return found
+
+
+def unexplained(settings: str) -> list[str]:
+    """Settings of group_data/all.py without a comment on their line or above them."""
+    lines = ["", *settings.splitlines()]
+    names = [(above, line) for above, line in pairwise(lines) if re.match(r"\w+ = ", line)]
+    return [line for above, line in names if "#" not in line and not above.startswith("#") and " = " not in above]
+
+
+def test_every_page_has_its_seven_parts_in_order(texts: Callable[[str], dict[str, str]]) -> None:
+    pages = {path: page for path, page in texts("deploys/*.py").items() if re.search(r"/(plat|leadgen)_\d", path)}
+    assert len(pages) >= 6, "the pattern must still find the pages"
+    assert {path: parts(page) for path, page in pages.items()} == dict.fromkeys(pages, PARTS)
+
+
+def test_a_page_with_parts_missing_or_in_another_order_is_found() -> None:
+    assert parts("# What\n# Pins: none\n# Backup\nx = 1  # Verify\n# Whatever\n") == ["What", "Pins", "Backup"]
+
+
+def test_libraries_are_imported_in_their_home_only(texts: Callable[[str], dict[str, str]]) -> None:
+    sources = texts("deploys/*.py")
+    assert [fault for path, source in sources.items() for fault in import_faults(path, source)] == []
+    used = {name.partition(".")[0] for source in sources.values() for name in imports(source)}
+    assert set(HOMES) - used == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("deploys/plat_01.py", "import yaml"),
+        ("deploys/kit/gate.py", "from leadgen.store import roles"),
+        ("deploys/kit/gate.py", "import deploys.platform"),
+    ],
+)
+def test_an_import_from_elsewhere_is_found(path: str, source: str) -> None:
+    assert import_faults(path, source) != []
+
+
+def test_every_setting_of_a_host_is_explained(texts: Callable[[str], dict[str, str]]) -> None:
+    (settings,) = texts("group_data/all.py").values()
+    assert unexplained(settings) == []
+    assert unexplained("a = 1  # why\n# why\nb = 2\n\nc = 3\n") == ["c = 3"]
+
+
+def test_an_environment_sets_only_what_the_kit_reads(texts: Callable[[str], dict[str, str]]) -> None:
+    (kit,) = texts("deploys/kit/settings.py").values()
+    known = set(re.findall(r"^    (\w+): ", kit, re.MULTILINE))
+    for path, text in texts("group_data/*.py").items():
+        assert set(re.findall(r"^([a-z]\w*) = ", text, re.MULTILINE)) - known == set(), path
+
+
+def test_the_name_that_is_no_host_stands_nowhere(texts: Callable[[str], dict[str, str]]) -> None:
+    name = "motorcade" + "_web"
+    assert [path for path, text in texts("*").items() if name in text] == []
