@@ -15,9 +15,9 @@ def _possible() -> None:
         pytest.skip(f"no lab here: {reason}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab() -> Iterator[Callable[[], Host]]:
-    """Make a bare host that nobody else uses; all of them are gone after the session."""
+    """Make a bare host that nobody else uses; all of them are gone after the module."""
     with ExitStack() as ends:
 
         def make() -> Host:

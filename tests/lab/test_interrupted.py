@@ -36,6 +36,19 @@ def host(lab: Callable[[], Host]) -> Host:
     return made
 
 
+def killed(host: Host, page: str, operations: int) -> str:
+    """The id of a run that died by SIGKILL after its n-th operation."""
+    died = subprocess.run(
+        [sys.executable, "-m", "tests.lab.killed", str(operations), *words(host.name, [page], {}, [])[1:]],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS * 5,
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    return str(record(host)[-1]["run"])
+
+
 @pytest.mark.parametrize("page", ["plat_02b", "plat_02c"])
 def test_killed_after_any_operation_the_page_converges_once_the_open_record_is_acknowledged(
     host: Host, page: str
@@ -47,15 +60,7 @@ def test_killed_after_any_operation_the_page_converges_once_the_open_record_is_a
     assert operations > 5
     for killed_after in range(1, operations + 1):
         host.restore(page)
-        died = subprocess.run(
-            [sys.executable, "-m", "tests.lab.killed", str(killed_after), *words(host.name, [page], {}, [])[1:]],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS * 5,
-            check=False,
-        )
-        assert died.returncode == -signal.SIGKILL, died.stderr
-        open_run = str(record(host)[-1]["run"])
+        open_run = killed(host, page, killed_after)
         refused = deploy(host, page)
         assert refused.code == 1
         assert f"acknowledge={open_run}" in sentence(refused.output)
@@ -64,6 +69,15 @@ def test_killed_after_any_operation_the_page_converges_once_the_open_record_is_a
         assert state(host) == clean, killed_after
         closed = [line["event"] for line in record(host) if line["run"] == open_run]
         assert closed == ["STARTED", "INTERRUPTED"]
+
+
+def test_a_page_that_stands_on_a_killed_one_waits_until_that_passed_again(host: Host) -> None:
+    host.restore("plat_02c")
+    open_run = killed(host, "plat_02b", 3)
+    early = deploy(host, "plat_02c", data={"acknowledge": open_run})
+    assert early.code == 1
+    assert f"PLAT_02B is red since {open_run}; run deploys/plat_02b.py first" in sentence(early.output)
+    deployed(host, "plat_02b", "plat_02c")
 
 
 @pytest.mark.parametrize(
