@@ -1,12 +1,12 @@
 """What a host has passed, at which release, when, and what is no longer as it was left.
 
 Run from the repository root: `python -m deploys.status inventories/prod.py`, with `--json` for programs.
-Ends with 0 when every page that is ready has passed, is green and untouched; with 1 otherwise.
+Ends with 0 when every page that is ready has passed, is green and untouched, and nobody deploys; with 1 otherwise.
 """
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from shlex import quote
@@ -22,7 +22,7 @@ from pyinfra_cli.inventory import make_inventory  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import pins, runbook, settings
+from deploys.kit import lock, pins, runbook, session, settings
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
 
@@ -32,9 +32,8 @@ WORDS = {"green": "green", "red": "red", "open": "yellow"}
 
 @dataclass(frozen=True)
 class Line:
-    """One page on one host; `drift` names files unlike what the page left, and a release that is behind."""
+    """One page; `drift` names files unlike what the page left, and a release that is behind."""
 
-    host: str
     page: str
     title: str
     state: str  # green, red, open
@@ -48,25 +47,46 @@ class Line:
         return self.state == "green" and not self.drift
 
 
-def lines(host: Host, release: str) -> Iterator[Line]:
+@dataclass(frozen=True)
+class Status:
+    """One host: who deploys to it right now, as the lock says, and every page that is ready."""
+
+    host: str
+    lock: str
+    pages: list[Line]
+
+    @property
+    def good(self) -> bool:
+        return not self.lock and all(page.good for page in self.pages)
+
+
+def look(host: Host) -> Status:
     """Every page that is ready, in the order of the runbook."""
+    release = pins.load(settings.read(host).release_file).name
     steps = host.get_fact(Steps)
     found = sums(host, [path for step in steps.values() for path in step.files])
-    for entry in runbook.ORDER:
-        if entry.status == "ready":
-            yield line(host.name, entry, steps.get(entry.id), release, found)
+    ready = [entry for entry in runbook.ORDER if entry.status == "ready"]
+    pages = [line(entry, steps.get(entry.id), release, found) for entry in ready]
+    return Status(host.name, holder(host), pages)
 
 
-def line(host_name: str, entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
+def line(entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
     """`found` is what lies on the host: path -> sha256."""
     if step is None:
-        return Line(host_name, entry.id, entry.title, "open", "", "", "", [])
+        return Line(entry.id, entry.title, "open", "", "", "", [])
     drift = [f"release is {step.release}, the manifest's is {release}"] if step.release != release else []
     for path, wanted in step.files.items():
         if differs := difference(wanted, found.get(path)):
             drift.append(f"{path} {differs}")
-    state = "red" if step.red else "green"
-    return Line(host_name, entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drift)
+    state = "green" if step.green else "red"
+    return Line(entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drift)
+
+
+def holder(host: Host) -> str:
+    """Who holds the lock, in the words of the refusal; empty when nobody does."""
+    written = host.get_fact(Probe, f"cat {session.DIRECTORY}/lock/*.json").lines
+    found = lock.read_attempt(written).holder
+    return str(lock.refusal(host.name, found)) if found else ""
 
 
 def difference(wanted: str, found: str | None) -> str:
@@ -106,30 +126,34 @@ def status(inventory: str, limit: str | None, *, as_json: bool) -> None:
     """Print what each page left on a host, and whether it is still so."""
     try:
         with connected(inventory, limit) as hosts:
-            table = [found for host in hosts for found in of_host(host)]
+            found = [of_host(host) for host in hosts]
     except PyinfraError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps([asdict(entry) for entry in table], indent=2))
+        click.echo(json.dumps([asdict(status) for status in found], indent=2))
     else:
-        show(table)
-    sys.exit(0 if table and all(entry.good for entry in table) else 1)
+        show(found)
+    sys.exit(0 if found and all(status.good for status in found) else 1)
 
 
-def of_host(host: Host) -> list[Line]:
+def of_host(host: Host) -> Status:
     with ctx_host.use(host):
-        release = pins.load(settings.read(host).release_file)
-        return list(lines(host, release.name))
+        return look(host)
 
 
-def show(table: Iterable[Line]) -> None:
+def show(found: Sequence[Status]) -> None:
     """A table for people; as wide as what it says when the output is no screen."""
-    screen = Table("host", "page", "state", "release", "passed", "run", "drift", box=None)
-    for entry in table:
-        words = f"[{WORDS[entry.state]}]{entry.state}[/]"
-        drift = "\n".join(entry.drift) or "none"
-        screen.add_row(entry.host, entry.page, words, entry.release, entry.passed, entry.run, drift)
-    Console(width=None if sys.stdout.isatty() else WIDTH).print(screen)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    table = Table("host", "page", "state", "release", "passed", "run", "drift", box=None)
+    for status in found:
+        for page in status.pages:
+            word = f"[{WORDS[page.state]}]{page.state}[/]"
+            drift = "\n".join(page.drift) or "none"
+            table.add_row(status.host, page.page, word, page.release, page.passed, page.run, drift)
+    console.print(table)
+    for status in found:
+        if status.lock:
+            console.print(status.lock, style="red")
 
 
 if __name__ == "__main__":

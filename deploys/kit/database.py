@@ -50,6 +50,12 @@ def expect(sql: str, answer: str, database: str = "postgres") -> str:
     return f'found="$({query(sql, database)})"; [ "$found" = {quote(answer)} ] || {{ echo "$found"; false; }}'
 
 
+def compare(sql: str, answer: str) -> str:
+    """The shell command that succeeds when a query's answer is this, and prints the lines that differ when not."""
+    show = f"printf %s {quote(answer)} | diff /dev/fd/3 - 3<<FOUND\n$found\nFOUND\n"
+    return f'found="$({query(sql, "motorcade")})"; {show}[ $? = 0 ] || {{ echo "< found, > expected"; false; }}'
+
+
 def scram_verifier(password: str, salt_from: str) -> str:
     """What PostgreSQL stores of a password; the same password and salt give the same text."""
     return verifier_with(password, hashlib.sha256(salt_from.encode()).digest()[:16])
@@ -105,7 +111,7 @@ def _state(page: "Page", describe: str, expected: str, apply: str) -> Generator[
         return
     page.may_change("the database")
     yield StringCommand(psql("motorcade"), "--single-transaction", _stdin=apply)
-    yield StringCommand(expect(describe, expected.rstrip("\n"), "motorcade"))
+    yield StringCommand(compare(describe, expected))
 
 
 @operation()

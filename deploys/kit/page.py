@@ -73,7 +73,7 @@ class Page:
 
     def settled(self) -> bool:
         """At execute: the host passed this configuration before, so an active verification need not run again."""
-        known = self._step is not None and not self._step.red and self._step.equals(self.step())
+        known = self._step is not None and self._step.green and self._step.equals(self.step())
         return known and not self.verify_again
 
     def remember(self, step: Step | None) -> None:
@@ -95,7 +95,7 @@ def begin(page_id: str) -> Page:
         raise Refused(where, f"{release.name} is not of {read.environment}", "name the environment's own manifest")
     run = session.current()
     unlocked = _unlocked(entry, run)
-    page = Page(entry, read, release, run, _read_only(entry, unlocked=unlocked), run.data("verify") == "again")
+    page = Page(entry, read, release, run, _read_only(entry, unlocked=unlocked), _verify_again(run))
     _refuse_early(entry, run.plan)
     run.enter(page.id, {"unlock": entry.id, "reason": run.data("reason")} if unlocked else None)
     page.uses("page", Path(entry.file).read_bytes())
@@ -121,10 +121,17 @@ def _unlocked(entry: runbook.Entry, run: session.Session) -> bool:
     return True
 
 
+def _verify_again(run: session.Session) -> bool:
+    if (asked := run.data("verify")) not in (None, "again"):
+        raise Refused("--data verify", f"{asked!r} is not known", "say `again`, or leave it out")
+    return asked == "again"
+
+
 def _read_only(entry: runbook.Entry, *, unlocked: bool) -> bool:
     """Whether the page may only look. Raises Refused when somebody named it on the command line all the same."""
     closed = entry.frozen or entry.locked
-    if not closed or unlocked or entry.id not in host.get_fact(Steps):
+    step = host.get_fact(Steps).get(entry.id)
+    if not closed or unlocked or step is None or not step.passed:
         return False
     if not _INCLUDED.get() and "--dry" not in sys.argv:
         state = "frozen" if entry.frozen else "locked since it passed"
@@ -138,10 +145,10 @@ def _missing(entry: runbook.Entry, plan: list[str]) -> Iterator[tuple[str, str]]
     """Each prerequisite that is neither green on the host nor earlier in the plan, and why."""
     steps = host.get_fact(Steps)
     for required in entry.requires:
-        if required not in plan and required not in steps:
-            yield required, "has not passed on this host"
-        elif required not in plan and steps[required].red:
-            yield required, f"is red since {steps[required].red}"
+        step = steps.get(required)
+        if required in plan or (step and step.green):
+            continue
+        yield required, f"is red since {step.red}" if step and step.red else "has not passed on this host"
 
 
 def _refuse_early(entry: runbook.Entry, plan: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,17 +23,22 @@ class Step:
     """What a host knows of one page.
 
     `config` is the sha256 of everything that shaped the result; `files` are the host files that the page owns,
-    each with the sha256 of its content. `red` tells of a later run of the page that failed.
+    each with the sha256 of its content. `red` is the run that failed or was killed since; a page that never
+    passed has nothing else.
     """
 
     page: str
-    release: str
-    config: str
-    passed: str
-    run: str
-    git: str
+    release: str = ""
+    config: str = ""
+    passed: str = ""
+    run: str = ""
+    git: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     red: str = ""
+
+    @property
+    def green(self) -> bool:
+        return bool(self.passed) and not self.red
 
     def equals(self, other: "Step") -> bool:
         """The same release and configuration, whenever that was seen."""
@@ -41,25 +46,36 @@ class Step:
 
 
 class Steps(FactBase[dict[str, Step]]):
-    """Every page the host has passed; empty on a host that no page has met."""
+    """Every page that has left a trace on the host; empty on one that no page has met."""
 
     default = dict
 
     @override
     def command(self) -> str:
-        return f"grep -rH '' {DIRECTORY} 2>/dev/null || true"
+        each = 'for file in *.json *.red; do [ ! -f "$file" ] || echo "$file $(head -n 1 "$file")"; done'
+        return f"if cd {DIRECTORY} 2>/dev/null; then {each}; fi"
 
     @override
     def process(self, output: list[str]) -> dict[str, Step]:
         found: dict[str, dict[str, Any]] = {}
         for line in output:
-            path, _, text = line.partition(":")
-            page, _, kind = path.rpartition("/")[2].rpartition(".")
-            if kind == "json":
-                found.setdefault(page, {}).update(json.loads(text))
-            elif kind == "red":
-                found.setdefault(page, {})["red"] = json.loads(text)["run"]
-        return {page: Step(**values) for page, values in found.items() if "passed" in values}
+            file, _, text = line.partition(" ")
+            page, _, kind = file.partition(".")
+            values = _read(text)
+            # A mark that cannot be read is a mark; a step that cannot be read is none, so the page runs again.
+            known = {"red": values.get("run", "a run that is not known")} if kind == "red" else values
+            found.setdefault(page, {}).update(known)
+        return {page: Step(**{"page": page, **values}) for page, values in found.items()}
+
+
+def _read(text: str) -> dict[str, Any]:
+    """What a file holds; nothing where a power cut or a hand left something else."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return {}
+    known = {each.name for each in fields(Step)}
+    return {name: value for name, value in values.items() if name in known} if isinstance(values, dict) else {}
 
 
 def write_command(step: Step) -> StringCommand:
@@ -82,7 +98,7 @@ def passed(page: "Page") -> None:
 def _passed(page: "Page") -> Generator[StringCommand]:
     found = host.get_fact(Steps).get(page.id)
     wanted = page.step()
-    if found and not found.red and found.equals(wanted):
+    if found and found.green and found.equals(wanted):
         host.noop(f"{page.id} is on record since {found.passed}")
     else:
         yield write_command(wanted)

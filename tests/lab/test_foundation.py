@@ -128,7 +128,8 @@ def status(host: Host) -> tuple[int, list[str]]:
     """The end of `status --json`, and every drift it tells of."""
     words = [sys.executable, "-m", "deploys.status", "inventories/lab.py", "--limit", host.name, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    return done.returncode, [drift for line in json.loads(done.stdout) for drift in line["drift"]]
+    (found,) = json.loads(done.stdout)
+    return done.returncode, [drift for page in found["pages"] for drift in page["drift"]]
 
 
 def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: Host) -> None:
