@@ -8,11 +8,26 @@ import pytest
 from tests.lab.host import Host, claim
 from tests.lab.requirements import missing
 
+TIMES: dict[str, float] = {}
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _possible() -> None:
     if reason := missing():
         pytest.skip(f"no lab here: {reason}")
+
+
+@pytest.fixture(scope="session")
+def times() -> dict[str, float]:
+    """What took how many seconds; shown when all tests have ended."""
+    return TIMES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TIMES:
+        terminalreporter.section("times on the lab host")
+    for title, seconds in TIMES.items():
+        terminalreporter.write_line(f"{seconds:7.1f} s  {title}")
 
 
 @pytest.fixture(scope="module")

@@ -5,20 +5,12 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.lab.deploying import PAGES, UNLOCK, deploy, deployed, record, state
 from tests.lab.host import Host
-
-
-@pytest.fixture(scope="module")
-def times() -> Iterator[dict[str, float]]:
-    """What took how long, in seconds; printed at the end of the module."""
-    taken: dict[str, float] = {}
-    yield taken
-    sys.__stdout__.write("".join(f"\n  {title}: {seconds:.1f} s" for title, seconds in taken.items()) + "\n")
 
 
 @pytest.fixture(scope="module")
