@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 STOPS_SECONDS = 10
+SOON_SECONDS = 3  # an idle service needs half a second; the rest is for a machine that is busy
 
 
 class Service:

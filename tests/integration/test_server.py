@@ -71,11 +71,13 @@ class Stack:
         if key:
             headers["Idempotency-Key"] = key
         used = connection or self.connect()
-        used.request(method, path, body, headers)
-        response = used.getresponse()
-        text = response.read()
-        if connection is None:
-            used.close()
+        try:
+            used.request(method, path, body, headers)
+            response = used.getresponse()
+            text = response.read()
+        finally:
+            if connection is None:
+                used.close()
         return response.status, dict(response.getheaders()), json.loads(text)
 
     def post(
