@@ -138,9 +138,7 @@ def test_a_signal_lets_it_finish_the_job_in_hand_and_exit_0(
     assert outbox.leads() == accepted
 
 
-def test_a_signal_ends_an_idle_one_soon(
-    doorbell: RedisDoorbell, start_worker: Callable[[], Service]
-) -> None:
+def test_a_signal_ends_an_idle_one_soon(doorbell: RedisDoorbell, start_worker: Callable[[], Service]) -> None:
     with start_worker() as worker:
         assert until(lambda: is_live(doorbell))
         time.sleep(0.2)
