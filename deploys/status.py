@@ -5,6 +5,7 @@ Ends with 0 when every page that is ready has passed, is green and untouched, an
 """
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,10 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from deploys.kit import lock, pins, runbook, session, settings
+from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
 
-WIDTH = 200  # columns, where the output is no screen
+WIDTH = 160  # columns
 WORDS = {"green": "green", "red": "red", "open": "yellow"}
 
 
@@ -53,28 +55,38 @@ class Status:
 
     host: str
     lock: str
+    manifest: str  # why the manifest cannot be used; empty when it can
     pages: list[Line]
 
     @property
     def good(self) -> bool:
-        return not self.lock and all(page.good for page in self.pages)
+        return not self.lock and not self.manifest and all(page.good for page in self.pages)
 
 
 def look(host: Host) -> Status:
     """Every page that is ready, in the order of the runbook."""
-    release = pins.load(settings.read(host).release_file).name
+    release, unusable = known_release(host)
     steps = host.get_fact(Steps)
     found = sums(host, [path for step in steps.values() for path in step.files])
     ready = [entry for entry in runbook.ORDER if entry.status == "ready"]
     pages = [line(entry, steps.get(entry.id), release, found) for entry in ready]
-    return Status(host.name, holder(host), pages)
+    return Status(host.name, holder(host), unusable, pages)
+
+
+def known_release(host: Host) -> tuple[str, str]:
+    """The manifest's name, or why it has none that can be used: how a host is must be seen all the same."""
+    try:
+        return pins.load(settings.read(host).release_file).name, ""
+    except Refused as refused:
+        return "", str(refused)
 
 
 def line(entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
     """`found` is what lies on the host: path -> sha256."""
     if step is None:
         return Line(entry.id, entry.title, "open", "", "", "", [])
-    drift = [f"release is {step.release}, the manifest's is {release}"] if step.release != release else []
+    behind = release and step.passed and step.release != release
+    drift = [f"release is {step.release}, the manifest's is {release}"] if behind else []
     for path, wanted in step.files.items():
         if differs := difference(wanted, found.get(path)):
             drift.append(f"{path} {differs}")
@@ -124,6 +136,8 @@ def connected(inventory: str, limit: str | None) -> Iterator[list[Host]]:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(inventory: str, limit: str | None, *, as_json: bool) -> None:
     """Print what each page left on a host, and whether it is still so."""
+    # A host that cannot be reached is told in a line of ours, not in a traceback of the library's.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     try:
         with connected(inventory, limit) as hosts:
             found = [of_host(host) for host in hosts]
@@ -142,8 +156,9 @@ def of_host(host: Host) -> Status:
 
 
 def show(found: Sequence[Status]) -> None:
-    """A table for people; as wide as what it says when the output is no screen."""
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    """A table for people, and what troubles the host besides."""
+    # Run ids and paths are there to be copied: a narrow screen wraps them, and loses nothing.
+    console = Console(width=WIDTH, soft_wrap=True)
     table = Table("host", "page", "state", "release", "passed", "run", "drift", box=None)
     for status in found:
         for page in status.pages:
@@ -152,8 +167,8 @@ def show(found: Sequence[Status]) -> None:
             table.add_row(status.host, page.page, word, page.release, page.passed, page.run, drift)
     console.print(table)
     for status in found:
-        if status.lock:
-            console.print(status.lock, style="red")
+        for trouble in filter(None, (status.lock, status.manifest)):
+            console.print(trouble, style="red", markup=False)
 
 
 if __name__ == "__main__":

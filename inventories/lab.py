@@ -4,7 +4,7 @@ from pathlib import Path
 
 from deploys.kit.errors import Refused
 
-_lab = Path(".lab")
+_lab = Path(__file__).resolve().parent.parent / ".lab"
 
 platform = [
     (

@@ -40,7 +40,7 @@ def entry(event: Event, tail: Tail) -> str:
     """A line for a run that changed nothing, else a section; `tail` is the record with the event at its end."""
     line = f"record of {event['host']}, line {tail.count}, sha256 {tail.last}"
     title = f"{event['time'][11:19]} {event['event']}"
-    if event["event"] == "OK" and not event["changed"]:
+    if event["event"] == "OK" and not event["changed"] and not event.get("notes"):
         return (
             f"- {title}, nothing to change: {', '.join(event['pages'])} on {event['host']}"
             f" by {_who(event)}; {event['run']}; git {_git(event)}; {line}\n\n"

@@ -102,7 +102,7 @@ def unclosed(lines: Sequence[str]) -> Event | None:
 
 def verify(lines: Sequence[bytes]) -> list[str]:
     """Every fault, by the number of its line; `lines` are the file's, each with its end."""
-    faults = []
+    faults = [] if lines else ["line 1: there is none; an empty file is no record"]
     wanted, last = 1, FIRST
     for number, raw in enumerate(lines, 1):
         event = parse(raw)

@@ -103,6 +103,8 @@ class Session:
         """Lock, then record: a run that was refused has written nothing."""
         mine = self.origin
         acknowledged = self._acknowledged()
+        if given := settings.overridden(host):
+            self._notes["--data"] = given
         self._started = self._describe(host)
         self._log = deployments.prepare(settings.read(host).deployments_directory)
         holder = lock.Holder(

@@ -33,6 +33,12 @@ def read(host: Host) -> Settings:
     return from_values(host.name, {name: getattr(host.data, name) for name in names if hasattr(host.data, name)})
 
 
+def overridden(host: Host) -> dict[str, str]:
+    """Settings that the command line gave for this run only: no commit tells of them, so the record has to."""
+    given = host.inventory.override_data
+    return {field.name: str(given[field.name]) for field in fields(Settings) if field.name in given}
+
+
 def from_values(host_name: str, values: Mapping[str, Any]) -> Settings:
     """Raises Refused, with every missing or mistyped setting in one error."""
     faults = []

@@ -262,7 +262,9 @@ def test_a_value_of_any_kind_is_refused_by_its_key_or_loads_as_it_was_written(ke
     try:
         found = pieces(loaded(text))
     except Refused as error:
-        assert f".yaml: {key} " in str(error).splitlines()[0]  # noqa: PT017 - either outcome is right, on its terms
+        # Another valid method asks for other keys beside it, so the refusal may name those.
+        piece = key.partition(".")[0] if key.endswith(".method") else f"{key} "
+        assert f".yaml: {piece}" in str(error).splitlines()[0]  # noqa: PT017 - either outcome is right, on its terms
     else:
         assert found == documented(text)
 

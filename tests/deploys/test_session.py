@@ -315,3 +315,12 @@ def test_a_run_whose_end_the_host_cannot_record_is_not_ok(place: Place, harm: Ca
     assert (process.returncode, "the host does not know it" in output) == (1, True)
     assert "is still open on @local" in place.page()
     assert place.has("state/lock") == (harm is break_the_record)
+
+
+def test_a_setting_given_for_one_run_is_on_record_even_when_nothing_changed(place: Place) -> None:
+    given = ("--data", "postgres_max_connections=50")
+    assert place.run("calm.py", *given)[0] == 0
+    assert place.run("calm.py", *given)[0] == 0
+    assert [event["notes"] for event in place.events()] == [{"--data": {"postgres_max_connections": "50"}}] * 4
+    log = "".join(page.read_text() for page in place.folder.rglob("2*.md"))
+    assert log.count("postgres_max_connections: 50") == 2

@@ -25,7 +25,7 @@ _host = click.option("--host", type=_Name(), default=FIRST, show_default=True, h
 @click.group(help=__doc__)
 def lab() -> None:
     if reason := missing():
-        raise LabError("lab", reason, "use a Debian machine as root, with what CONTRIBUTING.md names")
+        raise LabError("lab", reason, "use a Debian machine as root, with what README.md names")
 
 
 @lab.command()

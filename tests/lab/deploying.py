@@ -35,7 +35,7 @@ class Ended:
     @property
     def changes(self) -> list[str]:
         """Operations that changed something, as pyinfra's own table counts them."""
-        rows = re.findall(r"^ {4}(\w+ \| .+?)\s{2,}1\s+1\s+-\s+-\s*$", self.output, re.MULTILINE)
+        rows = re.findall(r"^ {4}(\S+ \| .+?)\s{2,}1\s+1\s+-\s+-\s*$", self.output, re.MULTILINE)
         return [str(row) for row in rows]
 
 

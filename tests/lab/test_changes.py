@@ -9,7 +9,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from tests.lab.deploying import deploy, deployed, record, sentence, state
+from tests.lab.deploying import UNLOCK, deploy, deployed, record, sentence, state
 from tests.lab.host import Host
 
 PAGE = """
@@ -181,3 +181,47 @@ def test_the_log_of_deploys_tells_people_the_same_story(host: Host) -> None:
 def verify(*paths: Path) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "deploys.kit.record", "verify", *map(str, paths)]
     return subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_locked_page_whose_file_was_changed_says_so_and_leaves_it(host: Host) -> None:
+    drop_in = "/etc/containers/systemd/motorcade-postgres.container.d/20-boot.conf"
+    host.root(f"echo '# by hand' >> {drop_in}")
+    ended = deploy(host, "platform")
+    assert ended.code == 1
+    assert "is not as the page says, and the page is locked" in sentence(ended.output)
+    assert "# by hand" in host.root(f"cat {drop_in}").stdout
+    deployed(host, "plat_04a", data=UNLOCK)
+    assert "# by hand" not in host.root(f"cat {drop_in}").stdout
+    assert deployed(host, "platform").changed == 0
+
+
+def test_a_gate_that_is_not_green_ends_red_within_its_bound(host: Host) -> None:
+    ended = deploy(host, "plat_02a", data={"core_subnet": "10.99.10.0/24"})
+    assert ended.code == 1
+    assert "not green within" in ended.output
+    line = record(host)[-1]
+    assert (line["event"], "network" in line["failed_operation"]) == ("FAILED", True)
+    assert "PLAT_02A is red since" in sentence(deploy(host, "plat_02b").output)
+    deployed(host, "platform")
+    assert deployed(host, "platform").changed == 0
+
+
+def test_a_right_that_somebody_granted_is_seen_by_the_page_and_taken_back(host: Host) -> None:
+    before = state(host)
+    psql = "podman exec motorcade-postgres psql --quiet --dbname=motorcade --command="
+    host.root(f"{psql}'GRANT CREATE ON SCHEMA app TO motorcade_ro'")
+    ended = deployed(host, "platform")
+    assert "PLAT_03 | roles and rights" in "".join(ended.changes)
+    assert record(host)[-1]["backups"]
+    assert state(host) == before
+
+
+def test_a_role_that_may_too_much_turns_the_active_check_red(host: Host) -> None:
+    psql = "podman exec motorcade-postgres psql --quiet --dbname=motorcade --command="
+    host.root(f"{psql}'GRANT SELECT ON pg_authid TO motorcade_app'")
+    check = deploy(host, "plat_03", data={"verify": "again"})
+    host.root(f"{psql}'REVOKE SELECT ON pg_authid FROM motorcade_app'")
+    assert check.code == 1
+    assert "motorcade_app was allowed: SELECT rolpassword FROM pg_authid" in sentence(check.output)
+    deployed(host, "plat_03")
+    assert deployed(host, "platform").changed == 0

@@ -6,7 +6,7 @@ as_ro() {
         --set=VERBOSITY=sqlstate "$@"
 }
 [ "$(as_ro --command='SELECT count(*) > 0 FROM pg_catalog.pg_namespace')" = t ]
-if answer=$(as_ro --command='CREATE TABLE app.probe (id int)' 2>&1); then
+if answer=$(as_ro --command='BEGIN; CREATE TABLE app.probe (id int); ROLLBACK' 2>&1); then
     echo 'the read-only role could write'
     exit 1
 fi

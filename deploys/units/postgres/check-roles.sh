@@ -10,8 +10,8 @@ as() {
     shift
     client --secret "motorcade-postgres-$role,uid=10001,mode=0400" --entrypoint postgres-as {{ image }} "$role" "$@"
 }
-refused() { # role, SQL: succeeds when the server says insufficient_privilege
-    if answer=$(as "$1" --set=VERBOSITY=sqlstate --command="$2" 2>&1); then
+refused() { # role, SQL: succeeds when the server says insufficient_privilege; what is allowed is taken back
+    if answer=$(as "$1" --set=VERBOSITY=sqlstate --command="BEGIN; $2; ROLLBACK" 2>&1); then
         echo "motorcade_$1 was allowed: $2"
         exit 1
     fi

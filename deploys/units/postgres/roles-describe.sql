@@ -20,6 +20,9 @@ SELECT line COLLATE "C" FROM (
     SELECT concat_ws(' ', 'schema public', CASE grantee WHEN 0 THEN 'public' ELSE grantee::regrole::text END, lower(privilege_type))
     FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) WHERE nspname = 'public'
     UNION ALL
+    SELECT concat_ws(' ', 'schema app', CASE grantee WHEN 0 THEN 'public' ELSE grantee::regrole::text END, lower(privilege_type))
+    FROM pg_namespace, aclexplode(nspacl) WHERE nspname = 'app' AND privilege_type = 'CREATE' AND grantee <> nspowner
+    UNION ALL
     SELECT concat_ws(' ', 'login rule', type, database[1], auth_method)
     FROM pg_hba_file_rules WHERE error IS NOT NULL OR auth_method IN ('trust', 'password', 'md5', 'ident')
 ) AS lines (line) ORDER BY 1;
