@@ -16,3 +16,7 @@ postgres_max_connections = 100
 postgres_shared_buffers_mb = 256  # a quarter of postgres_memory_max_mb; connections and page cache need the rest
 postgres_memory_max_mb = 1024
 postgres_cpu_percent = 200  # 100 is one core
+
+# Redis carries a ring of the bell and nothing else.
+redis_maxmemory_mb = 64  # what it may hold; full, it refuses
+redis_memory_max_mb = 192  # what systemd grants: room for the rewrite of its file

@@ -43,6 +43,12 @@ class Image:
     def id_file(self) -> str:
         return f"{IDS}/{self.tag.rpartition('/')[2].replace(':', '-')}.id"
 
+    def check_before(self, file: str) -> str:
+        """The same for a page that needs the image: it names the page that builds it."""
+        return (
+            f"{self.check()} || {{ echo '{self.tag} was not built here from the pin; run {file} first'; false; }}"
+        )
+
     def check(self) -> str:
         """Shell: succeeds when the image under the tag is the one that was built here from this pin."""
         form = " ".join(f'{{{{index .Labels "{label}"}}}}' for label in self.labels)
@@ -76,6 +82,11 @@ def of(page: "Page", service: str, version: str, ref: str) -> Image:
 
 def provide_base(page: "Page") -> None:
     """The base image is on the host: pulled by digest, or imported from the archive whose checksum is pinned."""
+    archive = page.settings.base_archive
+    if page.release.base.method == "archive" and (archive is None or not archive.is_file()):
+        raise Refused(
+            "group_data", f"base_archive {archive} is no file", "name the root file system archive there"
+        )
     page.uses("base", base_tag(page.release))
     _provide_base(page=page, **page.op(f"base image {base_tag(page.release)}", _BUILD_SECONDS + SPARE_SECONDS))
 
@@ -102,7 +113,7 @@ def _provide_base(page: "Page") -> Generator[StringCommand | FileUploadCommand]:
             "group_data", f"base_archive {archive} is no file", "name the root file system archive there"
         )
     remote = f"/var/tmp/motorcade-base-{base.sha256[:12]}.tar"  # noqa: S108 - root's own name, checked by its checksum
-    yield FileUploadCommand(str(archive), remote)
+    yield FileUploadCommand(str(page.settings.base_archive), remote)
     yield bounded(
         f"trap 'rm -f {remote}' EXIT; echo '{base.sha256}  {remote}' | sha256sum --check --quiet &&"
         f" podman import --quiet --change 'LABEL motorcade.archive={base.sha256}' {remote} {tag}",

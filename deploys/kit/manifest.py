@@ -108,6 +108,17 @@ class _Postgres(_Keys):
     )
 
 
+class _Redis(_Keys):
+    version = _pin(
+        _THREE_NUMBERS,
+        "three numbers: the candidate of `apt-get update && apt-cache policy redis-server` in a container of base,"
+        " between its colon and its first dash",
+    )
+    ref = _pin(
+        _REF, "the git tag whose containers/redis is built, of those in `git tag --list`; `worktree` in the lab"
+    )
+
+
 class _OneOf(fields.Field[Any]):
     """Keys of one of several forms; the key `method` says which."""
 
@@ -140,15 +151,20 @@ class _Manifest(_Keys):
         registry=_Registry(),
     )
     postgres = fields.Nested(_Postgres, required=True, error_messages={"required": _MISSING})
+    redis = fields.Nested(_Redis, required=True, error_messages={"required": _MISSING})
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def keep_the_worktree_in_the_lab(self, _: object, document: object, **__: object) -> None:
         """What nobody committed has no name that another could build it by."""
         match document:
-            case {"release": str(release), "postgres": {"ref": ref}} if (
-                ref == WORKTREE and environment(release) != "lab"
-            ):
-                raise ValidationError({"postgres": {"ref": [f"is {WORKTREE!r} outside the lab"]}})
+            case {"release": str(release), **pieces} if environment(release) != "lab":
+                loose = [name for name, piece in pieces.items() if _is_built_from_the_worktree(piece)]
+                if loose:
+                    raise ValidationError({name: {"ref": [f"is {WORKTREE!r} outside the lab"]} for name in loose})
+
+
+def _is_built_from_the_worktree(piece: object) -> bool:
+    return isinstance(piece, dict) and piece.get("ref") == WORKTREE
 
 
 def _flat(messages: Mapping[Any, Any], path: str) -> Iterator[tuple[str, str]]:

@@ -34,8 +34,8 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Postgres:
-    """The exact version of the server, and the git ref that holds its Containerfile."""
+class Built:
+    """A service whose image we build: its exact version, and the git ref that holds its Containerfile."""
 
     version: str
     ref: str
@@ -50,7 +50,8 @@ class Release:
     sha256: str
     podman: Podman
     base: Base
-    postgres: Postgres
+    postgres: Built
+    redis: Built
 
     @property
     def environment(self) -> str:
@@ -72,7 +73,8 @@ def load(path: Path) -> Release:
         sha256=digest(content),
         podman=Podman(**document["podman"]),
         base=Base(**document["base"]),
-        postgres=Postgres(**document["postgres"]),
+        postgres=Built(**document["postgres"]),
+        redis=Built(**document["redis"]),
     )
 
 

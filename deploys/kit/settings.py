@@ -25,6 +25,8 @@ class Settings:
     postgres_shared_buffers_mb: int
     postgres_memory_max_mb: int
     postgres_cpu_percent: int
+    redis_maxmemory_mb: int
+    redis_memory_max_mb: int
 
 
 def read(host: Host) -> Settings:

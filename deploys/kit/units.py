@@ -31,6 +31,12 @@ def enabled(page: "Page", unit: str) -> None:
     )
 
 
+def running(page: "Page", unit: str) -> None:
+    """The unit is active; started if it is not."""
+    probe = f"systemctl is-active --quiet {unit}"
+    _ensure(page=page, probe=probe, commands=[f"systemctl start {unit}"], **page.op(f"{unit} runs", 90))
+
+
 @operation()
 def _ensure(page: "Page", probe: str, commands: Sequence[str]) -> Generator[StringCommand]:
     if host.get_fact(Probe, probe).green:

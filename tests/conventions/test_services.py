@@ -13,6 +13,7 @@ SERVICES = {
     "leadgen-sweeper": "leadgen sweep",
     "leadgen-worker": "leadgen worker",
     "postgres": "postgres-start",
+    "redis": "redis-start",
 }
 HEADINGS = ["What it is", "Settings", "Start and stop", "Health", "Logs", "When it fails"]
 

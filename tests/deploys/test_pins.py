@@ -24,17 +24,20 @@ MEASURED = {
     "image": "registry.example.com:5000/library/debian",
     "version": "17.10",
     "ref": "postgres-17.10-1",
+    "redis.version": ".".join("888"),
 }
 
 
 def measured(name: str) -> str:
     """A manifest of ours, its open pins filled with made-up values."""
     lines = (RELEASES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    filled = []
+    filled, piece = [], ""
     for line in lines:
         key, _, rest = line.partition(": ")
+        piece = line.rstrip(":") if line.endswith(":") else piece
         pinned = rest.startswith("unpinned") and not line.startswith("#")
-        filled.append(f"{key}: {MEASURED[key.strip()]}" if pinned else line)
+        made_up = MEASURED.get(f"{piece}.{key.strip()}") or MEASURED.get(key.strip())
+        filled.append(f"{key}: {made_up}" if pinned else line)
     return "\n".join(filled) + "\n"
 
 
@@ -74,7 +77,7 @@ def pieces(release: pins.Release) -> dict[str, Any]:
         "release": release.name,
         **{
             piece: {key: value for key, value in vars(getattr(release, piece)).items() if value}
-            for piece in ("podman", "base", "postgres")
+            for piece in ("podman", "base", "postgres", "redis")
         },
     }
 
@@ -115,6 +118,8 @@ def test_what_nobody_has_measured_is_listed_whole_with_how_to_measure_it(name: s
         "base.image",
         "postgres.version",
         "postgres.ref",
+        "redis.version",
+        "redis.ref",
     ]
     assert first == (
         f"{path}: {', '.join(f'{key} is unpinned' for key in keys)}; "
@@ -128,7 +133,7 @@ def test_the_lab_leaves_open_only_what_its_mirror_decides() -> None:
         pins.load(RELEASES / "lab.yaml")
     told = str(refused.value).splitlines()[0]
     assert told.endswith(
-        "lab.yaml: base.sha256 is unpinned, postgres.version is unpinned; "
+        "lab.yaml: base.sha256 is unpinned, postgres.version is unpinned, redis.version is unpinned; "
         "write there (docs/reference/releases.md tells more)"
     )
 
@@ -152,7 +157,7 @@ def test_the_lab_leaves_open_only_what_its_mirror_decides() -> None:
         ("base.sha256", "sha256:" + "0" * 64, "base.sha256 is 'sha256:"),
         ("base.sha256", "0" * 63, "base.sha256 is '000"),
         ("base.tag", "13", "base.tag is no key of a manifest"),
-        ("redis", {"version": "8.0"}, "redis is no key of a manifest"),
+        ("nginx", {"version": "1.26"}, "nginx is no key of a manifest"),
         ("postgres", [], "postgres holds no keys"),
         ("postgres.version", "17", "postgres.version is '17'"),
         ("postgres.version", "17.6-0+deb13u1", "postgres.version is '17.6-0+deb13u1'"),
@@ -282,4 +287,4 @@ def test_a_key_of_any_name_is_refused_by_it(name: str, piece: str) -> None:
 def test_every_key_has_its_line_in_the_reference() -> None:
     page = (RELEASES.parent / "docs/reference/releases.md").read_text(encoding="utf-8")
     named = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
-    assert named == set(manifest.meanings()) - {"podman", "base", "postgres"}
+    assert named == set(manifest.meanings()) - {"podman", "base", "postgres", "redis"}

@@ -23,7 +23,12 @@ BOUND_SECONDS = 30.0
 PYINFRA = "import sys; from pyinfra_cli.main import main; sys.argv[0] = 'pyinfra'; main()"
 
 # The lab's own manifest, with something in each place that the lab would have measured.
-MEASURED = {"release: lab": "release: lab-trial", "sha256: unpinned": f"sha256: {'5a' * 32}", "unpinned": "'17.6'"}
+MEASURED = {
+    "release: lab": "release: lab-trial",
+    "sha256: unpinned": f"sha256: {'5a' * 32}",
+    "unpinned  # what the mirror offers as redis-server": f"'{'.'.join('808')}'",
+    "unpinned": "'17.6'",
+}
 
 HEAD = """
 import session_on_trial

@@ -17,6 +17,8 @@ VALID = {
     "postgres_shared_buffers_mb": 64,
     "postgres_memory_max_mb": 512,
     "postgres_cpu_percent": 200,
+    "redis_maxmemory_mb": 64,
+    "redis_memory_max_mb": 192,
 }
 
 

@@ -18,6 +18,8 @@ ROOT_PACKAGES = (
     "systemd systemd-sysv dbus openssh-server ca-certificates iproute2 curl procps sudo".split()
 )  # and no Podman: to install it is the work of PLAT_01
 BASE_PACKAGES = ["ca-certificates"]
+# Of the images we build, the package whose version a manifest pins.
+SERVICES = {"postgres": "postgresql-17", "redis": "redis-server"}
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,9 @@ class Archives:
         """The root file system that images start from, as a tar."""
         return self.folder / "base.tar"
 
-    @property
-    def postgres(self) -> str:
-        """The upstream version of PostgreSQL that the mirror offers."""
-        return (self.folder / "postgres").read_text(encoding="ascii").strip()
+    def version(self, service: str) -> str:
+        """The upstream version of a service that the mirror offers."""
+        return (self.folder / service).read_text(encoding="ascii").strip()
 
 
 @contextmanager
@@ -99,9 +100,12 @@ def _build_root(archives: Archives, settings: Mapping[str, bytes], group: Group)
 
 
 def _build_base(archives: Archives, settings: Mapping[str, bytes], group: Group) -> None:
-    offered = archives.folder / "offered"
-    ask = f'chroot "$1" apt-cache show --no-all-versions postgresql-17 >{shlex.quote(str(offered))}'
+    ask = [
+        f'chroot "$1" apt-cache show --no-all-versions {package} >{shlex.quote(str(archives.folder / service))}'
+        for service, package in SERVICES.items()
+    ]
     forget = 'rm -f "$1/etc/hostname" "$1/etc/resolv.conf"'
-    debian.build(archives.base, BASE_PACKAGES, settings, [ask, forget], group)
-    version = upstream_version(offered.read_text(encoding="utf-8"))
-    (archives.folder / "postgres").write_text(version, encoding="ascii")
+    debian.build(archives.base, BASE_PACKAGES, settings, [*ask, forget], group)
+    for service in SERVICES:
+        file = archives.folder / service
+        file.write_text(upstream_version(file.read_text(encoding="utf-8")), encoding="ascii")

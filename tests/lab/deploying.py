@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.lab.host import Host
 
-PAGES = ("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a")
+PAGES = ("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a", "plat_08b", "plat_08c", "plat_08d")
 STATE = Path(__file__).with_name("state.sh")
 UNLOCK = {"unlock": "PLAT_04A", "reason": "the lab asks"}
 

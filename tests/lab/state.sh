@@ -18,7 +18,8 @@ done
 podman images --format '{{.Repository}}:{{.Tag}}' | sort
 podman ps --all --format '{{.Names}} {{.State}} {{.Image}} {{index .Labels "motorcade.config"}}' | sort
 echo '# units'
-for unit in motorcade.target motorcade-core-network.service motorcade-postgres.service; do
+for unit in motorcade.target motorcade-core-network.service motorcade-postgres.service motorcade-redis.service \
+    motorcade-redis-healthcheck.timer; do
     systemctl show --property Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload "$unit"
 done
 systemctl list-dependencies --plain motorcade.target

@@ -1,6 +1,6 @@
 """Secrets: age files that the operator keeps, and their way into a host's Podman."""
 
-from deploys.kit.secrets.delivery import deliver, demand, reveal
+from deploys.kit.secrets.delivery import deliver, demand, fingerprint, reveal
 from deploys.kit.secrets.vault import Vault, generate_all
 
-__all__ = ["Vault", "deliver", "demand", "generate_all", "reveal"]
+__all__ = ["Vault", "deliver", "demand", "fingerprint", "generate_all", "reveal"]

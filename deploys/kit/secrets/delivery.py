@@ -60,6 +60,11 @@ class _Hidden:
         return iter(self.readlines())
 
 
+def fingerprint(settings: "Settings", name: str) -> str:
+    """Sha256 of the age file, by which whoever uses the secret sees that it is another one. Raises Refused."""
+    return digest(Vault(settings.secrets_directory, settings.age_identity).ciphertext(name))
+
+
 def reveal(settings: "Settings", name: str) -> str:
     """One value, to be turned at once into what may be kept, such as a verifier. Raises Refused."""
     return _vault(settings).reveal(name)

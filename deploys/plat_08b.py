@@ -1,0 +1,53 @@
+"""PLAT_08B: Redis's image, password, volume, settings and unit on the host; nothing is started."""
+
+from typing import Any
+
+from deploys.kit import backup, gate, hostfiles, image, page, quadlet, secrets, steps
+from deploys.kit.hostfiles import HostDirectory, HostFile, render
+
+USER = "10002"  # fixed in containers/redis, so that the volume's owner is the same on every host
+PASSWORD = "redis-password"  # noqa: S105 - a name
+
+# What
+this = page.begin("PLAT_08B")
+
+# Pins
+pin = this.release.redis
+redis = image.of(this, "redis", pin.version, pin.ref)
+
+# Preconditions
+values: dict[str, Any] = {
+    "page": this.id,
+    "image": redis.tag,
+    "cipher": secrets.fingerprint(this.settings, PASSWORD),
+    "maxmemory_mb": this.settings.redis_maxmemory_mb,
+    "memory_max_mb": this.settings.redis_memory_max_mb,
+}
+configuration = [
+    HostFile("/etc/motorcade/redis/redis.conf", render("redis/redis.conf", **values), "640", USER, USER)
+]
+unit = quadlet.unit("redis/motorcade-redis.container", configuration, **values)
+
+# Backup
+backup.files(this, [*configuration, unit], restart="motorcade-redis.service")
+
+# Operations
+image.build(this, redis)
+secrets.deliver(this, [PASSWORD])
+hostfiles.directories(
+    this,
+    [
+        HostDirectory("/etc/motorcade/redis"),
+        HostDirectory("/srv/motorcade/volumes/redis", mode="700", owner=USER, group=USER),
+        HostDirectory("/var/log/motorcade/redis", mode="750"),
+    ],
+)
+hostfiles.place(this, configuration, "settings of Redis")
+quadlet.install(this, "motorcade-redis", [unit])
+
+# Verify
+gate.wait(this, "image labels are the pin", redis.check())
+gate.wait(this, "unit is loaded", "[ $(systemctl show -P LoadState motorcade-redis.service) = loaded ]")
+
+# Record
+steps.passed(this)

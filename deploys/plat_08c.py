@@ -1,0 +1,33 @@
+"""PLAT_08C: Redis is up and answers to its password only; it does not join the boot yet."""
+
+from deploys.kit import gate, image, page, quadlet, steps
+
+ASK = "timeout 10 podman exec motorcade-redis"
+
+# What
+this = page.begin("PLAT_08C")
+
+# Pins
+pin = this.release.redis
+redis = image.of(this, "redis", pin.version, pin.ref)
+
+# Preconditions
+gate.wait(this, "the image was built here from the pin", redis.check_before("deploys/plat_08b.py"))
+
+# Backup: nothing is replaced; what Redis holds may be lost at any time.
+
+# Operations
+quadlet.running(this, "motorcade-redis", redis.tag)
+
+# Verify
+gate.wait(
+    this, "Redis answers to its password", f'[ "$({ASK} redis-ask PING)" = PONG ]', seconds=30, service="redis"
+)
+gate.wait(this, "Redis refuses who has none", f"{ASK} redis-cli PING | grep -q NOAUTH")
+gate.wait(
+    this, "it is the pinned version", f"{ASK} redis-ask INFO server | grep -q '^redis_version:{pin.version}'"
+)
+gate.wait(this, "it evicts nothing", f"{ASK} redis-ask INFO memory | grep -q '^maxmemory_policy:noeviction'")
+
+# Record
+steps.passed(this)

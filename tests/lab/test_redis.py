@@ -1,0 +1,104 @@
+"""Redis heals within its bound, gives up aloud, and answers nobody without the password."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.deploying import deployed, record, state
+from tests.lab.host import Host
+
+PAGES = ("plat_08b", "plat_08c", "plat_08d")
+KILLED_SECONDS = 30
+HUNG_SECONDS = 120
+ASK = "timeout 10 podman exec motorcade-redis"
+
+
+@pytest.fixture(scope="module")
+def host(lab: Callable[[], Host]) -> Host:
+    made = lab()
+    deployed(made, "plat_01", "plat_02a", *PAGES)
+    return made
+
+
+def answers(host: Host) -> bool:
+    return host.root(f"{ASK} redis-ask PING", check=False).stdout.strip() == "PONG"
+
+
+def until(true: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def life(host: Host) -> str:
+    return host.root("podman inspect --format '{{.Id}}' motorcade-redis", check=False).stdout
+
+
+def test_it_answers_its_password_only_and_evicts_nothing(host: Host) -> None:
+    assert "NOAUTH" in host.root(f"{ASK} redis-cli PING").stdout
+    assert host.root(f"{ASK} redis-ask CONFIG GET maxmemory-policy").stdout.split() == [
+        "maxmemory-policy",
+        "noeviction",
+    ]
+    assert host.root(f"{ASK} redis-ask CONFIG GET appendfsync").stdout.split() == ["appendfsync", "everysec"]
+
+
+def test_its_container_has_no_rights_it_does_not_need(host: Host) -> None:
+    form = "{{.HostConfig.ReadonlyRootfs}} {{.EffectiveCaps}} {{.HostConfig.SecurityOpt}} {{.Config.User}}"
+    seen = host.root(f"podman inspect --format '{form}' motorcade-redis").stdout.split()
+    assert seen == ["true", "[]", "[no-new-privileges]", "10002:10002"]
+
+
+def test_killed_it_is_back_within_its_bound(host: Host) -> None:
+    before = life(host)
+    host.root("podman kill --signal KILL motorcade-redis")
+    assert until(lambda: life(host) not in {"", before} and answers(host), KILLED_SECONDS)
+
+
+def test_hung_it_is_killed_by_the_health_timer_and_back_within_its_bound(host: Host) -> None:
+    before = life(host)
+    host.root("kill -STOP $(podman inspect --format '{{.State.Pid}}' motorcade-redis)")
+    assert until(lambda: life(host) not in {"", before} and answers(host), HUNG_SECONDS)
+
+
+def test_stopped_by_hand_it_stays_stopped(host: Host) -> None:
+    host.root("systemctl stop motorcade-redis", seconds=60)
+    time.sleep(25)
+    assert host.root("systemctl is-active motorcade-redis", check=False).stdout.strip() == "inactive"
+    assert host.root("systemctl is-failed motorcade-redis-healthcheck", check=False).stdout.strip() != "failed"
+    deployed(host, *PAGES)
+    assert answers(host)
+
+
+def test_a_crash_loop_ends_in_the_failed_state_and_the_pages_end_that(host: Host) -> None:
+    before = state(host)
+    host.root("echo 'no-such-directive yes' >> /etc/motorcade/redis/redis.conf; systemctl restart motorcade-redis")
+    failed = "[ $(systemctl show -P ActiveState motorcade-redis) = failed ]"
+    assert until(lambda: host.root(failed, check=False).returncode == 0, HUNG_SECONDS)
+    deployed(host, *PAGES)
+    assert answers(host)
+    assert state(host) == before
+
+
+def test_a_rotated_password_is_the_only_one_that_is_answered(host: Host) -> None:
+    before = life(host)
+    words = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", "redis-password"]
+    subprocess.run([*words, "--directory", str(host.directory / "secrets")], check=True, timeout=30)
+    deployed(host, *PAGES)
+    assert life(host) != before
+    assert answers(host)
+    assert record(host)[-1]["event"] == "OK"
+    assert deployed(host, *PAGES).changed == 0
+
+
+def test_it_joins_the_boot(host: Host) -> None:
+    host.power_off()
+    host.boot()
+    assert until(lambda: answers(host), KILLED_SECONDS)
+    assert deployed(host, *PAGES).changed == 0
