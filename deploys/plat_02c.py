@@ -10,12 +10,13 @@ pin = this.release.postgres
 postgres = image.of(this, "postgres", pin.version, pin.ref)
 
 # Preconditions
-gate.wait(this, "the image was built here from the pin", postgres.check())
+gate.wait(this, "the image was built here from the pin", postgres.check_before("deploys/plat_02b.py"))
 
 # Backup: nothing is replaced; a first start makes the cluster, any other one leaves the data as it is.
 
 # Operations
-quadlet.running(this, "motorcade-postgres", postgres.tag)
+database.may_begin(this)
+quadlet.running(this, "motorcade-postgres", postgres.tag, reads="/etc/motorcade/postgres")
 
 # Verify
 gate.wait(

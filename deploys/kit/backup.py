@@ -34,7 +34,11 @@ def _files(page: "Page", wanted: list[HostFile], restart: str) -> Generator[Stri
     paths = " ".join(quote(path.lstrip("/")) for path in old)
     restore = f"sudo tar -xzpf {archive} -C / && sudo systemctl daemon-reload"
     if restart:
-        restore += f" && sudo systemctl try-restart {restart}"
+        # try-restart would leave alone the service that the change has just broken; one never started stays so.
+        restore += (
+            f" && {{ [ $(systemctl show -P ActiveState {restart}) = inactive ] ||"
+            f" {{ sudo systemctl reset-failed {restart}; sudo systemctl restart {restart}; }}; }}"
+        )
     yield StringCommand(
         f"mkdir -p -m 0700 {DIRECTORY} {directory} && tar -czpf {archive}.new -C / {paths} && sync {archive}.new"
         f" && mv -fT {archive}.new {archive} && echo {quote('to go back: ' + restore)}"

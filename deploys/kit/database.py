@@ -9,6 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
@@ -16,11 +17,13 @@ from deploys.kit import backup, secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.shell import SPARE_SECONDS
+from deploys.kit.steps import Steps
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
 
 CONTAINER: Final = "motorcade-postgres"
+VOLUME: Final = "/srv/motorcade/volumes/postgres"
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
 # Settings that were changed on disk and are not those of the running server, by name; none is the good answer.
 PENDING: Final = (
@@ -29,6 +32,7 @@ PENDING: Final = (
 )
 _SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's own default; the passwords are random, so more would only cost time
 _BACKUP: Final = Path("deploys/units/postgres/backup-database.sh")
+_RESTORE: Final = Path("deploys/units/postgres/restore-database.sh")
 _BACKUP_SECONDS: Final = 1800
 
 
@@ -47,7 +51,7 @@ def query(sql: str, database: str = "postgres") -> str:
 
 def expect(sql: str, answer: str, database: str = "postgres") -> str:
     """The shell command that succeeds when a query's answer is this, and prints it when it is another."""
-    return f'found="$({query(sql, database)})"; [ "$found" = {quote(answer)} ] || {{ echo "$found"; false; }}'
+    return f'found="$({query(sql, database)})" && [ "$found" = {quote(answer)} ] || {{ echo "$found"; false; }}'
 
 
 def compare(sql: str, answer: str) -> str:
@@ -68,6 +72,26 @@ def verifier_with(password: str, salt: bytes) -> str:
     server = hmac.digest(salted, b"Server Key", "sha256")
     text = [base64.b64encode(part).decode() for part in (salt, stored, server)]
     return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{text[0]}${text[1]}:{text[2]}"
+
+
+def may_begin(page: "Page") -> None:
+    """The cluster is there, or this page never passed and may make it; a lost one is not made anew."""
+    _may_begin(page=page, **page.op("a cluster, or leave to make one", 30))
+
+
+@operation()
+def _may_begin(page: "Page") -> Generator[StringCommand]:
+    if host.get_fact(Probe, f"[ -f {VOLUME}/17/data/PG_VERSION ] || [ -f {VOLUME}/begin ]").green:
+        host.noop(f"{page.id}: the cluster is there, or may be made")
+        return
+    step = host.get_fact(Steps).get(page.id)
+    if step and step.passed:
+        raise OperationError(
+            f"{page.id}: {VOLUME}/17/data is gone, and there was a database since {step.passed}; mount it or"
+            f" restore it, or, to begin with an empty one, touch {VOLUME}/begin"
+        )
+    page.may_change("the cluster")
+    yield StringCommand(f"touch {VOLUME}/begin")
 
 
 def exists(page: "Page", database: str) -> None:
@@ -116,20 +140,22 @@ def _state(page: "Page", describe: str, expected: str, apply: str) -> Generator[
 
 @operation()
 def _backup(page: "Page", image: str, describe: str, expected: str) -> Generator[StringCommand]:
+    there = _ask("SELECT datname FROM pg_database", "postgres")
+    executing = host.state is not None and host.state.is_executing
+    if executing and not there.green:
+        said = "; ".join(there.lines)
+        raise OperationError(f"{page.id}: PostgreSQL does not answer ({said}); run deploys/plat_02c.py first")
     answer = _ask(describe)
-    if not answer.green or answer.lines == expected.splitlines():
+    if "motorcade" not in there.lines or (answer.green and answer.lines == expected.splitlines()):
         host.noop(f"{page.id}: nothing to back up, or nothing will change")
         return
     page.may_change("the database")
     directory = f"{backup.DIRECTORY}/{page.run.run_id}/{page.id}"
-    restore = (
-        f"sudo sh -c 'podman exec -i {CONTAINER} psql -q -d postgres < {directory}/globals.sql;"
-        f" podman exec -i {CONTAINER} pg_restore --clean --if-exists --single-transaction -d motorcade"
-        f" < {directory}/motorcade.dump'"
-    )
+    restore = f"sudo sh {directory}/restore.sh"
+    yield StringCommand(f"timeout {_BACKUP_SECONDS} sh -s {directory} {image}", _stdin=_BACKUP.read_text())
     yield StringCommand(
-        f"timeout {_BACKUP_SECONDS} sh -s {directory} {image} && echo {quote('to go back: ' + restore)}",
-        _stdin=_BACKUP.read_text(),
+        f"printf %s {quote(_RESTORE.read_text())} > {directory}/restore.sh && sync {directory}/restore.sh"
+        f" && echo {quote('to go back: ' + restore)}"
     )
     page.run.note_backup(directory, restore)
 

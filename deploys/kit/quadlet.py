@@ -80,6 +80,7 @@ class Service:
     image: str
     wanted_image: str
     pinned_image: str
+    newer: tuple[str, ...] = ()  # files the program read at its start that were written since
 
     def faults(self, *, pinned: bool) -> list[str]:
         """Why the container must be started anew."""
@@ -87,6 +88,7 @@ class Service:
             return ["not active"]
         found = {
             "another configuration": self.labels != self.unit.labels(),
+            "started before its files were written": bool(self.newer),
             "another image": not self.image or self.image != self.wanted_image,
             "another image than the pin": pinned and self.image != self.pinned_image,
         }
@@ -119,7 +121,7 @@ class Services(FactBase[Service]):
         return Service(Unit((), (), ""), active=False, labels={}, image="", wanted_image="", pinned_image="")
 
     @override
-    def command(self, unit: str, image: str = "") -> StringCommand:
+    def command(self, unit: str, image: str = "", reads: str = "") -> StringCommand:
         inspect = "timeout 10 podman %s inspect --format %s %s 2>/dev/null"
         wanted = "\"$(printf '%s\\n' \"$wanted\" | sed -n 's/^Image=//p' | tail -n 1)\""
         look = [
@@ -130,6 +132,13 @@ class Services(FactBase[Service]):
         ]
         if image:
             look.append(f"echo '== pin'; {inspect % ('image', quote('{{.Id}}'), quote(image))}")
+        if reads:
+            # A file edited by hand, read at a crash, and put back leaves labels as they were: its ctime tells.
+            form = quote('{{.State.StartedAt.Format "2006-01-02 15:04:05.999999999 -0700"}}')
+            look.append(
+                f"echo '== newer'; since=$({inspect % ('container', form, unit)})"
+                f' && find {quote(reads)} -type f -newerct "$since"'
+            )
         return StringCommand(f"timeout {_LOOK_SECONDS * 2} sh -c", QuoteString(f"{'; '.join(look)}; true"))
 
     @override
@@ -144,6 +153,7 @@ class Services(FactBase[Service]):
             image=image,
             wanted_image="".join(parts.get("image", [])),
             pinned_image="".join(parts.get("pin", [])),
+            newer=tuple(parts.get("newer", [])),
         )
 
 
@@ -177,13 +187,16 @@ def install(page: "Page", service: str, files: Sequence[HostFile]) -> None:
     )
 
 
-def running(page: "Page", unit: str, image: str = "", *, seconds: int = _RESTART_SECONDS) -> None:
+def running(page: "Page", unit: str, image: str = "", *, reads: str = "", seconds: int = _RESTART_SECONDS) -> None:
     """The service is active with the configuration and image that its unit names; never restarted without need.
 
     `image` is the pin that the container must run; leave it out where a later page's drop-in may name another one.
+    `reads` is the folder whose files the program reads at its start.
     """
     page.uses(f"running {unit}", image)
-    _running(page=page, unit=unit, image=image, seconds=seconds, **page.op(f"{unit} runs", seconds + 120))
+    _running(
+        page=page, unit=unit, image=image, reads=reads, seconds=seconds, **page.op(f"{unit} runs", seconds + 120)
+    )
 
 
 @operation()
@@ -197,8 +210,8 @@ def _install(page: "Page", files: list[HostFile], services: list[str]) -> Genera
 
 
 @operation()
-def _running(page: "Page", unit: str, image: str, seconds: int) -> Generator[StringCommand]:
-    found = host.get_fact(Services, unit=unit, image=image)
+def _running(page: "Page", unit: str, image: str, reads: str, seconds: int) -> Generator[StringCommand]:
+    found = host.get_fact(Services, unit=unit, image=image, reads=reads)
     faults = found.faults(pinned=bool(image))
     if not faults and found.unit.fresh:
         host.noop(f"{page.id}: {unit} runs as it shall")

@@ -74,8 +74,10 @@ def _read(text: str) -> dict[str, Any]:
         values = json.loads(text)
     except ValueError:
         return {}
+    if not isinstance(values, dict) or not isinstance(values.get("files", {}), dict):
+        return {}
     known = {each.name for each in fields(Step)}
-    return {name: value for name, value in values.items() if name in known} if isinstance(values, dict) else {}
+    return {name: value for name, value in values.items() if name in known}
 
 
 def write_command(step: Step) -> StringCommand:

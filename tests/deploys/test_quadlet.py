@@ -75,7 +75,7 @@ def install(found: Mapping[str, Found], unit: Unit, *files: HostFile, locked: bo
 def run(service: Service, image: str = "", *, locked: bool = False) -> list[str]:
     page: Any = Page(locked=locked)
     with ctx_host.use(KnownHost({Services: service})):
-        commands = quadlet._running._inner(page, "motorcade-redis", image, 300)  # noqa: SLF001 - under test
+        commands = quadlet._running._inner(page, "motorcade-redis", image, "", 300)  # noqa: SLF001 - under test
         return [command.get_raw_value() for command in commands]
 
 
@@ -127,8 +127,9 @@ def test_a_container_that_runs_as_it_shall_is_left_alone() -> None:
         {"labels": {"motorcade.config": "one", "motorcade.config.LEADGEN_04": "gone"}},
         {"image": OTHER_ID},
         {"image": "", "wanted_image": ""},
+        {"newer": ("/etc/motorcade/redis/redis.conf",)},
     ],
-    ids=["stopped", "old configuration", "no label", "a drop-in that is gone", "old image", "no image"],
+    ids=["stopped", "old configuration", "no label", "a drop-in that is gone", "old image", "no image", "older"],
 )
 def test_a_container_that_differs_is_restarted_within_a_bound(change: dict[str, Any]) -> None:
     (command,) = run(replace(RUNNING, **change))

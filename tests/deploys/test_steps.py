@@ -53,7 +53,9 @@ def test_a_page_that_failed_the_first_time_is_red(directory: Path) -> None:
     assert (on_host()["PLAT_01"].green, on_host()["PLAT_01"].red) == (False, "run-2")
 
 
-@pytest.mark.parametrize("left", ["", "{", '{"page": "PLAT_01", "pass', "[]", "null", "\0\0\0"])
+@pytest.mark.parametrize(
+    "left", ["", "{", '{"page": "PLAT_01", "pass', "[]", "null", "\0\0\0", '{"passed": "x", "files": null}']
+)
 def test_what_a_power_cut_left_of_a_step_is_no_pass(directory: Path, left: str) -> None:
     directory.mkdir()
     (directory / "PLAT_01.json").write_text(left)

@@ -225,3 +225,54 @@ def test_a_role_that_may_too_much_turns_the_active_check_red(host: Host) -> None
     assert "motorcade_app was allowed: SELECT rolpassword FROM pg_authid" in sentence(check.output)
     deployed(host, "plat_03")
     assert deployed(host, "platform").changed == 0
+
+
+def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(host: Host) -> None:
+    def sql(text: str) -> str:
+        ask = (
+            "podman exec --interactive motorcade-postgres psql --quiet --tuples-only --no-align --dbname=motorcade"
+        )
+        return host.root(f"{ask} --set=ON_ERROR_STOP=1", given=text).stdout.strip()
+
+    before = state(host)
+    sql("CREATE TABLE app.kept (words text, id int)")
+    sql("INSERT INTO app.kept VALUES ('COPY x', 1), ('y', 2), (null, 3)")
+    rotated = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", "postgres-app"]
+    subprocess.run([*rotated, "--directory", str(host.directory / "secrets")], check=True, timeout=30)
+    (backup,) = deployed(host, "plat_03").line["backups"]
+    sql("DELETE FROM app.kept; CREATE TABLE app.newer (id int); CREATE VIEW app.seen AS SELECT * FROM app.kept")
+    said = host.ssh(backup["restore"], seconds=120).stdout
+    assert sql("SELECT count(*) FROM app.kept") == "3"
+    assert sql("SELECT to_regclass('app.newer') IS NULL") == "t"
+    aside = said.rpartition("is the database ")[2].split(",")[0]
+    sql(f"DROP TABLE app.kept; DROP DATABASE {aside}")
+    assert "PLAT_03 | roles and rights" in deployed(host, "plat_03").changes
+    assert deployed(host, "platform").changed == 0
+    assert len(state(host)) == len(before)
+
+
+def test_a_lost_volume_is_not_replaced_by_an_empty_database(host: Host) -> None:
+    before = state(host)
+    data = "/srv/motorcade/volumes/postgres/17"
+    host.root(f"systemctl stop motorcade-postgres; mv {data} {data}.away", seconds=120)
+    lost = deploy(host, "platform")
+    assert lost.code == 1
+    assert "17/data is gone, and there was a database since" in sentence(lost.output)
+    host.root(f"rm -rf {data}; mv {data}.away {data}")
+    deployed(host, "platform")
+    assert state(host) == before
+
+
+def test_a_server_that_started_with_files_edited_by_hand_is_restarted_with_ours(host: Host) -> None:
+    host.root(
+        "sed -i 's/scram-sha-256/trust/' /etc/motorcade/postgres/pg_hba.conf;"
+        " echo 'fsync = off' >> /etc/motorcade/postgres/postgresql.conf; systemctl restart motorcade-postgres",
+        seconds=120,
+    )
+    host.root(
+        "for i in $(seq 60); do podman exec motorcade-postgres pg_isready -q && exit; sleep 0.5; done; exit 1"
+    )
+    assert show(host, "fsync") == "off"
+    deployed(host, "platform")
+    assert show(host, "fsync") == "on"
+    assert deployed(host, "platform").changed == 0

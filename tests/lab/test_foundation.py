@@ -128,7 +128,7 @@ def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: H
     rotate(host, "postgres-ro")
     deployed(host, "plat_03")
     backups = record(host)[-1]["backups"]
-    assert [backup["restore"].startswith("sudo sh -c") for backup in backups] == [True]
+    assert [backup["restore"].startswith("sudo sh /srv/") for backup in backups] == [True]
     counted = host.root(f"cat {backups[0]['path']}/counts; ls {backups[0]['path']}").stdout
     assert "motorcade.dump" in counted
     deployed(host, "plat_04a", data={**UNLOCK, "verify": "again"})

@@ -11,8 +11,10 @@ finish() {
     rm -rf "$volume" "$directory.new"
 }
 trap finish EXIT
+trap 'exit 143' TERM INT HUP  # dash runs no EXIT trap when a signal ends it
 rm -rf "$directory.new" "$volume"
 mkdir -p "$directory.new" "$volume"
+touch "$volume/begin"
 chown 10001:10001 "$volume"
 
 podman exec motorcade-postgres pg_dumpall --globals-only >"$directory.new/globals.sql"
@@ -34,7 +36,7 @@ podman exec --interactive "$scratch" pg_restore --exit-on-error --dbname=motorca
 
 # Rows a table: as the dump holds them, and as the scratch database answers.
 podman exec --interactive "$scratch" pg_restore --data-only --file=- <"$directory.new/motorcade.dump" |
-    awk '/^COPY / { table = $2; rows[table] = 0; copying = 1; next }
+    awk '!copying && /^COPY / { table = $2; rows[table] = 0; copying = 1; next }
          /^\\\.$/ { copying = 0 }
          copying { rows[table]++ }
          END { for (table in rows) print table, rows[table] }' | sort >"$directory.new/counts"

@@ -1,7 +1,7 @@
 # The read-only role connects over the network, reads, and is refused a write.
 set -eu
 as_ro() {
-    podman run --rm --network motorcade-core --read-only --cap-drop all --tmpfs /tmp:mode=1777 --log-driver none \
+    podman run --rm --network motorcade-core --read-only --cap-drop all --tmpfs /tmp:mode=1777 --log-driver none --timeout 30 \
         --secret motorcade-postgres-ro,uid=10001,mode=0400 --entrypoint postgres-as {{ image }} ro \
         --set=VERBOSITY=sqlstate "$@"
 }

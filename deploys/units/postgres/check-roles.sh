@@ -3,7 +3,7 @@
 set -eu
 client() {
     podman run --rm --interactive --network motorcade-core --read-only --cap-drop all --tmpfs /tmp:mode=1777 \
-        --log-driver none "$@"
+        --log-driver none --timeout 30 "$@"
 }
 as() {
     role=$1

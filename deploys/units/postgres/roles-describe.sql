@@ -8,6 +8,13 @@ SELECT line COLLATE "C" FROM (
     SELECT concat_ws(' ', 'password', rolname, coalesce(encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex'), 'none'))
     FROM pg_authid WHERE rolname NOT LIKE 'pg\_%'
     UNION ALL
+    SELECT concat_ws(' ', 'limit', rolname, CASE WHEN NOT rolinherit THEN 'noinherit' END, NULLIF(rolconnlimit, -1),
+        NULLIF(rolvaliduntil, 'infinity'))
+    FROM pg_roles WHERE rolname NOT LIKE 'pg\_%' AND (NOT rolinherit OR rolconnlimit <> -1 OR rolvaliduntil <> 'infinity')
+    UNION ALL
+    SELECT concat_ws(' ', 'setting', setrole::regrole, 'in', datname, setconfig)
+    FROM pg_db_role_setting LEFT JOIN pg_database ON pg_database.oid = setdatabase
+    UNION ALL
     SELECT concat_ws(' ', 'member', member::regrole, 'of', roleid::regrole)
     FROM pg_auth_members WHERE member::regrole::text NOT LIKE 'pg\_%'
     UNION ALL

@@ -1,0 +1,34 @@
+# Puts the roles and the database back as this folder holds them. What is there now is renamed, not dropped, and renamed
+# back if anything fails. Whoever is connected is disconnected; services connect again by themselves.
+set -eu
+folder=$(cd "$(dirname "$0")" && pwd)
+aside=motorcade_until_$(date -u +%Y%m%d_%H%M%S)
+superuser() {
+    podman exec --interactive motorcade-postgres "$@"
+}
+say() {
+    superuser psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 --dbname=postgres >/dev/null
+}
+back() {
+    echo "restore failed; $aside becomes motorcade again"
+    say <<SQL
+DROP DATABASE IF EXISTS motorcade WITH (FORCE);
+ALTER DATABASE $aside RENAME TO motorcade;
+ALTER DATABASE motorcade ALLOW_CONNECTIONS true;
+SQL
+}
+
+say <<SQL
+ALTER DATABASE motorcade ALLOW_CONNECTIONS false;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'motorcade';
+SELECT pg_sleep(0.5);
+ALTER DATABASE motorcade RENAME TO $aside;
+SQL
+trap back EXIT
+trap 'exit 143' TERM INT HUP
+superuser pg_restore --create --exit-on-error --dbname=postgres <"$folder/motorcade.dump"
+# The roles are there already, which is an error for each CREATE ROLE; what follows gives them their old rights back.
+superuser psql --no-psqlrc --quiet --dbname=postgres <"$folder/globals.sql" 2>&1 >/dev/null | grep -v 'already exists' || true
+trap - EXIT
+printf 'ALTER DATABASE %s ALLOW_CONNECTIONS true;\n' "$aside" | say
+echo "restored from $folder; what was there until now is the database $aside, to be dropped when nobody misses it"
