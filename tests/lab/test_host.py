@@ -1,6 +1,7 @@
 """The disposable host itself: bare, reachable, gone without a trace; its power, its snapshots, its crashes."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -195,8 +196,10 @@ def test_pages_come_after_the_inventory_and_options_before_it() -> None:
 
 def test_without_a_host_the_inventory_says_what_to_run(tmp_path: Path) -> None:
     (tmp_path / "page.py").touch()
+    (tmp_path / "inventories").mkdir()
+    shutil.copy(PROJECT / "inventories/lab.py", tmp_path / "inventories")
     done = subprocess.run(
-        [Path(sys.executable).with_name("pyinfra"), "-y", PROJECT / "inventories/lab.py", "page.py"],
+        [Path(sys.executable).with_name("pyinfra"), "-y", "inventories/lab.py", "page.py"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
