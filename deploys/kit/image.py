@@ -81,9 +81,17 @@ def of(page: "Page", service: str, version: str, ref: str) -> Image:
 
 
 def provide_base(page: "Page") -> None:
-    """The base image is on the host: pulled by digest, or imported from the archive whose checksum is pinned."""
+    """The base image is on the host: pulled by digest, or imported from the archive whose checksum is pinned.
+
+    Raises Refused, at load, where it has to be imported and there is no archive.
+    """
     archive = page.settings.base_archive
-    if page.release.base.method == "archive" and (archive is None or not archive.is_file()):
+    absent = archive is None or not archive.is_file()
+    if (
+        page.release.base.method == "archive"
+        and absent
+        and not host.get_fact(Probe, _base_check(page.release)).green
+    ):
         raise Refused(
             "group_data", f"base_archive {archive} is no file", "name the root file system archive there"
         )
@@ -99,30 +107,29 @@ def build(page: "Page", image: Image) -> None:
 @operation()
 def _provide_base(page: "Page") -> Generator[StringCommand | FileUploadCommand]:
     base, tag = page.release.base, base_tag(page.release)
-    label = "true" if base.method == "registry" else f'[ "$({_base_label(tag)})" = {base.sha256} ]'
-    if host.get_fact(Probe, f"podman image exists {tag} && {label}").green:
+    if host.get_fact(Probe, _base_check(page.release)).green:
         host.noop(f"{tag} is on the host")
         return
     page.may_change(f"base image {tag}")
     if base.method == "registry":
         yield bounded(f"podman pull --quiet {tag}", _BUILD_SECONDS)
         return
-    archive = page.settings.base_archive
-    if archive is None or not archive.is_file():
-        raise Refused(
-            "group_data", f"base_archive {archive} is no file", "name the root file system archive there"
-        )
-    remote = f"/var/tmp/motorcade-base-{base.sha256[:12]}.tar"  # noqa: S108 - root's own name, checked by its checksum
-    yield FileUploadCommand(str(page.settings.base_archive), remote)
+    stage = f"/var/lib/motorcade/staging/{page.id}/base"
+    yield bounded(f"rm -rf {stage}; mkdir -p -m 0700 {stage}", SPARE_SECONDS)
+    yield FileUploadCommand(str(page.settings.base_archive), f"{stage}/archive")
     yield bounded(
-        f"trap 'rm -f {remote}' EXIT; echo '{base.sha256}  {remote}' | sha256sum --check --quiet &&"
-        f" podman import --quiet --change 'LABEL motorcade.archive={base.sha256}' {remote} {tag}",
+        f"trap 'rm -rf {stage}' EXIT; cd {stage}; echo '{base.sha256}  archive' | sha256sum --check --quiet;"
+        f" podman import --quiet --change 'LABEL motorcade.archive={base.sha256}' archive {tag}",
         _BUILD_SECONDS,
     )
 
 
-def _base_label(tag: str) -> str:
-    return f"podman image inspect --format '{{{{index .Labels \"motorcade.archive\"}}}}' {tag}"
+def _base_check(release: "Release") -> str:
+    """Shell: succeeds when the base image is on the host, and came from the pin."""
+    tag, form = base_tag(release), '{{index .Labels "motorcade.archive"}}'
+    if release.base.method == "registry":
+        return f"podman image exists {tag}"
+    return f"[ \"$(podman image inspect --format '{form}' {tag})\" = {release.base.sha256} ]"
 
 
 @operation()

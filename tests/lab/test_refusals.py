@@ -60,6 +60,13 @@ def test_a_page_before_its_prerequisite(untouched: Host) -> None:
     )
 
 
+def test_a_base_archive_that_is_not_there(lab: Callable[[], Host]) -> None:
+    bare = lab()
+    (bare.directory / "base.tar").rename(bare.directory / "elsewhere.tar")
+    assert "base.tar is no file; name the root file system archive there" in refused(bare, "plat_01")
+    assert bare.root("command -v podman; ls /var/lib/motorcade", check=False).stdout == ""
+
+
 def test_two_pages_in_the_wrong_order(untouched: Host) -> None:
     assert "PLAT_03: PLAT_02C has not passed" in refused(untouched, "plat_03", "plat_02c")
 
