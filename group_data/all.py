@@ -20,3 +20,15 @@ postgres_cpu_percent = 200  # 100 is one core
 # Redis carries a ring of the bell and nothing else.
 redis_maxmemory_mb = 64  # what it may hold; full, it refuses
 redis_memory_max_mb = 192  # what systemd grants: room for the rewrite of its file
+
+# The intake. Its memory and processor time are for each of its three services: API, worker, sweeper.
+leadgen_states = "TX"  # the states that are served, by their two letters, with commas
+leadgen_workers = 2  # processes of the API; each of them opens up to nine connections to PostgreSQL
+leadgen_memory_max_mb = 384
+leadgen_cpu_percent = 150
+
+# The edge, the only program that the public reaches.
+edge_certificate = "/etc/ssl/motorcade/edge.pem"  # on the host: the certificate and what signs it, first to last
+edge_key = "/etc/ssl/motorcade/edge.key"  # on the host, for root only
+edge_requests_per_second = 10  # from one address, on the average
+edge_burst = 20  # how many more may come at once before one is answered 429

@@ -8,3 +8,4 @@ deployments_directory = ".lab/{host}/deployments"
 base_archive = ".lab/{host}/base.tar"
 postgres_shared_buffers_mb = 64
 postgres_memory_max_mb = 512
+edge_host = "edge.motorcade.test"

@@ -3,3 +3,4 @@
 environment = "prod"
 release_file = "releases/prod.yaml"
 secrets_directory = "group_data/secrets/prod"
+edge_host = "motorcade.vip"

@@ -119,6 +119,27 @@ class _Redis(_Keys):
     )
 
 
+class _Leadgen(_Keys):
+    python = _pin(
+        _THREE_NUMBERS,
+        "three numbers: the candidate of `apt-get update && apt-cache policy python3` in a container of base, up to"
+        " its first dash",
+    )
+    ref = _pin(
+        _REF,
+        "the git tag whose leadgen/, requirements/ and containers/leadgen are built, of those in `git tag --list`;"
+        " `worktree` in the lab",
+    )
+
+
+class _Nginx(_Keys):
+    version = _pin(
+        _THREE_NUMBERS,
+        "three numbers: what `apt-get update && apt-cache policy nginx` (or `dnf list nginx`) on the host offers, up"
+        " to its first dash",
+    )
+
+
 class _OneOf(fields.Field[Any]):
     """Keys of one of several forms; the key `method` says which."""
 
@@ -152,6 +173,8 @@ class _Manifest(_Keys):
     )
     postgres = fields.Nested(_Postgres, required=True, error_messages={"required": _MISSING})
     redis = fields.Nested(_Redis, required=True, error_messages={"required": _MISSING})
+    leadgen = fields.Nested(_Leadgen, required=True, error_messages={"required": _MISSING})
+    nginx = fields.Nested(_Nginx, required=True, error_messages={"required": _MISSING})
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def keep_the_worktree_in_the_lab(self, _: object, document: object, **__: object) -> None:

@@ -42,6 +42,21 @@ class Built:
 
 
 @dataclass(frozen=True)
+class Leadgen:
+    """The intake: the git ref of its code and its image, and the exact Python that runs it."""
+
+    python: str
+    ref: str
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A program that the host has from its distribution, by its exact version."""
+
+    version: str
+
+
+@dataclass(frozen=True)
 class Release:
     """One manifest, complete; `sha256` is of the file as it was read."""
 
@@ -52,6 +67,8 @@ class Release:
     base: Base
     postgres: Built
     redis: Built
+    leadgen: Leadgen
+    nginx: Packaged
 
     @property
     def environment(self) -> str:
@@ -75,6 +92,8 @@ def load(path: Path) -> Release:
         base=Base(**document["base"]),
         postgres=Built(**document["postgres"]),
         redis=Built(**document["redis"]),
+        leadgen=Leadgen(**document["leadgen"]),
+        nginx=Packaged(**document["nginx"]),
     )
 
 

@@ -27,6 +27,15 @@ class Settings:
     postgres_cpu_percent: int
     redis_maxmemory_mb: int
     redis_memory_max_mb: int
+    leadgen_states: str
+    leadgen_workers: int
+    leadgen_memory_max_mb: int
+    leadgen_cpu_percent: int
+    edge_host: str
+    edge_certificate: str
+    edge_key: str
+    edge_requests_per_second: int
+    edge_burst: int
 
 
 def read(host: Host) -> Settings:

@@ -27,6 +27,8 @@ MEASURED = {
     "release: lab": "release: lab-trial",
     "sha256: unpinned": f"sha256: {'5a' * 32}",
     "unpinned  # what the mirror offers as redis-server": f"'{'.'.join('808')}'",
+    "unpinned  # what the mirror offers as python3": f"'{'.'.join('808')}'",
+    "unpinned  # what the mirror offers as nginx": f"'{'.'.join('808')}'",
     "unpinned": "'17.6'",
 }
 

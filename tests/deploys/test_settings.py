@@ -19,6 +19,15 @@ VALID = {
     "postgres_cpu_percent": 200,
     "redis_maxmemory_mb": 64,
     "redis_memory_max_mb": 192,
+    "leadgen_states": "TX",
+    "leadgen_workers": 2,
+    "leadgen_memory_max_mb": 384,
+    "leadgen_cpu_percent": 150,
+    "edge_host": "edge.example.com",
+    "edge_certificate": "/etc/ssl/motorcade/edge.pem",
+    "edge_key": "/etc/ssl/motorcade/edge.key",
+    "edge_requests_per_second": 10,
+    "edge_burst": 20,
 }
 
 

@@ -18,8 +18,13 @@ ROOT_PACKAGES = (
     "systemd systemd-sysv dbus openssh-server ca-certificates iproute2 curl procps sudo".split()
 )  # and no Podman: to install it is the work of PLAT_01
 BASE_PACKAGES = ["ca-certificates"]
-# Of the images we build, the package whose version a manifest pins.
-SERVICES = {"postgres": "postgresql-17", "redis": "redis-server"}
+# What the manifest pins of a package: the piece, its key there, and the package.
+PINNED = {
+    ("postgres", "version"): "postgresql-17",
+    ("redis", "version"): "redis-server",
+    ("leadgen", "python"): "python3",
+    ("nginx", "version"): "nginx",
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,9 @@ class Archives:
         """The root file system that images start from, as a tar."""
         return self.folder / "base.tar"
 
-    def version(self, service: str) -> str:
-        """The upstream version of a service that the mirror offers."""
-        return (self.folder / service).read_text(encoding="ascii").strip()
+    def version(self, package: str) -> str:
+        """The upstream version of a package that the mirror offers."""
+        return (self.folder / package).read_text(encoding="ascii").strip()
 
 
 @contextmanager
@@ -101,11 +106,11 @@ def _build_root(archives: Archives, settings: Mapping[str, bytes], group: Group)
 
 def _build_base(archives: Archives, settings: Mapping[str, bytes], group: Group) -> None:
     ask = [
-        f'chroot "$1" apt-cache show --no-all-versions {package} >{shlex.quote(str(archives.folder / service))}'
-        for service, package in SERVICES.items()
+        f'chroot "$1" apt-cache show --no-all-versions {package} >{shlex.quote(str(archives.folder / package))}'
+        for package in PINNED.values()
     ]
     forget = 'rm -f "$1/etc/hostname" "$1/etc/resolv.conf"'
     debian.build(archives.base, BASE_PACKAGES, settings, [*ask, forget], group)
-    for service in SERVICES:
-        file = archives.folder / service
+    for package in PINNED.values():
+        file = archives.folder / package
         file.write_text(upstream_version(file.read_text(encoding="utf-8")), encoding="ascii")

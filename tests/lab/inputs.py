@@ -7,7 +7,7 @@ import pyrage  # type: ignore[import-untyped] # ships no types
 import yaml
 
 from deploys.kit.secrets import generate_all
-from tests.lab.archives import SERVICES, Archives
+from tests.lab.archives import PINNED, Archives
 from tests.lab.folders import PROJECT
 
 MANIFEST = PROJECT / "releases/lab.yaml"
@@ -18,7 +18,7 @@ UNPINNED = "unpinned"
 def write(folder: Path, archives: Archives) -> None:
     # A link, so that a host keeps the archive it was measured with when the next day's replaces it.
     (folder / "base.tar").hardlink_to(archives.base)
-    measures = {service: {"version": archives.version(service)} for service in SERVICES}
+    measures = {piece: {key: archives.version(package)} for (piece, key), package in PINNED.items()}
     measures["base"] = {"sha256": _sha256(folder / "base.tar")}
     completed = complete(yaml.safe_load(MANIFEST.read_text(encoding="utf-8")), measures)
     (folder / "release.yaml").write_text(yaml.safe_dump(completed, sort_keys=False), encoding="utf-8")
