@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from leadgen.errors import ConfigError
 
@@ -17,8 +17,21 @@ STATES: Final = frozenset(
     "MT NE NV NH NJ NM NY NC ND OH OK OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY".split()
 )
 
+# Each password with the URL that it goes into, and how that has to look.
+_PASSWORDS: Final = {
+    "database_password": ("database_url", "postgresql://user@host:port/name"),
+    "redis_password": ("redis_url", "redis://host:port"),
+    "owner_database_password": ("owner_database_url", "postgresql://user@host:port/name"),
+}
+
 
 def _text(value: str) -> str:
+    return value
+
+
+def _password(value: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value):
+        raise ValueError("is not one line of text")
     return value
 
 
@@ -84,14 +97,24 @@ def _setting(parse: Callable[[str], Any], meaning: str, *, default: object = MIS
 class Config:
     """Every setting of the intake; `name` is read from `LEADGEN_NAME`.
 
-    A secret one may stand in a file instead, named by `LEADGEN_NAME_FILE`.
+    A secret one may stand in a file instead, named by `LEADGEN_NAME_FILE`. The URLs hold their passwords, however
+    these were set.
     """
 
     database_url: str = _setting(
         _url("postgresql", "postgres"), "PostgreSQL, as the role `motorcade_app`.", secret=True
     )
+    database_password: str | None = _setting(
+        _password,
+        "The password that goes into LEADGEN_DATABASE_URL, as it is: not percent-encoded.",
+        default=None,
+        secret=True,
+    )
     redis_url: str = _setting(
         _url("redis", "rediss", "unix"), "Redis, which carries the doorbell and nothing else.", secret=True
+    )
+    redis_password: str | None = _setting(
+        _password, "The password that goes into LEADGEN_REDIS_URL, as it is.", default=None, secret=True
     )
     api_keys_file: Path = _setting(_path, "The file with one API key a line; see `leadgen keys new`.")
     owner_database_url: str | None = _setting(
@@ -99,6 +122,9 @@ class Config:
         "PostgreSQL, as the role `motorcade_owner`; only `leadgen migrate` uses it.",
         default=None,
         secret=True,
+    )
+    owner_database_password: str | None = _setting(
+        _password, "The password that goes into LEADGEN_OWNER_DATABASE_URL, as it is.", default=None, secret=True
     )
     service_area_states: frozenset[str] = _setting(
         _states, "The states that are served, by their two letters, with commas.", default=frozenset({"TX"})
@@ -136,6 +162,7 @@ class Config:
         """
         faults: list[str] = []
         values: dict[str, Any] = {setting.name: _read(setting, environ, need, faults) for setting in fields(cls)}
+        _join_passwords(values, faults)
         faults += _unknown(environ)
         if faults:
             raise ConfigError(faults)
@@ -178,6 +205,27 @@ def _text_of(setting: "Field[Any]", variable: str, environ: Mapping[str, str]) -
         return Path(file).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
         raise ValueError("stands in a file that is not text") from None
+
+
+def _join_passwords(values: dict[str, Any], faults: list[str]) -> None:
+    """Put each password that was set by itself into its URL, so that nobody else has to know of it."""
+    for name, (url_name, form) in _PASSWORDS.items():
+        if password := values[name]:
+            try:
+                values[url_name] = _with_password(values[url_name] or "", password)
+            except ValueError as error:
+                faults.append(f"{PREFIX}{name.upper()} {error}".format(url=PREFIX + url_name.upper(), form=form))
+
+
+def _with_password(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    if ":" in user or "password" in parse_qs(parts.query):
+        raise ValueError("is set, and {url} carries a password already: keep one")
+    # PostgreSQL's password is a role's; Redis has a default user.
+    if not parts.scheme or (not user and parts.scheme.startswith("postgres")):
+        raise ValueError("needs {url} to be of the form {form}")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

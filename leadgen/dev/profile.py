@@ -72,8 +72,9 @@ class _Profile:
         environ = self._start_postgres() | self._start_redis() | self._settings()
         self.place.write_environment(environ)
         services_environ = environ_with(**environ)
-        for secret in ("LEADGEN_OWNER_DATABASE_URL", "LEADGEN_OWNER_DATABASE_URL_FILE"):
-            services_environ.pop(secret, None)  # no service may change the schema
+        for secret in ("LEADGEN_OWNER_DATABASE_URL", "LEADGEN_OWNER_DATABASE_PASSWORD"):
+            for name in (secret, secret + "_FILE"):
+                services_environ.pop(name, None)  # no service may change the schema
         with self.screen.step("API, worker and sweeper"):
             for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
                 log = self.place.log(name)

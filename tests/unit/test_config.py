@@ -4,6 +4,10 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
+from redis import Redis
 
 from leadgen.config import Config
 from leadgen.errors import ConfigError
@@ -16,6 +20,13 @@ ENOUGH = {
     "LEADGEN_REDIS_URL": "redis://127.0.0.1:6379",
     "LEADGEN_API_KEYS_FILE": "/etc/leadgen/api-keys",
 }
+
+BARE = {
+    "database": "postgresql://app@db:5432/motorcade?connect_timeout=3",
+    "redis": "redis://cache:6379/1?protocol=2",
+    "owner_database": "postgresql://owner@db/motorcade",
+}
+NASTY = "p@:/?#%[] &'\"\\+=;{url}{}%25ü✓"
 
 
 def faults(environ: dict[str, str], need: frozenset[str] = frozenset()) -> list[str]:
@@ -139,3 +150,68 @@ def test_a_config_can_be_printed_without_its_passwords() -> None:
     config = Config.from_environ(ENOUGH | {"LEADGEN_OWNER_DATABASE_URL": URL})
     assert SECRET not in repr(config)
     assert "127.0.0.1:8000" in repr(config)
+
+
+def bare(**passwords: str) -> dict[str, str]:
+    urls = {f"LEADGEN_{name.upper()}_URL": url for name, url in BARE.items()}
+    return urls | {f"LEADGEN_{name.upper()}_PASSWORD": password for name, password in passwords.items()}
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"])).map(str.strip).filter(bool))
+@example(NASTY)
+def test_a_password_of_its_own_reaches_the_driver_as_it_is(password: str) -> None:
+    config = Config.from_environ(bare(database=password, redis=password, owner_database=password))
+    assert conninfo_to_dict(config.database_url) == {
+        "user": "app", "password": password, "host": "db", "port": "5432", "dbname": "motorcade",
+        "connect_timeout": "3",
+    }  # fmt: skip
+    assert conninfo_to_dict(config.owner_database_url or "")["password"] == password
+    redis = Redis.from_url(config.redis_url).get_connection_kwargs()
+    assert (redis["password"], redis["host"], redis["db"], redis["protocol"]) == (password, "cache", 1, 2)
+
+
+def test_a_password_goes_to_a_named_user_and_through_a_socket_too() -> None:
+    named = Redis.from_url(
+        Config.from_environ({"LEADGEN_REDIS_URL": "redis://api@r", "LEADGEN_REDIS_PASSWORD": NASTY}).redis_url
+    ).get_connection_kwargs()
+    assert (named["username"], named["password"], named["host"]) == ("api", NASTY, "r")
+    through = Redis.from_url(
+        Config.from_environ({"LEADGEN_REDIS_URL": "unix:///run/r", "LEADGEN_REDIS_PASSWORD": NASTY}).redis_url
+    ).get_connection_kwargs()
+    assert (through["path"], through["password"]) == ("/run/r", NASTY)
+
+
+def test_a_password_may_stand_in_a_file_and_is_never_printed(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(SECRET + "\n")
+    config = Config.from_environ(bare() | {"LEADGEN_DATABASE_PASSWORD_FILE": str(tmp_path / "password")})
+    assert config.database_url == BARE["database"].replace("app@", f"app:{SECRET}@")
+    assert SECRET not in repr(config)
+    assert config.redis_url == BARE["redis"]
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "told"),
+    [
+        ("DATABASE", URL, "is set, and LEADGEN_DATABASE_URL carries a password already: keep one"),
+        (
+            "DATABASE",
+            f"postgresql://app@db/d?password={SECRET}",
+            "is set, and LEADGEN_DATABASE_URL carries a password already: keep one",
+        ),
+        ("REDIS", f"redis://:{SECRET}@r", "is set, and LEADGEN_REDIS_URL carries a password already: keep one"),
+        (
+            "OWNER_DATABASE",
+            "postgresql://db/d",
+            "needs LEADGEN_OWNER_DATABASE_URL to be of the form postgresql://user@host:port/name",
+        ),
+        ("REDIS", "", "needs LEADGEN_REDIS_URL to be of the form redis://host:port"),
+    ],
+)
+def test_a_password_that_its_url_cannot_take_is_a_fault(name: str, url: str, told: str) -> None:
+    environ = {f"LEADGEN_{name}_URL": url, f"LEADGEN_{name}_PASSWORD": SECRET}
+    assert faults(environ) == [f"LEADGEN_{name}_PASSWORD {told}"]
+
+
+@pytest.mark.parametrize("odd", ["\n", "\0", "\x7f", "\udcff"])
+def test_a_password_that_is_not_one_line_of_text_is_a_fault(odd: str) -> None:
+    assert faults(bare(database=f"{SECRET}{odd}{SECRET}")) == ["LEADGEN_DATABASE_PASSWORD is not one line of text"]
