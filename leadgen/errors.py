@@ -40,6 +40,10 @@ class UnsafeDurability(LeadgenError):
     """PostgreSQL is set so that a commit may be lost: a 202 would be a lie."""
 
 
+class UnfitSchema(LeadgenError):
+    """The schema lacks what a statement of this release asks for: a migration has not run."""
+
+
 class MigrationError(LeadgenError):
     """The database's migrations and this release's do not fit together."""
 

@@ -4,7 +4,6 @@ from flask import Blueprint, Response, json
 
 from leadgen.api.problems import unavailable
 from leadgen.api.services import services
-from leadgen.errors import DatabaseUnavailable
 
 blueprint = Blueprint("health", __name__)
 
@@ -34,10 +33,10 @@ def get_health() -> Response:
 
 @blueprint.get("/ready")
 def get_ready() -> Response:
-    """Answer 200 only if a lead could be committed at this moment, or within the last second."""
+    """Answer 200 only if a lead could be committed at this moment, or within the last second; else say why not."""
     here = services()
     if here.stopping:
         raise unavailable("This process is shutting down.")
     if obstacle := here.obstacle():
-        raise DatabaseUnavailable(obstacle)
+        raise unavailable(obstacle)
     return Response('{"status": "ready"}\n', mimetype="application/json")

@@ -11,7 +11,7 @@ from leadgen.api.problems import Problem
 from leadgen.api.services import services
 from leadgen.domain import fingerprint, idempotency_key
 from leadgen.domain.intake_id import uuid7
-from leadgen.errors import DatabaseUnavailable
+from leadgen.errors import DatabaseUnavailable, UnfitSchema
 from leadgen.log import event
 from leadgen.store import intakes
 from leadgen.store.intakes import Intake, Receipt
@@ -89,7 +89,7 @@ def _find(client_id: str, key: str) -> Receipt | None:
     try:
         with services().database.connection() as connection:
             return intakes.find_by_key(connection, client_id, key)
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, UnfitSchema):
         return None  # what is wrong with the submission can be told without it
 
 

@@ -1,18 +1,32 @@
 """What health, readiness and metrics ask of PostgreSQL: once a second at most, however many want to know."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from leadgen.errors import DatabaseUnavailable, LeadgenError
+from leadgen.errors import DatabaseUnavailable, LeadgenError, MigrationError, UnfitSchema, UnsafeDurability
+from leadgen.log import event
 from leadgen.store import heartbeats, queue
 from leadgen.store.connection import Database, assert_durable
+from leadgen.store.migrations import Migration, assert_applied, pending
 
 KEPT_SECONDS: Final = 1.0
 SWEEPER_SILENT_SECONDS: Final = 30  # three of its beats
 STUCK_SECONDS: Final = 10  # left alone for this long, an intake has nobody who drains: the sweeper needs two
+
+# What a caller is told of each obstacle; the log has the particulars.
+OBSTACLES: Final[dict[type[LeadgenError], str]] = {
+    DatabaseUnavailable: "PostgreSQL cannot be reached, or takes no writes.",
+    UnsafeDurability: "PostgreSQL may lose what it commits.",
+    MigrationError: "The database lacks a migration of this release, or has it with another text.",
+    UnfitSchema: "The database lacks a table, a column or a right that this release needs.",
+    LeadgenError: "PostgreSQL refuses a statement of this release.",
+}
+
+_log: Final = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -46,26 +60,29 @@ class DatabaseSide:
     stuck: bool = True
 
 
-def look(database: Database) -> DatabaseSide:
+def look(database: Database, required: Sequence[Migration]) -> DatabaseSide:
     """Ask for the backlog and the sweeper's last sign of life; a PostgreSQL that refuses is an answer, too."""
     try:
         with queue.own_words(), database.connection() as connection:
+            state = "degraded" if pending(connection, required) else "ok"
             age = heartbeats.get_ages(connection).get("sweeper")
             alive = age is not None and age < SWEEPER_SILENT_SECONDS
             stuck = queue.has_overdue(connection, STUCK_SECONDS)
-            return DatabaseSide("ok", "ok" if alive else "down", queue.backlog(connection), stuck)
+            return DatabaseSide(state, "ok" if alive else "down", queue.backlog(connection), stuck)
     except DatabaseUnavailable:
         return DatabaseSide("down")
     except LeadgenError:
         return DatabaseSide("degraded")
 
 
-def find_obstacle(database: Database, release: str) -> str | None:
+def find_obstacle(database: Database, required: Sequence[Migration], release: str) -> str | None:
     """What keeps a lead from being committed at this moment; the probe is a real, durable write."""
     try:
         with queue.own_words(), database.connection() as connection:
             assert_durable(connection)
+            assert_applied(connection, required)
             heartbeats.beat(connection, "api", release)
     except LeadgenError as error:
-        return error.what
+        event(_log, "not_ready", level=logging.WARNING, reason=str(error))
+        return next(told for kind, told in OBSTACLES.items() if isinstance(error, kind))
     return None

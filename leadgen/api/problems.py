@@ -11,7 +11,7 @@ from uuid import uuid4
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnsafeDurability
+from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnfitSchema, UnsafeDurability
 from leadgen.log import event
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -210,7 +210,7 @@ def _as_problem(error: Exception) -> Problem:
         return _from_http(error)
     if isinstance(error, IdempotencyKeyHeld):
         return Problem("idempotency-key-in-use", headers={"Retry-After": str(_RETRY_HELD_SECONDS)})
-    if isinstance(error, DatabaseUnavailable | UnsafeDurability):
+    if isinstance(error, DatabaseUnavailable | UnsafeDurability | UnfitSchema):
         event(_logger, "unavailable", level=logging.WARNING, what=error.what, request_id=request_id())
         return unavailable()
     event(_logger, "internal_error", level=logging.ERROR, error=error, request_id=request_id())

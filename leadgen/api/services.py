@@ -12,6 +12,7 @@ from leadgen.config import Config
 from leadgen.jobs.protocol import Doorbell
 from leadgen.store.connection import Database
 from leadgen.store.intake_writer import IntakeWriter
+from leadgen.store.migrations import required
 
 _NAME: Final = "leadgen"
 
@@ -30,8 +31,9 @@ class Services:
     obstacle: Shared[str | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database_side = Shared(partial(look, self.database))
-        self.obstacle = Shared(partial(find_obstacle, self.database, self.config.release))
+        migrations = required()
+        self.database_side = Shared(partial(look, self.database, migrations))
+        self.obstacle = Shared(partial(find_obstacle, self.database, migrations, self.config.release))
 
     def close(self) -> None:
         """Commit and pass on what is waiting, then let go of everything."""

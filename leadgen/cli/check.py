@@ -1,6 +1,5 @@
 """`leadgen check`: the whole configuration tried, every fault named at once."""
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -8,12 +7,13 @@ import click
 
 from leadgen.api.auth import load_ring
 from leadgen.config import Config, load
-from leadgen.errors import DatabaseUnavailable, LeadgenError, MigrationError
+from leadgen.errors import LeadgenError
 from leadgen.jobs.doorbell import RedisDoorbell
-from leadgen.store.connection import assert_durable, connect
-from leadgen.store.migrations import pending, shipped
+from leadgen.store import queue
+from leadgen.store.connection import assert_durable, bounded, connect
+from leadgen.store.migrations import assert_applied, required
 
-RETRY_SECONDS: Final = 0.5
+ANSWER_SECONDS: Final = 5.0  # what a PostgreSQL that froze after it let us in gets for all its answers
 
 
 @click.command()
@@ -37,12 +37,13 @@ def check_keys(config: Config) -> None:
 
 def check_database(config: Config) -> None:
     """Raise unless PostgreSQL answers, keeps what it commits, and has this release's schema."""
-    with connect(config.database_url, "check") as connection:
+    with (
+        queue.own_words(),
+        connect(config.database_url, "check") as connection,
+        bounded(connection, ANSWER_SECONDS),
+    ):
         assert_durable(connection)
-        if todo := pending(connection, shipped()):
-            raise MigrationError(
-                "database", f"lacks {', '.join(migration.version for migration in todo)}", "run `leadgen migrate`"
-            )
+        assert_applied(connection, required())
 
 
 def check_redis(config: Config) -> None:
@@ -55,18 +56,6 @@ def check_redis(config: Config) -> None:
             )
     finally:
         doorbell.close()
-
-
-def wait_for_database(config: Config, seconds: float) -> None:
-    """Like check_database, but give a database that is just starting this long to answer."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return check_database(config)
-        except DatabaseUnavailable:
-            if time.monotonic() > end:
-                raise
-            time.sleep(RETRY_SECONDS)
 
 
 def _failure(probe: Callable[[Config], None], config: Config) -> list[LeadgenError]:

@@ -1,5 +1,6 @@
 """`leadgen serve`: refuse what would make a 202 a lie, then become gunicorn."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -9,28 +10,42 @@ from typing import Final
 
 import click
 
-from leadgen.cli.check import check_keys, wait_for_database
+from leadgen import log
+from leadgen.cli.check import check_database, check_keys
 from leadgen.config import Config, environ_with, load
-from leadgen.errors import LeadgenError
+from leadgen.errors import ConfigError, LeadgenError, UnsafeDurability
+from leadgen.log import event
 
-DATABASE_STARTS_SECONDS: Final = 10.0  # after a boot PostgreSQL may still be coming up
+_log: Final = logging.getLogger(__name__)
 
 
 @click.command()
 def serve() -> None:
     """Serve the API with gunicorn, which takes this process's place.
 
-    Refuses to start without API keys, on a database that may lose a commit, or that lacks a migration.
+    Refuses to start without API keys, and on a database that may lose a commit. While PostgreSQL is away or lacks
+    a migration it serves all the same: submissions get a 503, and a 202 as soon as they can be stored.
     """
     config = load("database_url", "redis_url", "api_keys_file")
     check_keys(config)
-    wait_for_database(config, DATABASE_STARTS_SECONDS)
+    log.configure(config.log_level)
+    tell_obstacle(config)
     directory = str(fresh_metrics_dir(config))
     os.execve(  # noqa: S606 - no shell: gunicorn must be this very process, PID 1 of a container
         sys.executable,
         [sys.executable, "-m", "gunicorn", "--config", "python:leadgen.api.gunicorn_settings"],
         environ_with(LEADGEN_METRICS_DIR=directory, PROMETHEUS_MULTIPROC_DIR=directory),
     )
+
+
+def tell_obstacle(config: Config) -> None:
+    """Log why the database takes no lead yet. Raises ConfigError and UnsafeDurability, which no waiting mends."""
+    try:
+        check_database(config)
+    except (ConfigError, UnsafeDurability):
+        raise
+    except LeadgenError as error:
+        event(_log, "started_without_database", level=logging.WARNING, reason=str(error))
 
 
 def fresh_metrics_dir(config: Config) -> Path:

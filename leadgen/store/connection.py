@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from leadgen.errors import ConfigError, DatabaseUnavailable, UnsafeDurability
+from leadgen.errors import ConfigError, DatabaseUnavailable, UnfitSchema, UnsafeDurability
 from leadgen.store.queries import load
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
@@ -29,6 +29,14 @@ TCP_TIMEOUT_MS: Final = 3_000  # a network that swallows everything is noticed w
 IDLE_IN_TRANSACTION_MS: Final = 10_000  # longer than any transaction of ours; frees what a hung client locks
 
 _SQL: Final = load("settings")
+
+# What a statement meets where a migration has not run, or has not granted its rights yet.
+_MISSING: Final = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.InsufficientPrivilege,
+)
 
 # PostgreSQL's settings without which a commit can vanish in a power cut.
 _DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
@@ -64,13 +72,30 @@ def assert_durable(connection: Connection) -> None:
 
 @contextmanager
 def unavailable_when_broken() -> Iterator[None]:
-    """Turn the driver's words for a lost, refused or read-only connection into DatabaseUnavailable."""
+    """Turn the driver's words for a lost, refused or read-only connection into DatabaseUnavailable.
+
+    Those for a schema without what was asked for become UnfitSchema.
+    """
     try:
-        yield
+        with unfit_when_missing():
+            yield
     except PoolTimeout as error:
         raise DatabaseUnavailable("no connection became free in time") from error
     except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise DatabaseUnavailable(_kind(error)) from error
+
+
+@contextmanager
+def unfit_when_missing() -> Iterator[None]:
+    """Turn the driver's words for a missing table, column or right into UnfitSchema."""
+    try:
+        yield
+    except _MISSING as error:
+        raise UnfitSchema(
+            "database",
+            f"the schema lacks a table, a column or a right that this release needs (SQLSTATE {error.sqlstate})",
+            "run `leadgen migrate`; `leadgen migrate --dry-run` says what is pending",
+        ) from error
 
 
 @contextmanager
@@ -108,7 +133,8 @@ class Database:
     def connection(self, seconds: float = BORROW_SECONDS) -> Iterator[Connection]:
         """Lend a healthy connection for at most this long.
 
-        Raises DatabaseUnavailable, also when the connection breaks or the time runs out while it is lent.
+        Raises DatabaseUnavailable, also when the connection breaks or the time runs out while it is lent, and
+        UnfitSchema.
         """
         end = monotonic() + seconds
         with (

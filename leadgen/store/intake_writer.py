@@ -19,7 +19,7 @@ from uuid import UUID
 
 import psycopg.errors
 
-from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, LeadgenError, UnsafeDurability
+from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, LeadgenError, UnfitSchema, UnsafeDurability
 from leadgen.log import event
 from leadgen.store import faults
 from leadgen.store.connection import Connection, Database, assert_durable
@@ -82,8 +82,8 @@ class IntakeWriter:
     def write(self, intake: Intake) -> Receipt:
         """Return when the intake, or the earlier one of its key, is committed.
 
-        Raises DatabaseUnavailable (the outcome is then unknown, the same key finds it out), UnsafeDurability or
-        IdempotencyKeyHeld.
+        Raises DatabaseUnavailable (the outcome is then unknown, the same key finds it out), UnsafeDurability,
+        UnfitSchema or IdempotencyKeyHeld.
         """
         waiting = _Waiting(intake)
         self._enter(waiting)
@@ -154,7 +154,7 @@ class IntakeWriter:
         """Commit a batch and settle it; False when the server is away, and the batch waits for it."""
         try:
             receipts = session.accept([waiting.intake for waiting in batch])
-        except UnsafeDurability as error:
+        except (UnsafeDurability, UnfitSchema) as error:
             for waiting in batch:
                 waiting.settle(error=error)
         except Exception as error:  # noqa: BLE001 - a flusher that dies leaves every later request waiting

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import psycopg.errors
 
-from leadgen.store.connection import Connection, Limits, assert_durable, connect
+from leadgen.store.connection import Connection, Limits, assert_durable, connect, unfit_when_missing
 from leadgen.store.intakes import Intake, Receipt, accept
 
 DURABLE_SECONDS: Final = 1.0  # how long an answer about durability is believed: a reload can turn it off
@@ -25,13 +25,17 @@ class WriterSession:
         self._durable_until = 0.0
 
     def accept(self, intakes: Sequence[Intake]) -> dict[UUID, Receipt]:
-        """Commit a batch, all or nothing. Raises DatabaseUnavailable, UnsafeDurability and psycopg.Error."""
+        """Commit a batch, all or nothing.
+
+        Raises DatabaseUnavailable, UnsafeDurability, UnfitSchema and psycopg.Error.
+        """
         if self._connection is None:
             self._connection = connect(self._url, "api-writer", BATCH_LIMITS)
             self._durable_until = 0.0
         try:
             self._assert_durable(self._connection)
-            return accept(self._connection, intakes)
+            with unfit_when_missing():
+                return accept(self._connection, intakes)
         except psycopg.errors.ReadOnlySqlTransaction:
             self.close()  # a standby now: whoever took over answers at the same address, on a new connection
             raise

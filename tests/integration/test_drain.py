@@ -214,8 +214,8 @@ def test_missing_rights_are_no_attempt_and_are_told_in_our_words(outbox: Outbox)
     with pytest.raises(LeadgenError) as caught:
         queue.drain_with_suspects(outbox.app)
     assert str(caught.value) == (
-        "queue: PostgreSQL refused the statement (SQLSTATE 42501);"
-        " compare the schema with this release: `leadgen migrate --dry-run`"
+        "database: the schema lacks a table, a column or a right that this release needs (SQLSTATE 42501);"
+        " run `leadgen migrate`; `leadgen migrate --dry-run` says what is pending"
     )
     assert outbox.attempts() == {intake_id: (0, None)}
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,10 @@ from leadgen.api.app import create_app
 from leadgen.api.services import services_of
 from leadgen.config import Config
 from leadgen.domain import api_key
+from leadgen.store import migrations
 from leadgen.store.connection import connect
 from leadgen.store.heartbeats import beat
+from leadgen.store.migrations import Migration, shipped
 from leadgen.store.queue import drain_batch
 from tests.conftest import Database
 from tests.integration.service import until
@@ -320,6 +323,51 @@ def test_health_and_metrics_answer_on_a_schema_that_is_not_ours_and_readiness_is
     metrics = caller.get("/metrics")
     assert metrics.status_code == 200
     assert "leadgen_backlog " not in metrics.text
+
+
+@pytest.mark.parametrize(
+    ("statement", "sqlstate"),
+    [
+        ("DROP SCHEMA app CASCADE", "42P01"),
+        ("DROP TABLE app.intake_queue", "42P01"),
+        ("ALTER TABLE app.intake_jobs DROP COLUMN payload", "42703"),
+        ("REVOKE INSERT ON app.intake_jobs FROM motorcade_app", "42501"),
+        ("REVOKE USAGE ON SCHEMA app FROM motorcade_app", "42501"),
+    ],
+)
+def test_a_schema_that_lacks_something_is_a_503_at_once_that_the_log_explains(
+    caller: Caller, database: Database, statement: str, sqlstate: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(statement)
+        connection.commit()
+        with ThreadPoolExecutor(8) as pool:
+            answers = [pool.submit(timed, partial(caller.post, key=f"k-{number}"), 3) for number in range(8)]
+        for answer in [future.result() for future in answers]:
+            told = assert_problem(answer, 503, "unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+            assert not re.search("app|table|schema|SQLSTATE", told["detail"])
+    whats = [record.leadgen_fields["what"] for record in caplog.records if record.message == "unavailable"]
+    assert whats == [
+        f"the schema lacks a table, a column or a right that this release needs (SQLSTATE {sqlstate})"
+    ] * len(answers)
+    assert "internal_error" not in caplog.messages
+    assert_problem(caller.post(without_email(), "k"), 422, "validation-failed")
+
+
+@pytest.mark.parametrize(("stage", "status"), [("pre", 503), ("post", 200)])
+def test_a_pending_migration_is_an_obstacle_only_if_this_release_needs_it(
+    database: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch, stage: str, status: int
+) -> None:
+    later = Migration(99, stage, "20990101_01_later", "SELECT 1")
+    monkeypatch.setattr(migrations, "shipped", lambda: [*shipped(), later])
+    app = create_app(make_config(database, keys), CountingDoorbell())
+    caller = Caller(app, keys.of["wordpress"])
+    assert caller.post().status_code == 202, "what can be stored is accepted all the same"
+    assert caller.get("/lead/ready").status_code == status
+    health = caller.get("/lead/health").get_json()
+    assert (health["dependencies"]["postgres"], health["backlog"]) == ("ok" if status == 200 else "degraded", 1)
+    services_of(app).close()
 
 
 def test_many_probes_share_an_answer_and_leave_the_connections_to_submissions(

@@ -18,10 +18,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from leadgen.api.probes import OBSTACLES
 from leadgen.dev.ports import free_port
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.domain import api_key
-from tests.conftest import Database
+from leadgen.errors import DatabaseUnavailable, MigrationError, UnsafeDurability
+from leadgen.store.migrations import migrate
+from tests.conftest import Database, administer
 from tests.integration.service import Service, until
 from tests.integration.test_intake_api import LEAD
 from tests.integration.test_intake_writer import wait_for_lock
@@ -47,12 +50,25 @@ class Stack:
             assert service.process.poll() is None, service.log
             yield service
 
+    @contextmanager
+    def serve_anyhow(self) -> Iterator[Service]:
+        """Served, ready or not."""
+        with Service(self.directory, "serve", **self.settings) as service:
+            assert until(self.listens, 20), service.log
+            yield service
+
     def run(self, *command: str) -> Service:
         return Service(self.directory, *command, **self.settings)
 
     def answers(self) -> bool:
         try:
             return self.ask("GET", "/lead/ready")[0] == 200
+        except OSError:
+            return False
+
+    def listens(self) -> bool:
+        try:
+            return self.ask("GET", "/lead/health")[0] == 200
         except OSError:
             return False
 
@@ -131,7 +147,6 @@ def stack(tmp_path: Path, database: Database, redis_url: str) -> Stack:
         ("api_keys_file", "/nowhere/keys", "/nowhere/keys"),
         ("api_keys_file", "/dev/null", "it holds no key"),
         ("database_url", "mysql://u:secret-word@h/d", "LEADGEN_DATABASE_URL is not a URL of the form"),
-        ("database_url", "postgresql://u:secret-word@127.0.0.1:1/d", "PostgreSQL refused or lost the connection"),
         ("database_url", "postgresql://u:100%secret-word@127.0.0.1:1/d", "is not one that libpq reads"),
         (
             "database_url",
@@ -204,13 +219,63 @@ def test_serve_refuses_a_server_without_fsync(
         assert "turn it on" in service.log
 
 
-def test_serve_refuses_a_database_that_lacks_a_migration(
+def assert_no_lead_is_taken(stack: Stack, obstacle: str) -> None:
+    """Health answers, readiness says what is in the way, and a submission is asked to come again."""
+    assert stack.ask("GET", "/lead/health")[2]["status"] == "degraded"
+    status, _, document = stack.ask("GET", "/lead/ready")
+    assert (status, document["detail"]) == (503, obstacle)
+    status, headers, document = stack.ask("POST", "/lead/intake", json.dumps(LEAD).encode(), "early")
+    assert (status, document["type"]) == (503, "/lead/problems/unavailable")
+    assert int(headers["Retry-After"]) > 0
+    assert "app." not in json.dumps(document)
+
+
+def starts_told(service: Service) -> list[str]:
+    lines = [json.loads(line) for line in service.log.splitlines()]
+    return [line["reason"] for line in lines if line["event"] == "started_without_database"]
+
+
+def test_served_before_the_migrations_it_takes_leads_once_they_are_applied(
     tmp_path: Path, bare_database: Database, redis_url: str
 ) -> None:
     stack = make_stack(tmp_path, bare_database, redis_url)
-    with stack.run("serve") as service:
-        assert service.exit_code() == 1
-        assert "run `leadgen migrate`" in service.log
+    with stack.serve_anyhow() as service, stack.run("worker"), stack.run("sweep") as sweep:
+        assert_no_lead_is_taken(stack, OBSTACLES[MigrationError])
+        assert until(lambda: "sweep_failed" in sweep.log)
+        migrate(bare_database.owner_url, report=lambda _: None)
+        assert until(lambda: stack.post("early")[0] == 202, 2)
+        assert until(stack.answers, 3)
+        assert until(lambda: stack.count("leads") == 1)
+        assert service.process.poll() is None
+        assert sweep.process.poll() is None
+        (told,) = starts_told(service)
+    assert told.startswith("database: lacks 20260126_01_wave1_leads, ")
+    assert told.endswith("; run `leadgen migrate`")
+    assert "relation" not in service.log + sweep.log
+
+
+def test_served_before_postgres_it_takes_leads_once_that_is_there_and_safe(
+    tmp_path: Path, own_postgres: Callable[..., Database], redis_url: str
+) -> None:
+    """It comes back without fsync, which the start could not see: nothing is written until that is mended."""
+    stack = make_stack(tmp_path, own_postgres(), redis_url)
+    server = stack.database.server
+    administer(server, "ALTER SYSTEM SET fsync = off")
+    server.stop()
+    with stack.serve_anyhow() as service:
+        assert_no_lead_is_taken(stack, OBSTACLES[DatabaseUnavailable])
+        server.start()
+        assert until(lambda: stack.ask("GET", "/lead/ready")[2]["detail"] == OBSTACLES[UnsafeDurability], 5)
+        for _ in range(20):
+            assert stack.post()[0] == 503
+        assert (stack.count("intake_jobs"), stack.count("heartbeats")) == (0, 0)
+        administer(server, "ALTER SYSTEM RESET fsync")
+        administer(server, "SELECT pg_reload_conf()")
+        assert until(lambda: stack.post("late")[0] == 202, 5)
+        assert until(stack.answers, 5)
+        (told,) = starts_told(service)
+    assert told.startswith("database: PostgreSQL refused or lost the connection")
+    assert stack.count("intake_jobs") == 1
 
 
 def open_raw(stack: Stack, sent: bytes) -> socket.socket:

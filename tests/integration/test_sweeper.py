@@ -157,8 +157,13 @@ def test_it_outlives_a_postgres_that_takes_no_writes_and_drains_once_it_does(
 def test_it_outlives_a_schema_that_is_not_there_yet(bare_database: Database, tmp_path: Path) -> None:
     with Service(tmp_path, "sweep", database_url=bare_database.app_url) as sweeper:
         assert until(lambda: "sweep_failed" in sweeper.log)
+        time.sleep(2)
+        assert sweeper.log.count("sweep_failed") == 1, "told once, not at every try"
         migrate(bare_database.owner_url, report=lambda _: None)
         assert until(lambda: "sweep_recovered" in sweeper.log)
+        with Outbox(bare_database) as outbox:
+            accepted = outbox.accept_many(2)
+            assert until(lambda: outbox.leads() == accepted)
 
 
 def test_a_signal_ends_it_within_seconds_while_postgres_is_frozen(

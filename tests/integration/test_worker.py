@@ -17,6 +17,7 @@ from leadgen.cli import leadgen
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.jobs.doorbell import RedisDoorbell
 from leadgen.jobs.rq_bell import QUEUE
+from leadgen.store.migrations import migrate
 from tests.conftest import Database
 from tests.integration.freezing import frozen
 from tests.integration.outbox import Outbox, payload_with
@@ -164,6 +165,23 @@ def test_a_postgres_that_is_away_fails_no_job_and_leaks_nothing(
             assert until(lambda: _ring_until_led(doorbell, outbox) == accepted)
         password = database.app_url.split(":")[2].split("@")[0]
         assert password not in worker.log
+    queue = Queue(QUEUE, connection=Redis.from_url(redis_url))
+    assert FailedJobRegistry(queue=queue).count == 0
+
+
+def test_a_schema_that_is_not_there_yet_fails_no_job_and_is_drained_once_it_is(
+    bare_database: Database, redis_url: str, doorbell: RedisDoorbell, tmp_path: Path
+) -> None:
+    with Service(tmp_path, "worker", database_url=bare_database.app_url, redis_url=redis_url) as worker:
+        doorbell.ring()
+        assert until(lambda: "drain_failed" in worker.log)
+        assert "SQLSTATE 42P01" in worker.log
+        migrate(bare_database.owner_url, report=lambda _: None)
+        with Outbox(bare_database) as outbox:
+            accepted = outbox.accept_many(2)
+            doorbell.ring()
+            assert until(lambda: outbox.leads() == accepted)
+        assert worker.process.poll() is None
     queue = Queue(QUEUE, connection=Redis.from_url(redis_url))
     assert FailedJobRegistry(queue=queue).count == 0
 

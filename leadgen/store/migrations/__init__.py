@@ -51,6 +51,18 @@ def shipped() -> list[Migration]:
     return sorted(found, key=lambda migration: migration.number)
 
 
+def required() -> list[Migration]:
+    """Those without which this release's code does not work; a pending `post` one is in nobody's way."""
+    return [migration for migration in shipped() if migration.stage == "pre"]
+
+
+def assert_applied(connection: Connection, migrations: Sequence[Migration]) -> None:
+    """Raise MigrationError unless this database has all of them."""
+    if todo := pending(connection, migrations):
+        versions = ", ".join(migration.version for migration in todo)
+        raise MigrationError("database", f"lacks {versions}", "run `leadgen migrate`")
+
+
 def pending(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
     """Those that this database lacks. Raises MigrationError when an applied one is not the one shipped."""
     applied = _applied(connection)
