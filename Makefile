@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # Locks hold hashes and no index address; --universal makes one lock serve every Python and machine.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	--no-annotate pyproject.toml
+	--no-annotate
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint lab lab-down lab-ssh tools docs runbook lock clean
@@ -51,10 +51,11 @@ docs: .venv/test ## write the reference pages that follow from the code
 
 # The largest lock first; the others take its versions, so that what runs is what was tested.
 lock: ## bring the locks in requirements/ up to date (needs uv)
-	$(LOCK) --extra deploy --extra dev --extra test --output-file requirements/test.txt
-	$(LOCK) --constraint requirements/test.txt --output-file requirements/runtime.txt
-	$(LOCK) --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
-	$(LOCK) --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
+	$(LOCK) pyproject.toml --extra deploy --extra dev --extra test --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --constraint requirements/test.txt --output-file requirements/runtime.txt
+	$(LOCK) --group build --constraint requirements/test.txt --output-file requirements/build.txt
+	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
 
 clean: ## remove what was installed, cached and kept: .venv/, and .dev/ with its leads
 	rm -rf .venv .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

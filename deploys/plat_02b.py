@@ -13,7 +13,7 @@ settings = this.settings
 
 # Pins
 pin = this.release.postgres
-postgres = image.of(this, "postgres", pin.version, pin.ref)
+postgres = image.of(this, "postgres", pin)
 
 # Preconditions
 values: dict[str, Any] = {

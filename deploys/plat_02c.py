@@ -7,7 +7,7 @@ this = page.begin("PLAT_02C")
 
 # Pins
 pin = this.release.postgres
-postgres = image.of(this, "postgres", pin.version, pin.ref)
+postgres = image.of(this, "postgres", pin)
 
 # Preconditions
 gate.wait(this, "the image was built here from the pin", postgres.check_before("deploys/plat_02b.py"))

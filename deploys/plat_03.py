@@ -12,7 +12,7 @@ this = page.begin("PLAT_03")
 
 # Pins
 pin = this.release.postgres
-postgres = image.of(this, "postgres", pin.version, pin.ref)
+postgres = image.of(this, "postgres", pin)
 
 # Preconditions
 verifiers = database.verifiers(this, {f"motorcade_{role}": f"postgres-{role}" for role in ROLES})

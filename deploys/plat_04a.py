@@ -8,7 +8,7 @@ this = page.begin("PLAT_04A")
 
 # Pins
 pin = this.release.postgres
-postgres = image.of(this, "postgres", pin.version, pin.ref)
+postgres = image.of(this, "postgres", pin)
 
 # Preconditions
 secrets.deliver(this, ["postgres-ro"])

@@ -13,7 +13,7 @@ this = page.begin("PLAT_08B")
 
 # Pins
 pin = this.release.redis
-redis = image.of(this, "redis", pin.version, pin.ref)
+redis = image.of(this, "redis", pin)
 
 # Preconditions
 values: dict[str, Any] = {

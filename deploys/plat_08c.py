@@ -9,7 +9,7 @@ this = page.begin("PLAT_08C")
 
 # Pins
 pin = this.release.redis
-redis = image.of(this, "redis", pin.version, pin.ref)
+redis = image.of(this, "redis", pin)
 
 # Preconditions
 gate.wait(this, "the image was built here from the pin", redis.check_before("deploys/plat_08b.py"))

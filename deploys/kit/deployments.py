@@ -69,6 +69,8 @@ def _facts(event: Event) -> Iterator[str]:
     )
     if event.get("failed_operation"):
         yield f"failed in: {event['failed_operation']}"
+    if event.get("why"):
+        yield f"why: {event['why']}"
     if event["slow"]:
         yield "slow: " + ", ".join(f"{name} {seconds} s" for name, seconds in event["slow"].items())
     for unlock in event.get("notes", {}).values():

@@ -119,6 +119,13 @@ def place(page: "Page", files: Sequence[HostFile], title: str) -> None:
     _place(page=page, files=list(files), **page.op(title, HOST_SECONDS + SPARE_SECONDS))
 
 
+def lend(page: "Page", files: Sequence[HostFile], title: str) -> None:
+    """The same for files that a later page owns, where this one needs them first."""
+    for file in files:
+        page.uses(f"file {file.path}", f"{file.mode} {file.owner} {file.group} {file.content}")
+    _place(page=page, files=list(files), **page.op(title, HOST_SECONDS + SPARE_SECONDS))
+
+
 def directories(page: "Page", wanted: Sequence[HostDirectory]) -> None:
     """The directories are there with mode and owner; what is in them is never touched."""
     for directory in wanted:

@@ -8,7 +8,7 @@ import base64
 import io
 import subprocess
 import tarfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from shlex import quote
@@ -25,10 +25,11 @@ from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
-    from deploys.kit.pins import Release
+    from deploys.kit.pins import Built, Release
 
 IDS: Final = "/var/lib/motorcade/images"
 _BUILD_SECONDS: Final = 900
+_MTIME: Final = 315_619_200  # 2 January 1980: a zip, and so a wheel, knows no earlier time
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Image:
     tag: str
     labels: Mapping[str, str]
     context: bytes  # tar of the build context
+
+    @property
+    def release(self) -> str:
+        """What the program in it calls itself: the tag alone, which no other source has."""
+        return self.tag.rpartition(":")[2]
 
     @property
     def id_file(self) -> str:
@@ -66,18 +72,21 @@ def base_tag(release: "Release") -> str:
     return f"localhost/motorcade-base:13-{release.base.sha256[:12]}"
 
 
-def of(page: "Page", service: str, version: str, ref: str) -> Image:
-    """The image of containers/<service> at the pinned ref. Raises Refused when this repository has no such ref."""
-    context = pack(context_files(service, ref))
+def of(page: "Page", service: str, pin: "Built", *, name: str = "", also: Sequence[str] = ()) -> Image:
+    """The image of containers/<service> at the pinned ref, `also` with other files and folders of the repository.
+
+    Its tag begins with `name`, or else with the version. Raises Refused when this repository has no such ref.
+    """
+    context = pack(context_files(service, pin.ref, also))
     labels = {
-        "motorcade.version": version,
-        "motorcade.ref": ref,
+        "motorcade.version": pin.version,
+        "motorcade.ref": pin.ref,
         "motorcade.base": page.release.base.sha256,
         "motorcade.context": digest(context),
     }
-    pin = digest("\n".join(labels.values()).encode())
-    page.uses(f"image {service}", pin)
-    return Image(f"localhost/motorcade-{service}:{version}-{pin[:12]}", labels, context)
+    source = digest("\n".join(labels.values()).encode())
+    page.uses(f"image {service}", source)
+    return Image(f"localhost/motorcade-{service}:{name or pin.version}-{source[:12]}", labels, context)
 
 
 def provide_base(page: "Page") -> None:
@@ -145,7 +154,8 @@ def _build(page: "Page", image: Image) -> Generator[StringCommand]:
         f"rm -rf {stage}; mkdir -p {stage} {IDS}; trap 'rm -rf {stage}' EXIT;"
         f" base64 -d | tar -x -C {stage};"
         f" podman build --quiet --pull=never --build-arg BASE_IMAGE={base_tag(page.release)}"
-        f" --build-arg VERSION={version} {labels} --iidfile {image.id_file}.new --tag {image.tag} {stage};"
+        f" --build-arg VERSION={version} --build-arg RELEASE={image.release} {labels}"
+        f" --iidfile {image.id_file}.new --tag {image.tag} {stage};"
         f" sed -i 's/^sha256://' {image.id_file}.new; sync {image.id_file}.new;"
         f" mv -fT {image.id_file}.new {image.id_file}",
         _BUILD_SECONDS,
@@ -153,17 +163,26 @@ def _build(page: "Page", image: Image) -> Generator[StringCommand]:
     )
 
 
-def context_files(service: str, ref: str) -> dict[str, tuple[bytes, bool]]:
-    """Path below containers/<service> -> content and whether it is executable, at a git ref or as it lies here."""
-    if ref == WORKTREE:
-        root = Path("containers", service)
-        return {
-            str(PurePosixPath(path.relative_to(root))): (path.read_bytes(), bool(path.stat().st_mode & 0o100))
-            for path in sorted(root.rglob("*"))
-            if path.is_file()
-        }
+def context_files(service: str, ref: str, also: Sequence[str] = ()) -> dict[str, tuple[bytes, bool]]:
+    """Path in the context -> content and whether it is executable, at a git ref or as it lies here.
+
+    What is below containers/<service> stands at the top; each of `also` keeps its path in the repository.
+    """
+    own = f"containers/{service}/"
+    found = _worktree_files([own, *also]) if ref == WORKTREE else _committed_files(ref, [own, *also])
+    return {name.removeprefix(own): file for name, file in found}
+
+
+def _worktree_files(paths: Sequence[str]) -> Iterator[tuple[str, tuple[bytes, bool]]]:
+    for root in map(Path, paths):
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield str(PurePosixPath(path)), (path.read_bytes(), bool(path.stat().st_mode & 0o100))
+
+
+def _committed_files(ref: str, paths: Sequence[str]) -> Iterator[tuple[str, tuple[bytes, bool]]]:
     archive = subprocess.run(  # noqa: S603 - the ref is one of the manifest, of the form that pins.py allows
-        ["git", "archive", "--format=tar", f"refs/tags/{ref}:containers/{service}"],  # noqa: S607 - the operator's own git
+        ["git", "archive", "--format=tar", f"refs/tags/{ref}", "--", *paths],  # noqa: S607 - the operator's own git
         check=False,
         capture_output=True,
     )
@@ -172,11 +191,9 @@ def context_files(service: str, ref: str) -> dict[str, tuple[bytes, bool]]:
             f"git ref {ref}", archive.stderr.decode().strip(), "fetch the tag, or pin one that exists here"
         )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        return {
-            member.name: (content.read(), bool(member.mode & 0o100))
-            for member in tar.getmembers()
-            if (content := tar.extractfile(member))
-        }
+        for member in tar.getmembers():
+            if content := tar.extractfile(member):
+                yield member.name, (content.read(), bool(member.mode & 0o100))
 
 
 def pack(files: Mapping[str, tuple[bytes, bool]]) -> bytes:
@@ -186,5 +203,6 @@ def pack(files: Mapping[str, tuple[bytes, bool]]) -> bytes:
         for name, (content, executable) in sorted(files.items()):
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o755 if executable else 0o644
+            member.mtime = _MTIME
             tar.addfile(member, io.BytesIO(content))
     return packed.getvalue()

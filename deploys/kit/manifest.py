@@ -122,8 +122,8 @@ class _Redis(_Keys):
 class _Leadgen(_Keys):
     python = _pin(
         _THREE_NUMBERS,
-        "three numbers: the candidate of `apt-get update && apt-cache policy python3` in a container of base, up to"
-        " its first dash",
+        "three numbers: the candidate of `apt-get update && apt-cache policy python3` in a container of base,"
+        " up to its first dash",
     )
     ref = _pin(
         _REF,
@@ -135,8 +135,8 @@ class _Leadgen(_Keys):
 class _Nginx(_Keys):
     version = _pin(
         _THREE_NUMBERS,
-        "three numbers: what `apt-get update && apt-cache policy nginx` (or `dnf list nginx`) on the host offers, up"
-        " to its first dash",
+        "three numbers: what `apt-get update && apt-cache policy nginx` (or `dnf list nginx`) on the host offers,"
+        " up to its first dash",
     )
 
 

@@ -158,10 +158,13 @@ class Services(FactBase[Service]):
 
 
 def unit(template: str, reads: Sequence[HostFile] = (), *, into: str = "", **values: object) -> HostFile:
-    """A unit from its template, or a drop-in `into` one; `{{ config }}` is the hash over it and what it reads."""
+    """A unit from its template, or a drop-in `into` one; `{{ config }}` is the hash over it and what it reads.
+
+    A value `image` stays out of the hash: images are compared by their ids, and a later drop-in may name another.
+    """
     file = PurePosixPath(template).name
     path = f"{DIRECTORY}/{into}.d/{file}" if into else f"{DIRECTORY}/{file}"
-    draft = HostFile(path, hostfiles.render(template, config="", **values))
+    draft = HostFile(path, hostfiles.render(template, **{**values, "config": "", "image": ""}))
     return HostFile(path, hostfiles.render(template, config=config_label([draft, *reads]), **values))
 
 
@@ -221,16 +224,20 @@ def _running(page: "Page", unit: str, image: str, reads: str, seconds: int) -> G
 
 
 def install_command(page_id: str, wanted: Sequence[HostFile], services: Sequence[str]) -> StringCommand:
-    """Stage, prove, move, reload, assert; up to the move the old units stay as they are."""
-    reload = _reload(services)
+    """The units of `wanted` in their places, and all of `services` loaded."""
     if not wanted:
-        return bounded(reload, hostfiles.HOST_SECONDS)
+        return bounded(_reload(services), hostfiles.HOST_SECONDS)
+    return bounded(install_script(page_id, wanted, services), hostfiles.HOST_SECONDS, hostfiles.archive(wanted))
+
+
+def install_script(page_id: str, wanted: Sequence[HostFile], services: Sequence[str]) -> str:
+    """Shell: stage standard input, prove, move, reload, assert; up to the move the old units stay."""
     base = f"{hostfiles.STAGING}/{page_id}/units"
     new, stage = f"{base}/new", f"{base}/systemd"
     parents = " ".join(
         quote(folder) for folder in sorted({str(PurePosixPath(file.path).parent) for file in wanted})
     )
-    script = "; ".join(
+    return "; ".join(
         (
             hostfiles.clean(base, wanted),
             f"rm -rf {base}",
@@ -240,10 +247,9 @@ def install_command(page_id: str, wanted: Sequence[HostFile], services: Sequence
             f"(export QUADLET_UNIT_DIRS={stage}; {DRY_RUN})",
             f"mkdir -p -m 0755 {parents}",
             hostfiles.replace(new, wanted),
-            reload,
+            _reload(services),
         )
     )
-    return bounded(script, hostfiles.HOST_SECONDS, hostfiles.archive(wanted))
 
 
 def run_command(unit: str, image: str, seconds: int, *, restart: bool) -> StringCommand:

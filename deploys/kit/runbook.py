@@ -121,7 +121,7 @@ ORDER: Final[tuple[Entry, ...]] = (
         "PLAT_04",
         "LeadGen API",
         ("PLAT_04A", "PLAT_08D"),
-        "planned",
+        "ready",
         purpose="The intake answers on this host, behind a socket that outlives its container.",
         leaves="The intake's image, its secrets, the unit of `motorcade-leadgen-api` and"
         " `motorcade-leadgen-api.socket` on 127.0.0.1:8000.",
@@ -131,7 +131,7 @@ ORDER: Final[tuple[Entry, ...]] = (
         "LEADGEN_01",
         "Leads",
         ("PLAT_04",),
-        "planned",
+        "ready",
         purpose="What the company works with has its place in the database.",
         leaves="The migration `20260126_01_wave1_leads`: `app.leads` and the table of versions.",
         verify="The version is applied with the text that this release ships, and the tables are there.",
@@ -140,7 +140,7 @@ ORDER: Final[tuple[Entry, ...]] = (
         "LEADGEN_03",
         "Write path",
         ("LEADGEN_01",),
-        "planned",
+        "ready",
         purpose="From here on a 202 is a promise: an intake is kept, and it is kept once.",
         leaves="The migrations up to `20261121_01_synthetic_leads`: the outbox, its queue, and the function that"
         " removes synthetic leads.",
@@ -150,7 +150,7 @@ ORDER: Final[tuple[Entry, ...]] = (
         "LEADGEN_07C",
         "Worker and sweeper",
         ("LEADGEN_03",),
-        "planned",
+        "ready",
         purpose="Intakes become leads, although the worker or Redis is down.",
         leaves="The units of `motorcade-leadgen-worker` and `motorcade-leadgen-sweeper`, running and at boot.",
         verify="With the worker stopped an intake is still answered 202; with it started, and with Redis stopped,"
@@ -160,10 +160,10 @@ ORDER: Final[tuple[Entry, ...]] = (
         "LEADGEN_02",
         "Release",
         ("LEADGEN_07C",),
-        "planned",
+        "ready",
         purpose="The way to every later release of the intake, and back, without a refused request.",
-        leaves="The drop-in `50-release.conf` of API, worker and sweeper, which names the image that runs; the last"
-        " five images.",
+        leaves="The drop-in `50-release.conf` of API, worker and sweeper, which names the image that runs; the"
+        " last five images.",
         verify="A canary passes before the roll; after it each container runs the image that was recorded when it"
         " was built. A red gate puts the image before back by itself.",
     ),
@@ -175,13 +175,14 @@ ORDER: Final[tuple[Entry, ...]] = (
         purpose="The intake has no right it does not need, and a hung one is brought back.",
         leaves="The drop-in `40-hardening.conf` of API, worker and sweeper, and"
         " `motorcade-leadgen-watchdog.timer`.",
-        verify="Limits by `systemctl show`, the rest by `podman inspect`; a hung API answers again within the bound.",
+        verify="Limits by `systemctl show`, the rest by `podman inspect`; a hung API answers again within"
+        " the bound.",
     ),
     Entry(
         "LEADGEN_06",
         "API keys",
         ("LEADGEN_03",),
-        "planned",
+        "ready",
         purpose="A client gets a key, or loses one, without a refused request.",
         leaves="`/etc/motorcade/leadgen/api-keys`, which holds digests, from the secret.",
         verify="The API has read the file as it lies there; the probe's key works, one that was never issued is"
@@ -191,11 +192,11 @@ ORDER: Final[tuple[Entry, ...]] = (
         "LEADGEN_07B",
         "Persistence check",
         ("LEADGEN_07C",),
-        "planned",
+        "ready",
         purpose="What was sent is what the company finds, down to the last field.",
         leaves="Nothing: its synthetic lead is removed again.",
-        verify="One marked lead is answered 202, `app.leads` has one row more, its newest time moved, and its jsonb"
-        " equals what was sent.",
+        verify="One marked lead is answered 202, `app.leads` has one row more, its newest time moved, and its"
+        " jsonb equals what was sent.",
     ),
     Entry(
         "PLAT_05",
@@ -224,14 +225,15 @@ ORDER: Final[tuple[Entry, ...]] = (
         "planned",
         frozen=True,
         purpose="Which address of the edge leads to which service.",
-        leaves="The route `/api/lead/` to 127.0.0.1:8000, with its limits and its own words for 413, 429, 502, 503.",
+        leaves="The route `/api/lead/` to 127.0.0.1:8000, with its limits and its own words for 413, 429, 502"
+        " and 503.",
         verify="Health answers through the edge; `/metrics` and everything unlisted are 404.",
     ),
     Entry(
         "LEADGEN_05",
         "End-to-end check",
         ("LEADGEN_07B", "PLAT_07"),
-        "planned",
+        "ready",
         purpose="The persistence check through the edge, as a client's website would send it.",
         leaves="Nothing: its synthetic lead is removed again.",
         verify="As LEADGEN_07B, over HTTPS; a failure shows diagnostics without personal data.",

@@ -72,6 +72,10 @@ class Session:
         if note:
             self._notes[page_id] = note
 
+    def note(self, page_id: str, note: Mapping[str, Any]) -> None:
+        """At load: what else the record shall say of a page."""
+        self._notes[page_id] = {**self._notes.get(page_id, {}), **note}
+
     def note_backup(self, path: str, restore: str) -> None:
         self._backups.append({"path": path, "restore": restore})
 
@@ -133,7 +137,8 @@ class Session:
         lines, end = record.chain(tail, [*events, {**self._started, "event": "STARTED"}])
         # Whoever closes a dead run cannot know how far its pages came: all of them have to pass again.
         doubtful = [self._mark(page, unclosed, "killed") for page in unclosed["pages"]] if unclosed else []
-        _ask(host, "\n".join(["set -e", *doubtful, record.append_command(self._directory, tail, lines)]))
+        stale = f"rm -f {quote(self._directory)}/why"
+        _ask(host, "\n".join(["set -e", stale, *doubtful, record.append_command(self._directory, tail, lines)]))
         for event in events:
             written = record.Tail(end.count - 1, json.loads(lines[-1])["prev"], torn=False)
             deployments.append(self._log, event, deployments.entry(event, written))
@@ -182,6 +187,8 @@ class Session:
         result = self._result(state, host)
         figures = tally.figures(state, host, self.plan, self._tally)
         event = {**self._started, "event": result, "time": _now(), **figures, "backups": self._backups}
+        if result == "FAILED" and (why := self._why(host)):
+            event["why"] = why
         lines, end = record.chain(opened, [event])
         page = deployments.append(self._log, event, deployments.entry(event, end))
         commands = [record.append_command(self._directory, opened, lines)]
@@ -203,6 +210,14 @@ class Session:
             return "INTERRUPTED"
         whole = state.current_stage is StateStage.Disconnect and not state.results[host].error_ops
         return "OK" if whole else "FAILED"
+
+    def _why(self, host: Host) -> str:
+        """What a script of the failed operation has left in words for the record; it is read once."""
+        file = f"{quote(self._directory)}/why"
+        try:
+            return " ".join(_ask(host, f"cat {file} 2>/dev/null; rm -f {file}"))
+        except Refused:
+            return ""
 
     def _red(self, event: record.Event) -> str | None:
         """Marks the page that failed, or that was stopped after it had changed something."""

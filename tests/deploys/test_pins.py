@@ -163,7 +163,7 @@ def test_the_lab_leaves_open_only_what_its_mirror_decides() -> None:
         ("base.sha256", "sha256:" + "0" * 64, "base.sha256 is 'sha256:"),
         ("base.sha256", "0" * 63, "base.sha256 is '000"),
         ("base.tag", "13", "base.tag is no key of a manifest"),
-        ("nginx", {"version": "1.26"}, "nginx is no key of a manifest"),
+        ("apache", {"version": "1.26"}, "apache is no key of a manifest"),
         ("postgres", [], "postgres holds no keys"),
         ("postgres.version", "17", "postgres.version is '17'"),
         ("postgres.version", "17.6-0+deb13u1", "postgres.version is '17.6-0+deb13u1'"),

@@ -6,7 +6,9 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped] # ships no types
 import yaml
 
+from deploys.kit import api_keys
 from deploys.kit.secrets import generate_all
+from leadgen.domain import api_key
 from tests.lab.archives import PINNED, Archives
 from tests.lab.folders import PROJECT
 
@@ -40,7 +42,12 @@ def _write_secrets(file: Path, secrets: Path) -> None:
     identity = pyrage.x25519.Identity.generate()
     file.touch(mode=0o600)
     file.write_text(f"{identity}\n", encoding="ascii")
-    generate_all(secrets, SECRETS, [str(identity.to_public())])
+    vault = generate_all(secrets, SECRETS, [str(identity.to_public())])
+    # Random words are no API keys: one for the pages' own probe, one for a client, whose key is for the tests.
+    vault.store(api_keys.PROBE, api_key.mint(api_keys.CLIENT, api_key.SCOPES, None)[0])
+    key, line = api_key.mint("website", api_key.SCOPES, None)
+    vault.store(api_keys.KEYS, line)
+    file.with_name("api-key").write_text(f"{key}\n", encoding="ascii")
 
 
 def _sha256(file: Path) -> str:

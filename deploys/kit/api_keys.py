@@ -1,0 +1,64 @@
+"""The intake's API keys: their lines joined from the vault, judged as the intake will, and put on the host.
+
+The file holds digests of random keys, so its text is no secret; the probe's key itself goes to Podman only.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from deploys.kit import hostfiles, secrets
+from deploys.kit.errors import Refused
+from deploys.kit.hostfiles import HostFile
+from leadgen.domain import api_key
+from leadgen.errors import KeyFileError
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+    from deploys.kit.settings import Settings
+
+KEYS: Final = "leadgen-api-keys"
+PROBE: Final = "leadgen-probe-key"
+CLIENT: Final = "motorcade-probe"  # whose leads are synthetic: app.remove_synthetic takes no other's away
+FILE: Final = "/etc/motorcade/leadgen/api-keys"
+_COMMAND: Final = "python -m deploys.kit.secrets set"
+_GROUP: Final = "10003"  # of the intake's image
+
+
+def deliver(page: "Page", *, owned: bool) -> None:
+    """The file is on the host and the probe's key in Podman; `owned` by the page that answers for it.
+
+    Raises Refused, at load, for a secret that is not usable and for a line that the intake would not read.
+    """
+    wanted = file(page)
+    secrets.deliver(page, [PROBE])
+    put = hostfiles.place if owned else hostfiles.lend
+    put(page, [wanted], "API keys")
+
+
+def file(page: "Page") -> HostFile:
+    """The keys file as it shall be. Raises Refused."""
+    secrets.demand(page.settings, [KEYS, PROBE])
+    return HostFile(FILE, _text(page.settings), "640", "root", _GROUP)
+
+
+def _text(settings: "Settings") -> str:
+    where = str(settings.secrets_directory / f"{KEYS}.age")
+    lines = [line.strip() for line in secrets.reveal(settings, KEYS).split(";")]
+    text = "\n".join([*filter(None, lines), _probe_line(settings)]) + "\n"
+    try:
+        ring = api_key.KeyRing.load(text, where)
+    except KeyFileError as error:
+        raise Refused(
+            error.where, error.what, f"write the lines of `leadgen keys new` with `;` between: {_COMMAND}"
+        ) from None
+    if [entry.client.client_id for entry in ring].count(CLIENT) > 1:
+        raise Refused(where, f"it holds a key of {CLIENT}", f"take it out; {PROBE} is the place of that key")
+    return text
+
+
+def _probe_line(settings: "Settings") -> str:
+    key = secrets.reveal(settings, PROBE)
+    key_id = api_key.key_id_of(key)
+    if key_id is None:
+        where = str(settings.secrets_directory / f"{PROBE}.age")
+        raise Refused(where, "is no API key", f"set what `leadgen keys new --client {CLIENT}` prints: {_COMMAND}")
+    return f"{key_id} {CLIENT} intake {api_key.digest_of(key).hex()} never"

@@ -1,0 +1,55 @@
+"""The intake as its pages see it: its image at a ref, its three services, and what their units are filled with."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from deploys.kit import image, secrets
+from deploys.kit.image import Image
+from deploys.kit.pins import Built
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+SERVICES: Final = ("api", "worker", "sweeper")
+ADDRESS: Final = "127.0.0.1:8000"
+USER: Final = "10003"  # fixed in containers/leadgen, so that its files have the same owner on every host
+DATABASE: Final = "postgres-app"
+REDIS: Final = "redis-password"  # a secret's name
+_SOURCE: Final = ("leadgen", "requirements", "pyproject.toml")
+
+
+def image_at(page: "Page", ref: str) -> Image:
+    """The image of the intake at a ref; its tag begins with the ref. Raises Refused when there is no such ref."""
+    pin = Built(page.release.leadgen.python, ref)
+    return image.of(page, "leadgen", pin, name=ref.replace("/", "-"), also=_SOURCE)
+
+
+def unit_of(service: str) -> str:
+    """`motorcade-leadgen-api` of `api`."""
+    return f"motorcade-leadgen-{service}"
+
+
+def ready() -> str:
+    """Shell: succeeds when a lead could be stored at this moment, and shows why when not."""
+    return f"curl --silent --show-error --fail-with-body --max-time 5 http://{ADDRESS}/lead/ready"
+
+
+def healthy(dependency: str) -> str:
+    """Shell: succeeds when health calls a dependency ok, and shows the whole of it when not."""
+    return (
+        f'found=$(curl --silent --show-error --fail --max-time 5 http://{ADDRESS}/lead/health) && case "$found" in'
+        f' *\'"{dependency}": "ok"\'*) ;; *) echo "$found"; false ;; esac'
+    )
+
+
+def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
+    """What the templates of a service's unit ask for."""
+    return {
+        "page": page.id,
+        "service": f"leadgen-{service}",
+        "image": built.tag,
+        "database_cipher": secrets.fingerprint(page.settings, DATABASE),
+        "redis_cipher": secrets.fingerprint(page.settings, REDIS),
+        "edge_host": page.settings.edge_host,
+        "states": page.settings.leadgen_states,
+        "workers": page.settings.leadgen_workers,
+    }

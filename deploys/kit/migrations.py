@@ -1,0 +1,115 @@
+"""Migrations of an image of the intake: which it ships, which the database has, and how the rest is applied."""
+
+import io
+import re
+import tarfile
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import database, secrets
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Probe, digest
+from deploys.kit.image import Image
+from deploys.kit.shell import SPARE_SECONDS, bounded
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+OWNER: Final = "postgres-owner"
+_APPLY_SECONDS: Final = 300  # the runner bounds each statement itself; this is for one that hangs
+_FILE: Final = re.compile(r"leadgen/store/migrations/(\d{4})_(pre|post)_\w+\.sql")
+
+
+class Migration(NamedTuple):
+    """`stage` is `pre` when the release before works on its schema, `post` when it does not."""
+
+    stage: str
+    version: str
+    checksum: str
+
+
+def shipped(image: Image) -> list[Migration]:
+    """Those of an image, in order, from what it is built of; each begins with `-- version: <version>`."""
+    with tarfile.open(fileobj=io.BytesIO(image.context)) as tar:
+        found = [
+            (name[1], name[2], content.read().decode())
+            for member in tar.getmembers()
+            if (name := _FILE.fullmatch(member.name)) and (content := tar.extractfile(member))
+        ]
+    return [Migration(stage, text.split(maxsplit=3)[2], digest(text)) for _, stage, text in sorted(found)]
+
+
+def up_to(image: Image, version: str) -> list[Migration]:
+    """The image's migrations up to and with one. Raises Refused when it does not ship that one."""
+    known = shipped(image)
+    versions = [migration.version for migration in known]
+    if version not in versions:
+        raise Refused(image.tag, f"does not ship the migration {version}", "pin a ref that has it")
+    return known[: versions.index(version) + 1]
+
+
+def describe(migrations: Sequence[Migration]) -> str:
+    """The query that answers `expected` when they are applied, each with the text that the image ships."""
+    listed = ", ".join(f"'{migration.version}'" for migration in migrations)
+    return f"SELECT version || ' ' || checksum FROM app.schema_migrations WHERE version IN ({listed}) ORDER BY 1"  # noqa: S608 - versions of our own files
+
+
+def expected(migrations: Sequence[Migration]) -> str:
+    return "".join(sorted(f"{migration.version} {migration.checksum}\n" for migration in migrations))
+
+
+def applied(page: "Page", image: Image, migrations: Sequence[Migration]) -> None:
+    """They are applied, by the image itself and as the owner role, in a container that is gone afterwards."""
+    secrets.deliver(page, [OWNER])
+    page.uses("migrations", expected(migrations))
+    _applied(
+        page=page,
+        image=image,
+        migrations=list(migrations),
+        **page.op(f"migrations up to {migrations[-1].version}", _APPLY_SECONDS + SPARE_SECONDS),
+    )
+
+
+def backup_before(page: "Page", postgres_image: str, migrations: Sequence[Migration]) -> None:
+    """A dump that was restored and counted, if one of them is still to be applied."""
+    database.backup_before(page, postgres_image, describe=describe(migrations), expected=expected(migrations))
+
+
+def missing(migrations: Sequence[Migration]) -> list[Migration]:
+    """In a generator: those that the database lacks. Raises OperationError when one is there with another text."""
+    answer = host.get_fact(Probe, database.query(describe(migrations), "motorcade"))
+    there = dict(line.split(" ") for line in answer.lines) if answer.green else {}
+    for migration in migrations:
+        if there.get(migration.version, migration.checksum) != migration.checksum:
+            raise OperationError(
+                f"{migration.version}: was applied with another text than this release ships; restore the file "
+                "from the release that applied it"
+            )
+    return [migration for migration in migrations if migration.version not in there]
+
+
+@operation()
+def _applied(page: "Page", image: Image, migrations: list[Migration]) -> Generator[StringCommand]:
+    todo = missing(migrations)
+    if not todo:
+        host.noop(f"{page.id}: the database has {migrations[-1].version}")
+        return
+    page.may_change(", ".join(migration.version for migration in todo))
+    yield bounded(_run(image, migrations[-1].version), _APPLY_SECONDS)
+    yield StringCommand(database.compare(describe(migrations), expected(migrations)))
+
+
+def _run(image: Image, version: str) -> str:
+    secret = f"/run/secrets/motorcade-{OWNER}"
+    return (
+        "podman run --rm --replace --name motorcade-leadgen-migrate --network motorcade-core --read-only"
+        f" --cap-drop all --security-opt no-new-privileges --log-driver none --pull never"
+        f" --timeout {_APPLY_SECONDS} --secret motorcade-{OWNER},type=mount,uid=10003,gid=10003,mode=0400"
+        " --env LEADGEN_OWNER_DATABASE_URL=postgresql://motorcade_owner@motorcade-postgres/motorcade"
+        f" --env LEADGEN_OWNER_DATABASE_PASSWORD_FILE={secret} {image.tag} migrate --to {version}"
+    )

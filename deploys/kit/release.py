@@ -1,0 +1,174 @@
+"""Releases of the intake: which one shall run, whether it may, the canary, the roll that goes back by itself.
+
+A service's image is named by one drop-in, which every roll rewrites: its unit stays as its own page left it. The roll is
+one script on the host, so a lost operator changes nothing: it ends with the new release, or with the one before.
+"""
+
+from collections.abc import Generator, Sequence
+from pathlib import PurePosixPath
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra import logger
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import hostfiles, leadgen, linter, migrations, quadlet
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Probe
+from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.image import IDS, Image
+from deploys.kit.shell import SPARE_SECONDS, bounded
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+REF: Final = "leadgen_git_ref"
+KEPT: Final = 5  # images one can go back to without a build
+CANARY_SECONDS: Final = 120
+ROLL_SECONDS: Final = 420  # two gates for the way there, two for the way back
+_REPOSITORY: Final = "localhost/motorcade-leadgen"
+
+
+def ref(page: "Page") -> str:
+    """What shall run: `--data leadgen_git_ref=TAG`, or else the pin. Raises Refused for what is no tag."""
+    given = page.run.data(REF)
+    if given == "":
+        raise Refused(f"--data {REF}", "is empty", "name a tag of `git tag --list`, or leave it out for the pin")
+    return given or page.release.leadgen.ref
+
+
+def drop_ins(built: Image) -> list[HostFile]:
+    """One for each service: the image that it runs."""
+    return [
+        quadlet.unit("leadgen/50-release.conf", into=f"{leadgen.unit_of(service)}.container", image=built.tag)
+        for service in leadgen.SERVICES
+    ]
+
+
+def announce(page: "Page", built: Image, ref: str) -> None:
+    """At load: say, and put on record, what runs now and what will."""
+    now = host.get_fact(Probe, _NAMED).lines
+    running = now[0].rpartition(":")[2] if now else "the image of its unit"
+    if running != built.release:
+        source = "the pin" if ref == page.release.leadgen.ref else "what --data names"
+        logger.info(f"--> {page.id}: from {running} to {built.release}, which is {source}")
+        page.run.note(page.id, {"from": running, "to": built.release})
+
+
+def may_follow(page: "Page", built: Image) -> None:
+    """Refuses, before anything changes, a release from which there would be no way back."""
+    _may_follow(page=page, built=built, **page.op("a way back", 30))
+
+
+def canary(page: "Page", built: Image) -> None:
+    """The image serves beside the running one, against the real database: health, readiness, a write taken back."""
+    script = render(
+        "leadgen/canary.sh", image=built.tag, release=built.release, **leadgen.values(page, "api", built)
+    )
+    page.uses("canary", script)
+    _canary(page=page, built=built, script=script, **page.op("canary", CANARY_SECONDS + SPARE_SECONDS))
+
+
+def roll(page: "Page", built: Image) -> None:
+    """API, worker and sweeper run the image; a red gate puts the image before back, and the page fails."""
+    files = drop_ins(built)
+    if faults := linter.lint({file.path: file.content for file in files}):
+        raise Refused("units of leadgen", "; ".join(faults), "correct them in deploys/units")
+    hostfiles.register(page, files)
+    _roll(page=page, built=built, files=files, **page.op("roll", ROLL_SECONDS + SPARE_SECONDS))
+
+
+def prune(page: "Page") -> None:
+    """Of the intake's images the newest are kept, by when they were last rolled to, and whatever runs."""
+    _prune(page=page, **page.op(f"the last {KEPT} images", 120))
+
+
+def runs(built: Image) -> str:
+    """Shell: succeeds when every service runs the image as it was recorded at its build."""
+    form = "{{.Image}}"
+    units = " ".join(map(leadgen.unit_of, leadgen.SERVICES))
+    return (
+        f"wanted=$(cat {built.id_file}); for unit in {units}; do"
+        f' found=$(podman inspect --format \'{form}\' $unit); [ "$found" = "$wanted" ] ||'
+        ' { echo "$unit runs ${found:-nothing}, recorded is $wanted"; exit 1; }; done'
+    )
+
+
+@operation()
+def _may_follow(page: "Page", built: Image) -> Generator[StringCommand]:
+    """A `post` migration ends the release before: that one has to ship it already, so that it works on its schema."""
+    todo = migrations.missing(migrations.shipped(built))
+    ending = [migration.version for migration in todo if migration.stage == "post"]
+    known = host.get_fact(Probe, _KNOWN).lines if ending else []
+    if stranded := [version for version in ending if f"post {version}" not in known]:
+        raise OperationError(
+            f"{page.id}: {built.release} brings {', '.join(stranded)}, on which the running release does not work, so "
+            "there would be no way back; first roll to a release that ships it without needing it"
+        )
+    host.noop(f"{page.id}: the running release works on the schema of {built.release}")
+    yield from ()
+
+
+@operation()
+def _canary(page: "Page", built: Image, script: str) -> Generator[StringCommand]:
+    if host.get_fact(Probe, runs(built)).green:
+        host.noop(f"{page.id}: {built.release} runs already")
+        return
+    page.may_change("a canary")
+    yield StringCommand(f"timeout {CANARY_SECONDS} sh -c {quote(script)}")
+
+
+@operation()
+def _roll(page: "Page", built: Image, files: list[HostFile]) -> Generator[StringCommand]:
+    wanted = hostfiles.differing(files)
+    services = [f"{leadgen.unit_of(service)}.service" for service in leadgen.SERVICES]
+    fresh = all(host.get_fact(quadlet.Units, service=service).fresh for service in services)
+    if not wanted and fresh and host.get_fact(Probe, runs(built)).green:
+        host.noop(f"{page.id}: {built.release} runs")
+        return
+    page.may_change(f"{built.release} as the release")
+    yield bounded(_script(page, built, files, services), ROLL_SECONDS, hostfiles.archive(files))
+
+
+def _script(page: "Page", built: Image, files: Sequence[HostFile], services: Sequence[str]) -> str:
+    install = quadlet.install_script(page.id, files, services)
+    folders = [str(PurePosixPath(file.path).parent) for file in files]
+    return render(
+        "leadgen/roll.sh",
+        install=quote(install),
+        folders=folders,
+        services=leadgen.SERVICES,
+        release=built.release,
+        id_file=built.id_file,
+        stage=f"{hostfiles.STAGING}/{page.id}/before",
+        address=leadgen.ADDRESS,
+    )
+
+
+@operation()
+def _prune(page: "Page") -> Generator[StringCommand]:
+    extra = host.get_fact(Probe, _EXTRA).lines
+    if not extra:
+        host.noop(f"{page.id}: no image too many")
+        return
+    page.may_change("images")
+    for tag in extra:
+        file = f"{IDS}/{tag.rpartition('/')[2].replace(':', '-')}.id"
+        yield StringCommand(f"timeout 60 podman image rm {quote(tag)} && rm -f {quote(file)}")
+
+
+_DROP_IN: Final = f"{quadlet.DIRECTORY}/motorcade-leadgen-api.container.d/50-release.conf"
+_NAMED: Final = f"sed -n 's/^Image=//p' {_DROP_IN} 2>/dev/null"
+_KNOWN: Final = (
+    "timeout 30 podman run --rm --pull never --network none --read-only --log-driver none"
+    " $(podman inspect --format '{{.Image}}' motorcade-leadgen-api) migrate --list"
+)
+# Newest first by the file that holds an image's id: a roll touches it. A container's image is never among them.
+_EXTRA: Final = (
+    f"cd {IDS} && for file in $(ls -t motorcade-leadgen-*.id | tail -n +{KEPT + 1}); do id=$(cat $file);"
+    ' [ -n "$(podman ps --all --quiet --filter ancestor=$id)" ] ||'
+    " podman image inspect --format '{{index .RepoTags 0}}' $id 2>/dev/null; done; true"
+)

@@ -1,0 +1,29 @@
+"""Checks that send a synthetic lead, look for it where it must arrive, and take it away again."""
+
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from deploys.kit import api_keys, gate, leadgen
+from deploys.kit.hostfiles import render
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+
+def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = False) -> None:
+    """deploys/units/leadgen/check-<name>.sh, at the API's own address or at the edge's public one.
+
+    Once for each configuration, as it writes into the live database; `verify=again` repeats it.
+    """
+    read = page.settings
+    # The name has to be on the certificate that lies here, wherever it leads today.
+    words = f"--resolve {read.edge_host}:443:127.0.0.1 --cacert {quote(read.edge_certificate)}" if edge else ""
+    script = render(
+        f"leadgen/check-{name}.sh",
+        page=page.id,
+        client=api_keys.CLIENT,
+        state=read.leadgen_states.partition(",")[0],
+        base=f"https://{read.edge_host}/api" if edge else f"http://{leadgen.ADDRESS}",
+        curl=words,
+    )
+    gate.once(page, title, script, seconds=seconds)

@@ -1,0 +1,36 @@
+"""LEADGEN_01: the first migration, `app.leads` and the table of versions."""
+
+from deploys.kit import database, gate, image, leadgen, migrations, page, steps
+
+VERSION = "20260126_01_wave1_leads"
+
+# What
+this = page.begin("LEADGEN_01")
+
+# Pins
+built = leadgen.image_at(this, this.release.leadgen.ref)
+postgres = image.of(this, "postgres", this.release.postgres)
+wanted = migrations.up_to(built, VERSION)
+
+# Preconditions
+gate.wait(this, "the image was built here from the pin", built.check_before("deploys/plat_04.py"))
+
+# Backup
+migrations.backup_before(this, postgres.tag, wanted)
+
+# Operations
+migrations.applied(this, built, wanted)
+
+# Verify
+gate.wait(
+    this,
+    "leads have their table, and belong to the owner role",
+    database.expect(
+        "SELECT tableowner FROM pg_tables WHERE (schemaname, tablename) = ('app', 'leads')",
+        "motorcade_owner",
+        "motorcade",
+    ),
+)
+
+# Record
+steps.passed(this)

@@ -1,0 +1,35 @@
+"""LEADGEN_03: the write path, up to the outbox and the function that removes synthetic leads; a 202 is a promise now."""
+
+from deploys.kit import api_keys, database, gate, image, leadgen, migrations, page, secrets, steps, synthetic
+
+VERSION = "20261121_01_synthetic_leads"
+
+# What
+this = page.begin("LEADGEN_03")
+
+# Pins
+built = leadgen.image_at(this, this.release.leadgen.ref)
+postgres = image.of(this, "postgres", this.release.postgres)
+wanted = migrations.up_to(built, VERSION)
+
+# Preconditions
+gate.wait(this, "the image was built here from the pin", built.check_before("deploys/plat_04.py"))
+
+# Backup
+migrations.backup_before(this, postgres.tag, wanted)
+
+# Operations
+secrets.deliver(this, [api_keys.PROBE])
+migrations.applied(this, built, wanted)
+
+# Verify
+gate.wait(
+    this,
+    "the outbox is there",
+    database.expect("SELECT to_regclass('app.intake_jobs') IS NOT NULL", "t", "motorcade"),
+)
+gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")
+synthetic.check(this, "a real intake makes one row, and its key no second", "write-path", seconds=120)
+
+# Record
+steps.passed(this)

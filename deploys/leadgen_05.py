@@ -1,0 +1,23 @@
+"""LEADGEN_05: the same as LEADGEN_07B from outside: over HTTPS, through the edge, as a website sends it."""
+
+from deploys.kit import api_keys, gate, leadgen, page, secrets, steps, synthetic
+
+# What
+this = page.begin("LEADGEN_05")
+
+# Pins
+this.uses("release", this.release.leadgen.ref)
+
+# Preconditions
+gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")
+
+# Backup: nothing is replaced; the lead that is sent is taken away again.
+
+# Operations
+secrets.deliver(this, [api_keys.PROBE])
+
+# Verify
+synthetic.check(this, "a lead arrives through the edge as it was sent", "persistence", seconds=90, edge=True)
+
+# Record
+steps.passed(this)

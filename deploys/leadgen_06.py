@@ -1,0 +1,30 @@
+"""LEADGEN_06: the API keys file from the secret; a running API takes it up, and refuses nobody meanwhile."""
+
+from deploys.kit import api_keys, backup, gate, page, steps
+from deploys.kit.hostfiles import render
+
+# What
+this = page.begin("LEADGEN_06")
+
+# Pins: none; keys are secrets, and no release changes them.
+
+# Preconditions
+keys = api_keys.file(this)
+
+# Backup
+backup.files(this, [keys])
+
+# Operations
+api_keys.deliver(this, owned=True)
+
+# Verify
+gate.wait(
+    this,
+    "the probe's key works, and one that was never issued is refused",
+    render("leadgen/check-keys.sh"),
+    seconds=15,
+    service="leadgen-api",
+)
+
+# Record
+steps.passed(this)

@@ -1,0 +1,48 @@
+"""LEADGEN_07C: worker and sweeper; intakes become leads, although one of them or Redis is down."""
+
+from deploys.kit import api_keys, backup, gate, hostfiles, leadgen, page, quadlet, secrets, steps, synthetic
+from deploys.kit.hostfiles import HostDirectory
+
+NAMES = ("worker", "sweeper")
+
+# What
+this = page.begin("LEADGEN_07C")
+
+# Pins
+built = leadgen.image_at(this, this.release.leadgen.ref)
+
+# Preconditions
+gate.wait(this, "the image was built here from the pin", built.check_before("deploys/plat_04.py"))
+services = {
+    leadgen.unit_of(name): quadlet.unit(
+        f"leadgen/motorcade-leadgen-{name}.container", **leadgen.values(this, name, built)
+    )
+    for name in NAMES
+}
+
+# Backup
+for service, unit in services.items():
+    backup.files(this, [unit], restart=f"{service}.service")
+
+# Operations
+secrets.deliver(this, [leadgen.DATABASE, leadgen.REDIS, api_keys.PROBE])
+hostfiles.directories(this, [HostDirectory(f"/var/log/motorcade/leadgen-{name}", mode="750") for name in NAMES])
+for service, unit in services.items():
+    quadlet.install(this, service, [unit])
+    quadlet.running(this, service)
+
+# Verify
+gate.wait(
+    this,
+    "the sweeper tells the database that it lives",
+    leadgen.healthy("sweeper"),
+    seconds=60,
+    service="leadgen-sweeper",
+)
+gate.wait(
+    this, "the worker tells Redis that it lives", leadgen.healthy("worker"), seconds=60, service="leadgen-worker"
+)
+synthetic.check(this, "each of worker and sweeper drains without the other", "draining", seconds=240)
+
+# Record
+steps.passed(this)

@@ -1,0 +1,56 @@
+"""PLAT_04: the intake's image, its secrets, and its API behind a socket on 127.0.0.1:8000."""
+
+from deploys.kit import api_keys, backup, gate, hostfiles, image, leadgen, page, quadlet, secrets, steps, units
+from deploys.kit.hostfiles import HostDirectory, HostFile, render
+
+SOCKET = "motorcade-leadgen-api.socket"
+HEALTH = f"curl --silent --show-error --fail --max-time 5 http://{leadgen.ADDRESS}/lead/health"
+
+# What
+this = page.begin("PLAT_04")
+
+# Pins
+built = leadgen.image_at(this, this.release.leadgen.ref)
+
+# Preconditions
+gate.wait(this, "curl is on the host", "command -v curl")
+unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **leadgen.values(this, "api", built))
+socket = HostFile(f"/etc/systemd/system/{SOCKET}", render(f"leadgen/{SOCKET}", page=this.id))
+
+# Backup
+backup.files(this, [unit, socket], restart="motorcade-leadgen-api.service")
+
+# Operations
+image.build(this, built)
+secrets.deliver(this, [leadgen.DATABASE, leadgen.REDIS])
+hostfiles.directories(
+    this,
+    [
+        HostDirectory("/etc/motorcade/leadgen", mode="750", group=leadgen.USER),
+        HostDirectory("/var/log/motorcade/leadgen-api", mode="750"),
+    ],
+)
+api_keys.deliver(this, owned=False)
+hostfiles.place(this, [socket], "socket of the API")
+units.enabled(this, SOCKET)
+quadlet.install(this, "motorcade-leadgen-api", [unit])
+units.running(this, SOCKET)
+quadlet.running(this, "motorcade-leadgen-api")
+
+# Verify
+gate.wait(this, "image labels are the pin", built.check())
+gate.wait(
+    this,
+    "health answers through the socket",
+    f"{HEALTH} | grep -q '\"release\"'",
+    seconds=60,
+    service="leadgen-api",
+)
+gate.wait(
+    this,
+    "nothing else listens there",
+    f"[ \"$(ss -Hltn 'sport = :8000' | awk '{{print $4}}')\" = {leadgen.ADDRESS} ]",
+)
+
+# Record
+steps.passed(this)

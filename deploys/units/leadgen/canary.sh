@@ -1,0 +1,36 @@
+# Beside the running API, with its rights and its database, on an address that only this host reaches.
+name=motorcade-leadgen-canary
+end() {
+    code=$?
+    [ $code = 0 ] || { echo "the canary of {{ release }} failed; its last lines:"; podman logs --tail 30 $name 2>&1; }
+    timeout 60 podman rm --force --time 10 $name >/dev/null
+    exit $code
+}
+why() {
+    echo "$1"
+    echo "the canary of {{ release }}: $1" >/var/lib/motorcade/why
+    exit 1
+}
+trap end EXIT
+trap 'exit 1' HUP INT TERM
+set -eu
+podman run --detach --replace --name $name --pull never --network motorcade-core --read-only --cap-drop all \
+    --security-opt no-new-privileges --log-driver k8s-file --log-opt max-size=1mb \
+    --secret motorcade-postgres-app,type=mount,uid=10003,gid=10003,mode=0400 \
+    --secret motorcade-redis-password,type=mount,uid=10003,gid=10003,mode=0400 \
+    --volume /etc/motorcade/leadgen:/etc/motorcade/leadgen:ro,z \
+    --env LEADGEN_DATABASE_URL=postgresql://motorcade_app@motorcade-postgres/motorcade \
+    --env LEADGEN_DATABASE_PASSWORD_FILE=/run/secrets/motorcade-postgres-app \
+    --env LEADGEN_REDIS_URL=redis://motorcade-redis:6379/0 \
+    --env LEADGEN_REDIS_PASSWORD_FILE=/run/secrets/motorcade-redis-password \
+    --env LEADGEN_API_KEYS_FILE=/etc/motorcade/leadgen/api-keys \
+    --env LEADGEN_BIND=0.0.0.0:8000 {{ image }} serve >/dev/null
+address=$(podman inspect --format '{% raw %}{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}{% endraw %}' $name)
+end=$(($(date +%s) + 45))
+until curl --silent --fail --max-time 5 http://$address:8000/lead/ready >/dev/null; do
+    [ "$(podman inspect --format '{% raw %}{{.State.Status}}{% endraw %}' $name)" = running ] || why 'it ended at its start'
+    [ $(date +%s) -lt $end ] || why 'not ready within 45 seconds'
+    sleep 0.5
+done
+curl --silent --fail --max-time 5 http://$address:8000/lead/health | grep -q '"release": *"{{ release }}"' || why 'it is another release than its tag says'
+timeout 30 podman exec $name leadgen check --write || why 'it cannot write a lead'

@@ -1,0 +1,16 @@
+# Each process of the API reads the file by itself, so it is asked more often than it has processes.
+set -eu
+url=http://127.0.0.1:8000/lead/intake/00000000-0000-7000-8000-000000000000
+status() { # the answer to the Authorization that stands on standard input
+    curl --config - --silent --max-time 5 --output /dev/null --write-out '%{http_code}' $url
+}
+curl --silent --fail --max-time 5 http://127.0.0.1:8000/lead/health | grep -q '"api_keys": *"ok"'
+for _ in 1 2 3 4 5 6; do
+    known=$({
+        printf 'header = "Authorization: Bearer '
+        podman secret inspect --showsecret --format '{% raw %}{{.SecretData}}{% endraw %}' motorcade-leadgen-probe-key | tr -d '\n'
+        printf '"\n'
+    } | status)
+    unknown=$(printf 'header = "Authorization: Bearer mcl_nobody00_none_000000"\n' | status)
+    [ "$known $unknown" = '404 401' ] || { echo "the probe's key: $known, an unknown one: $unknown"; exit 1; }
+done

@@ -1,0 +1,63 @@
+# The whole release or none of it: whatever goes wrong here, the one before is put back.
+before={{ stage }}
+rm -rf $before
+mkdir -p -m 0700 $before
+{% for folder in folders %}
+mkdir -p {{ folder }}
+[ ! -f {{ folder }}/50-release.conf ] || cp -p {{ folder }}/50-release.conf $before/{{ loop.index }}
+{% endfor %}
+before_release=$(curl --silent --max-time 5 http://{{ address }}/lead/health | sed -n 's/.*"release": *"\([^"]*\)".*/\1/p')
+
+restart() { # a start limit that was reached holds the socket too, and restarts by hand count
+    systemctl reset-failed motorcade-leadgen-$1.service motorcade-leadgen-$1.socket 2>/dev/null || true
+    timeout 120 systemctl restart motorcade-leadgen-$1.service
+}
+
+serves() { # the release $1, within $2 seconds: its own words and a database that takes a lead
+    end=$(($(date +%s) + $2))
+    until curl --silent --max-time 5 http://{{ address }}/lead/health | grep -q "\"release\": *\"$1\"" &&
+        curl --silent --fail --max-time 5 http://{{ address }}/lead/ready >/dev/null; do
+        [ $(date +%s) -lt $end ] || return 1
+        sleep 0.5
+    done
+}
+
+lives() { # what runs, as one text: containers and their images
+    for service in {{ services | join(" ") }}; do
+        podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' motorcade-leadgen-$service
+    done
+}
+
+stay() { # the containers are the same ones for five seconds, and run what was recorded at the build
+    first=$(lives) || return 1
+    sleep 5
+    [ "$(lives)" = "$first" ] && [ "$(printf '%s\n' "$first" | cut -d ' ' -f 2 | sort -u)" = "$(cat {{ id_file }})" ]
+}
+
+back() {
+    trap '' HUP INT TERM
+    echo "{{ release }}: $1"
+    echo "last lines of /var/log/motorcade/leadgen-$2/container.log:"
+    tail -n 30 /var/log/motorcade/leadgen-$2/container.log
+{% for folder in folders %}
+    rm -f {{ folder }}/50-release.conf
+    [ ! -f $before/{{ loop.index }} ] || mv -fT $before/{{ loop.index }} {{ folder }}/50-release.conf
+{% endfor %}
+    systemctl daemon-reload
+    for service in {{ services | join(" ") }}; do restart $service || true; done
+    if serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
+    echo "$now"
+    echo "{{ release }}: $1; $now" >/var/lib/motorcade/why
+    exit 1
+}
+
+trap 'back "stopped half way" api' HUP INT TERM
+sh -euc {{ install }} || back 'the units are refused' api
+restart api || back 'the API does not start' api
+serves {{ release }} 60 || back 'the API does not serve within 60 seconds' api
+{% for service in services if service != "api" %}
+restart {{ service }} || back 'the {{ service }} does not start' {{ service }}
+{% endfor %}
+stay || back 'a service does not stay up' worker
+touch {{ id_file }}
+rm -rf $before
