@@ -1,6 +1,7 @@
 """`leadgen check`: the whole configuration tried, every fault named at once."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import click
@@ -9,7 +10,7 @@ from leadgen.api.auth import load_ring
 from leadgen.config import Config, load
 from leadgen.errors import LeadgenError
 from leadgen.jobs.doorbell import RedisDoorbell
-from leadgen.store import queue
+from leadgen.store import intakes, queue
 from leadgen.store.connection import assert_durable, bounded, connect
 from leadgen.store.migrations import assert_applied, required
 
@@ -17,17 +18,17 @@ ANSWER_SECONDS: Final = 5.0  # what a PostgreSQL that froze after it let us in g
 
 
 @click.command()
-def check() -> None:
+@click.option("--write", is_flag=True, help="Also store an intake as the API does, and take it back.")
+def check(write: bool) -> None:
     """Check settings, API keys, PostgreSQL (durability, migrations) and Redis; exit 1 on any fault."""
     config = load("database_url", "redis_url", "api_keys_file")
-    faults = [
-        str(error) for probe in (check_keys, check_database, check_redis) for error in _failure(probe, config)
-    ]
+    probes = (check_keys, partial(check_database, write=write), check_redis)
+    faults = [str(error) for probe in probes for error in _failure(probe, config)]
     for fault in faults:
         click.echo(fault, err=True)
     if faults:
         raise SystemExit(1)
-    click.echo("configuration: all good")
+    click.echo(f"configuration: all good{'; an intake can be stored' if write else ''}")
 
 
 def check_keys(config: Config) -> None:
@@ -35,8 +36,11 @@ def check_keys(config: Config) -> None:
     load_ring(config.api_keys_file)
 
 
-def check_database(config: Config) -> None:
-    """Raise unless PostgreSQL answers, keeps what it commits, and has this release's schema."""
+def check_database(config: Config, *, write: bool = False) -> None:
+    """Raise unless PostgreSQL answers, keeps what it commits, and has this release's schema.
+
+    With `write`, also unless an intake can be stored; nothing of it remains.
+    """
     with (
         queue.own_words(),
         connect(config.database_url, "check") as connection,
@@ -44,6 +48,8 @@ def check_database(config: Config) -> None:
     ):
         assert_durable(connection)
         assert_applied(connection, required())
+        if write:
+            intakes.rehearse(connection)
 
 
 def check_redis(config: Config) -> None:

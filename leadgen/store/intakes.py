@@ -8,6 +8,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from leadgen.domain import synthetic
+from leadgen.domain.fingerprint import FINGERPRINT_VERSION, canonical_json, fingerprint
+from leadgen.domain.intake_id import uuid7
 from leadgen.store.connection import Connection
 from leadgen.store.queries import load
 
@@ -67,6 +70,24 @@ def accept(connection: Connection, intakes: Sequence[Intake]) -> dict[UUID, Rece
     if rest := [intake for intake in intakes if intake.intake_id not in stored]:
         receipts |= _resolve(connection, rest)
     return receipts
+
+
+def rehearse(connection: Connection) -> None:
+    """Accept a synthetic intake and take it back: raises what a real one would meet, and nothing remains."""
+    payload = canonical_json(synthetic.DOCUMENT)
+    intake = Intake(
+        intake_id=uuid7(),
+        request_id=uuid7(),
+        client_id=synthetic.CLIENT_ID,
+        idempotency_key=None,
+        fingerprint=fingerprint(payload),
+        fingerprint_version=FINGERPRINT_VERSION,
+        payload=payload,
+        email=synthetic.DOCUMENT["contact"]["email"],
+        phone_e164=None,
+    )
+    with connection.transaction(force_rollback=True):
+        accept(connection, [intake])
 
 
 def lock_tables(connection: Connection) -> None:
