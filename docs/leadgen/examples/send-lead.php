@@ -1,0 +1,126 @@
+<?php
+/*
+ * Hand one lead in: php send-lead.php [IDEMPOTENCY_KEY] <lead.json
+ *
+ * LEAD_URL       https://<edge>/api/lead/intake
+ * LEAD_KEY_FILE  a file with the API key, which only its owner and PHP may read
+ * LEAD_CA_FILE   the edge's CA, if this machine does not trust it anyway
+ *
+ * Prints the intake_id and ends with 0, or says why not and ends with 1. Needs PHP 8 with curl; on Debian: php-cli
+ * php-curl. From WordPress: require this file and call send_lead(), in the background (see ../README.md).
+ */
+declare(strict_types=1);
+
+const LEAD_TRIES = 5;
+const LEAD_TRY_SECONDS = 10;
+const LEAD_TOTAL_SECONDS = 60;
+
+// No address, no connection, no answer in time, or one that broke off: what a later try may mend.
+const LEAD_PASSING_ERRORS = [6, 7, 16, 18, 28, 35, 52, 55, 56, 92];
+
+/** The lead is not in, or not known to be: why, and what to do. */
+class LeadNotAccepted extends RuntimeException
+{
+}
+
+/** Returns the intake_id of the lead, a JSON document. Throws LeadNotAccepted, at the latest after a minute. */
+function send_lead(
+    string $url,
+    #[SensitiveParameter] string $apiKey,
+    string $lead,
+    string $key,
+    ?string $caFile = null,
+): string {
+    if (!str_starts_with($url, 'https://') && !str_starts_with($url, 'http://127.0.0.1:')) {
+        throw new LeadNotAccepted(
+            'LEAD_URL: it is no https address, and the API key would travel in the open; correct it'
+        );
+    }
+    $started = microtime(true);
+    for ($try = 1; ; $try++) {
+        [$status, $retryAfter, $answer, $error] = lead_post($url, $apiKey, $lead, $key, $caFile);
+        if ($status === 202) {
+            return json_decode($answer, true)['intake_id'];
+        }
+        $why = $error ?? lead_explain($status, $answer);
+        if ($status !== 0 && !in_array($status, [409, 429], true) && $status < 500) {
+            throw new LeadNotAccepted($why);
+        }
+        $wait = ctype_digit($retryAfter) ? (int) $retryAfter : 2 ** $try;
+        $left = LEAD_TOTAL_SECONDS - (microtime(true) - $started);
+        if ($try === LEAD_TRIES || $wait + LEAD_TRY_SECONDS > $left) {
+            throw new LeadNotAccepted("$why; send the same lead again later, with the same key: $key");
+        }
+        error_log("send_lead: $why; again in $wait s");
+        sleep($wait);
+    }
+}
+
+/** Returns the answer's status, its Retry-After and its body; or 0, and what went wrong as the fourth. */
+function lead_post(
+    string $url,
+    #[SensitiveParameter] string $apiKey,
+    string $lead,
+    string $key,
+    ?string $caFile,
+): array {
+    $retryAfter = '';
+    $options = [
+        CURLOPT_POSTFIELDS => $lead,
+        CURLOPT_HTTPHEADER => [
+            "Authorization: Bearer $apiKey",
+            'Content-Type: application/json',
+            "Idempotency-Key: $key",
+        ],
+        CURLOPT_TIMEOUT => LEAD_TRY_SECONDS,
+        CURLOPT_RETURNTRANSFER => true,
+        CURLOPT_HEADERFUNCTION => function ($curl, string $line) use (&$retryAfter): int {
+            if (stripos($line, 'Retry-After:') === 0) {
+                $retryAfter = trim(substr($line, strlen('Retry-After:')));
+            }
+            return strlen($line);
+        },
+    ];
+    $curl = curl_init($url);
+    curl_setopt_array($curl, $caFile ? $options + [CURLOPT_CAINFO => $caFile] : $options);
+    $answer = curl_exec($curl);
+    if ($answer !== false) {
+        return [curl_getinfo($curl, CURLINFO_RESPONSE_CODE), $retryAfter, $answer, null];
+    }
+    if (!in_array(curl_errno($curl), LEAD_PASSING_ERRORS, true)) {
+        throw new LeadNotAccepted(curl_error($curl));
+    }
+    return [0, '', '', curl_error($curl)];
+}
+
+/** Returns what a problem document says: its detail, and each fault with its place. */
+function lead_explain(int $status, string $answer): string
+{
+    $problem = json_decode($answer, true);
+    $why = "HTTP $status " . ($problem['detail'] ?? '');
+    foreach ($problem['errors'] ?? [] as $fault) {
+        $why .= "\n  {$fault['pointer']}: {$fault['detail']}";
+    }
+    return $why;
+}
+
+if (PHP_SAPI === 'cli' && realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__) {
+    try {
+        $keyFile = (string) getenv('LEAD_KEY_FILE');
+        if (!is_readable($keyFile)) {
+            throw new LeadNotAccepted(
+                'LEAD_KEY_FILE: it names no file that can be read; put the API key into one'
+            );
+        }
+        echo send_lead(
+            (string) getenv('LEAD_URL'),
+            trim(file_get_contents($keyFile)),
+            stream_get_contents(STDIN),
+            $argv[1] ?? bin2hex(random_bytes(16)), // one for this lead, the same in every try
+            getenv('LEAD_CA_FILE') ?: null,
+        ), "\n";
+    } catch (LeadNotAccepted $error) {
+        fwrite(STDERR, "send_lead: {$error->getMessage()}\n");
+        exit(1);
+    }
+}

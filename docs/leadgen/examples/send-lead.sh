@@ -1,0 +1,65 @@
+#!/bin/sh
+# Hand one lead in: send-lead.sh [IDEMPOTENCY_KEY] <lead.json
+#
+# LEAD_URL       https://<edge>/api/lead/intake
+# LEAD_KEY_FILE  a file with the API key, which only its owner may read
+# LEAD_CA_FILE   the edge's CA, if this machine does not trust it anyway
+#
+# Prints the intake_id and ends with 0, or says why not and ends with 1. Needs Linux and curl (7.55 or newer).
+set -eu
+
+TRIES=5
+TRY_SECONDS=10
+TOTAL_SECONDS=60
+
+die() {
+    printf 'send-lead: %s\n' "$*" >&2
+    exit 1
+}
+
+post() { # prints the status of the answer; the key comes by standard input, as every user sees the arguments
+    sed -n '1s/^/Authorization: Bearer /p' "$LEAD_KEY_FILE" |
+        curl --silent --show-error --max-time "$TRY_SECONDS" ${LEAD_CA_FILE:+--cacert "$LEAD_CA_FILE"} \
+            --header @- --header 'Content-Type: application/json' --header "Idempotency-Key: $key" \
+            --data-binary "@$work/lead" --dump-header "$work/headers" --output "$work/answer" \
+            --write-out '%{http_code}' "$LEAD_URL"
+}
+
+case ${LEAD_URL:-} in
+    https://* | http://127.0.0.1:*) ;;
+    *) die 'LEAD_URL: it is no https address, and the API key would travel in the open; correct it' ;;
+esac
+[ -r "${LEAD_KEY_FILE:-}" ] || die 'LEAD_KEY_FILE: it names no file that can be read; put the API key into one'
+
+key=${1:-$(cat /proc/sys/kernel/random/uuid)} # one for this lead, the same in every try
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+cat >"$work/lead"
+
+started=$(date +%s)
+try=1
+while :; do
+    : >"$work/headers" >"$work/answer"
+    failure=0
+    status=$(post 2>"$work/why") || failure=$?
+    case $failure:$status in
+        0:202)
+            sed -n 's/.*"intake_id": *"\([^"]*\)".*/\1/p' "$work/answer"
+            exit 0
+            ;;
+        0:409 | 0:429 | 0:5??) why="HTTP $status $(cat "$work/answer")" ;;
+        0:*) die "HTTP $status $(cat "$work/answer")" ;;
+        # No address, no connection, no answer in time, or one that broke off: what a later try may mend.
+        6:* | 7:* | 16:* | 18:* | 28:* | 35:* | 52:* | 55:* | 56:* | 92:*) why=$(cat "$work/why") ;;
+        *) die "$(cat "$work/why")" ;;
+    esac
+    pause=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([1-9][0-9]\{0,3\}\)[^0-9]*$/\1/p' "$work/headers")
+    pause=${pause:-$((1 << try))}
+    if [ "$try" -eq "$TRIES" ] || [ $(($(date +%s) - started + pause + TRY_SECONDS)) -gt "$TOTAL_SECONDS" ]; then
+        die "$why; send the same lead again later, with the same key: $key"
+    fi
+    printf 'send-lead: %s; again in %s s\n' "$why" "$pause" >&2
+    sleep "$pause"
+    try=$((try + 1))
+done

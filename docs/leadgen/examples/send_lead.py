@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Hand one lead in: `send_lead.py [IDEMPOTENCY_KEY] <lead.json`.
+
+LEAD_URL       https://<edge>/api/lead/intake
+LEAD_KEY_FILE  a file with the API key, which only its owner may read
+LEAD_CA_FILE   the edge's CA, if this machine does not trust it anyway
+
+Prints the intake_id and ends with 0, or says why not and ends with 1. Needs Python 3.9 or newer and nothing else.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import ssl
+import sys
+import time
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit
+
+TRIES = 5
+TRY_SECONDS = 10
+TOTAL_SECONDS = 60
+
+_log = logging.getLogger("send_lead")
+
+
+class NotAcceptedError(Exception):
+    """The lead is not in, or not known to be: why, and what to do."""
+
+
+def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file: str | None = None) -> str:
+    """Return the intake_id of the lead, a JSON document. Raises NotAcceptedError, at the latest after a minute."""
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        raise NotAcceptedError(
+            "LEAD_URL: it is no https address, and the API key would travel in the open; correct it"
+        )
+    headers = {
+        "Authorization": f"Bearer {api_key}",
+        "Content-Type": "application/json",
+        "Idempotency-Key": idempotency_key,
+    }
+    trust = ssl.create_default_context(cafile=ca_file)
+    end = time.monotonic() + TOTAL_SECONDS
+    for number in range(1, TRIES + 1):
+        wait = 2**number
+        try:
+            status, told, answer = _post(url, headers, lead, trust)
+        except ssl.SSLCertVerificationError as error:
+            raise NotAcceptedError(f"{error}; name its CA in LEAD_CA_FILE") from None
+        except (OSError, http.client.HTTPException) as error:
+            why = str(error)
+        else:
+            if status == http.client.ACCEPTED:
+                return str(json.loads(answer)["intake_id"])
+            why = _explain(status, told, answer)
+            if status not in {409, 429} and status < http.client.INTERNAL_SERVER_ERROR:
+                raise NotAcceptedError(why)
+            if told.get("Retry-After", "").isdecimal():
+                wait = int(told["Retry-After"])
+        if number == TRIES or time.monotonic() + wait + TRY_SECONDS > end:
+            break
+        _log.warning("send_lead: %s; again in %d s", why, wait)
+        time.sleep(wait)
+    raise NotAcceptedError(f"{why}; send the same lead again later, with the same key: {idempotency_key}")
+
+
+def _post(
+    url: str, headers: dict[str, str], lead: bytes, trust: ssl.SSLContext
+) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """Return the answer's status, headers and body. No redirect is followed: it would take the key elsewhere."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            parts.netloc, timeout=TRY_SECONDS, context=trust
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=TRY_SECONDS)
+    try:
+        connection.request("POST", parts.path, lead, headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+def _explain(status: int, headers: http.client.HTTPMessage, answer: bytes) -> str:
+    """Return what a problem document says: its detail, and each fault with its place."""
+    if headers.get_content_type() != "application/problem+json":
+        return f"HTTP {status}"  # not from the intake, but from something before it
+    problem = json.loads(answer)
+    faults = [f"\n  {fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", [])]
+    return f"HTTP {status} {problem['detail']}" + "".join(faults)
+
+
+def main() -> None:
+    unset = [name for name in ("LEAD_URL", "LEAD_KEY_FILE") if not os.environ.get(name)]
+    if unset:
+        sys.exit(f"send_lead: {' and '.join(unset)}: not set; the top of this file tells what belongs there")
+    key = sys.argv[1] if len(sys.argv) > 1 else str(uuid.uuid4())  # one for this lead, the same in every try
+    try:
+        api_key = Path(os.environ["LEAD_KEY_FILE"]).read_text(encoding="ascii").strip()
+        lead = sys.stdin.buffer.read()
+        intake_id = send_lead(os.environ["LEAD_URL"], api_key, lead, key, os.environ.get("LEAD_CA_FILE"))
+    except (NotAcceptedError, OSError, ValueError) as error:
+        sys.exit(f"send_lead: {error}")
+    sys.stdout.write(f"{intake_id}\n")
+
+
+if __name__ == "__main__":
+    main()
