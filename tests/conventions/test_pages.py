@@ -89,7 +89,11 @@ def can_be_called(words: list[str], targets: set[str], exists: Callable[[str], b
 
 
 def is_deploy(words: list[str], exists: Callable[[str], bool]) -> bool:
-    """Whether the words are options that pages are run with, and an inventory and pages that exist."""
+    """Whether the words are options that pages are run with, and an inventory and pages that exist.
+
+    What stands after `exec` runs on the host.
+    """
+    words = words[: words.index("exec")] if "exec" in words else words
     options = {word for word in words if word.startswith("-")}
     given = {after.partition("=")[0] for word, after in pairwise(words) if word == "--data"}
     return options <= PYINFRA_OPTIONS and given <= PYINFRA_DATA and has_files(words, exists)
@@ -202,6 +206,7 @@ def test_a_link_that_leads_nowhere_is_found() -> None:
         "`leadgen sweep --twice`",
         "`.venv/bin/pyinfra inventories/prod.py deploys/plat_99.py`",
         "`pyinfra inventories/moon.py deploys/plat_02b.py`",
+        "`pyinfra inventories/moon.py exec -- systemctl --failed`",
         "`pyinfra inventories/prod.py deploys/plat_02b.py --no-wait`",
         "`pyinfra inventories/prod.py deploys/plat_02b.py --data force=yes`",
         "`python -m deploys.kit.wishes`",
@@ -223,6 +228,7 @@ def test_a_command_that_cannot_be_called_is_found(page: str) -> None:
         "`leadgen jobs list|show`, `leadgen`",
         "`.venv/bin/pyinfra -y --limit web-01 inventories/prod.py deploys/plat_02b.py --data verify=again`",
         "`.venv/bin/python -m deploys.status inventories/prod.py`",
+        "`pyinfra inventories/prod.py exec -- systemctl --failed`",
         "`python -m deploys.kit.secrets set|rotate|list|check prod`",
         "`python -m pytest`",
         "pyinfra as prose",
