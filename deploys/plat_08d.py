@@ -1,9 +1,10 @@
-"""PLAT_08D: Redis joins the boot, and a timer brings a dead or hung one back within a bound."""
+"""PLAT_08D: Redis joins the boot, and a watch brings a dead or hung one back within a bound."""
 
-from deploys.kit import backup, gate, hostfiles, page, quadlet, steps, units
+from deploys.kit import backup, gate, page, quadlet, steps, watch
 from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.watch import Question
 
-TIMER = "motorcade-redis-healthcheck.timer"
+WATCH = "motorcade-redis-healthcheck"
 DROP_IN = "/etc/containers/systemd/motorcade-redis.container.d/20-boot.conf"
 
 # What
@@ -13,19 +14,18 @@ this = page.begin("PLAT_08D")
 
 # Preconditions
 boot = HostFile(DROP_IN, render("redis/20-boot.conf", page=this.id))
-health = [
-    HostFile(f"/etc/systemd/system/{file}", render(f"redis/{file}", page=this.id))
-    for file in ("motorcade-redis-healthcheck.service", TIMER)
-]
+# Whom it does not know it refuses; that it says so proves that it reads and answers.
+question = Question(
+    "/run/motorcade-redis/address", 6379, this.settings.core_subnet, request=r"PING\r\n", answer="-NOAUTH"
+)
+watched = watch.files(this, WATCH, "motorcade-redis.service", question)
 
 # Backup
-backup.files(this, [boot, *health])
+backup.files(this, [boot, *watched])
 
 # Operations
 quadlet.install(this, "motorcade-redis", [boot])
-hostfiles.place(this, health, "health timer of Redis")
-units.enabled(this, TIMER)
-units.running(this, TIMER)
+watch.keep(this, WATCH, watched)
 
 # Verify
 gate.wait(
@@ -33,7 +33,10 @@ gate.wait(
     "Redis joins the boot",
     "systemctl list-dependencies --plain motorcade.target | grep -qw motorcade-redis.service",
 )
-gate.wait(this, "Redis is well", "timeout 20 podman healthcheck run motorcade-redis")
+gate.wait(
+    this, "Redis is well", '[ "$(timeout 10 podman exec motorcade-redis redis-ask PING)" = PONG ]', seconds=30
+)
+gate.wait(this, "its watch says so too", watch.content(WATCH), seconds=30)
 gate.once(this, "a killed Redis is back within 30 seconds", render("redis/check-healing.sh"), seconds=60)
 
 # Record

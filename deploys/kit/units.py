@@ -20,6 +20,13 @@ def done(page: "Page", unit: str, *, probe: str) -> None:
     _ensure(page=page, probe=probe, commands=[f"systemctl restart {unit}"], **page.op(f"{unit} is done", 90))
 
 
+def loaded(page: "Page", unit: str) -> None:
+    """The unit is known to systemd as its file stands now."""
+    show = "systemctl show -P"
+    probe = f"[ $({show} LoadState {unit}) = loaded ] && [ $({show} NeedDaemonReload {unit}) = no ]"
+    _ensure(page=page, probe=probe, commands=["systemctl daemon-reload"], **page.op(f"{unit} is loaded", 90))
+
+
 def enabled(page: "Page", unit: str) -> None:
     """The unit is known to systemd as its file stands now, and wanted at boot. Never for a Quadlet unit."""
     probe = f"[ $(systemctl show -P NeedDaemonReload {unit}) = no ] && systemctl is-enabled --quiet {unit}"

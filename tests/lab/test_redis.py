@@ -1,5 +1,6 @@
 """Redis heals within its bound, gives up aloud, and answers nobody without the password."""
 
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from tests.lab.host import Host
 PAGES = ("plat_08b", "plat_08c", "plat_08d")
 KILLED_SECONDS = 30
 HUNG_SECONDS = 120
+WATCH = "motorcade-redis-healthcheck"
 ASK = "timeout 10 podman exec motorcade-redis"
 
 
@@ -34,6 +36,10 @@ def until(true: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.5)
     return True
+
+
+def hang(host: Host) -> None:
+    host.root("kill -STOP $(podman inspect --format '{{.State.Pid}}' motorcade-redis)")
 
 
 def life(host: Host) -> str:
@@ -61,17 +67,43 @@ def test_killed_it_is_back_within_its_bound(host: Host) -> None:
     assert until(lambda: life(host) not in {"", before} and answers(host), KILLED_SECONDS)
 
 
-def test_hung_it_is_killed_by_the_health_timer_and_back_within_its_bound(host: Host) -> None:
+def test_a_well_one_is_never_restarted_by_its_watch(host: Host) -> None:
     before = life(host)
-    host.root("kill -STOP $(podman inspect --format '{{.State.Pid}}' motorcade-redis)")
+    # One after the other, and not so often that systemd would refuse to start the watch.
+    host.root(f"for _ in $(seq 20); do systemctl start {WATCH}.service; sleep 2; done")
+    assert life(host) == before
+    assert host.root(f"ls /run/{WATCH}").stdout == ""
+
+
+def test_hung_it_is_restarted_by_its_watch_and_back_within_its_bound(host: Host) -> None:
+    before = life(host)
+    hang(host)
     assert until(lambda: life(host) not in {"", before} and answers(host), HUNG_SECONDS)
+    assert len(host.root(f"cat /var/lib/{WATCH}/recoveries").stdout.split()) == 1
+
+
+def test_after_its_recoveries_of_an_hour_the_watch_fails_until_somebody_acts(host: Host) -> None:
+    host.root(f"for _ in 1 2 3; do date +%s; done >/var/lib/{WATCH}/recoveries")
+    before = life(host)
+    hang(host)
+    failed = f"systemctl is-failed --quiet {WATCH}.service"
+    assert until(lambda: host.root(failed, check=False).returncode == 0, HUNG_SECONDS)
+    assert life(host) == before
+    host.root(f"rm /var/lib/{WATCH}/recoveries; systemctl restart motorcade-redis", seconds=120)
+    assert until(lambda: answers(host) and host.root(failed, check=False).returncode, KILLED_SECONDS)
+
+
+def test_its_watch_has_no_rights_it_does_not_need(host: Host) -> None:
+    said = host.root(f"systemd-analyze security --no-pager {WATCH}.service").stdout
+    (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert float(level) <= 2
 
 
 def test_stopped_by_hand_it_stays_stopped(host: Host) -> None:
     host.root("systemctl stop motorcade-redis", seconds=60)
     time.sleep(25)
     assert host.root("systemctl is-active motorcade-redis", check=False).stdout.strip() == "inactive"
-    assert host.root("systemctl is-failed motorcade-redis-healthcheck", check=False).stdout.strip() != "failed"
+    assert host.root(f"systemctl is-failed {WATCH}", check=False).stdout.strip() != "failed"
     deployed(host, *PAGES)
     assert answers(host)
 

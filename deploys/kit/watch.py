@@ -1,0 +1,68 @@
+"""Watches: a timer asks a service one question, and a service that hangs is killed, a bounded number of times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from deploys.kit import hostfiles, units
+from deploys.kit.hostfiles import HostDirectory, HostFile, render
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+PROGRAMS: Final = "/usr/local/libexec"
+RECOVERIES_AN_HOUR: Final = 3  # what three new lives have not healed, a fourth will not
+
+
+@dataclass(frozen=True)
+class Question:
+    r"""What a well service answers within five seconds, over TCP and without a password.
+
+    `address` is an IPv4 address, or the path of a file that holds it; `network` is what it lies in, for
+    IPAddressAllow=. `request` may hold \r and \n as escapes; `answer` is how the reply's first line begins.
+    """
+
+    address: str
+    port: int
+    network: str
+    request: str
+    answer: str
+
+
+def files(page: "Page", name: str, unit: str, question: Question) -> list[HostFile]:
+    """Program, service and timer of the watch `name` over `unit` (`motorcade-redis.service`)."""
+    values = {
+        "page": page.id,
+        "name": name,
+        "program": f"{PROGRAMS}/{name}",
+        "unit": unit,
+        "address": question.address,
+        "port": question.port,
+        "network": question.network,
+        "request": quote(question.request),
+        "answer": quote(question.answer),
+        "recoveries": RECOVERIES_AN_HOUR,
+    }
+    return [
+        HostFile(f"{PROGRAMS}/{name}", render("watch/watch.bash", **values), "755"),
+        HostFile(f"/etc/systemd/system/{name}.service", render("watch/watch.service", **values)),
+        HostFile(f"/etc/systemd/system/{name}.timer", render("watch/watch.timer", **values)),
+    ]
+
+
+def keep(page: "Page", name: str, wanted: Sequence[HostFile]) -> None:
+    """The watch is on the host, loaded as its files stand, at boot, and under way."""
+    hostfiles.directories(page, [HostDirectory(PROGRAMS)])
+    hostfiles.place(page, wanted, f"{name}, the watch")
+    units.loaded(page, f"{name}.service")
+    units.enabled(page, f"{name}.timer")
+    units.running(page, f"{name}.timer")
+
+
+def content(name: str) -> str:
+    """Shell: the watch has asked at least once, and was answered the last time."""
+    show = f"systemctl show {name}.service -P"
+    return (
+        f'[ "$({show} ExecMainExitTimestamp)" ] && [ $({show} Result) = success ] && [ ! -e /run/{name}/misses ]'
+    )
