@@ -1,4 +1,4 @@
-"""LEADGEN_03: the write path, up to the outbox and the function that removes synthetic leads; a 202 is a promise now."""
+"""LEADGEN_03: the write path: the outbox, and the function that removes synthetic leads. A 202 is a promise now."""
 
 from deploys.kit import api_keys, database, gate, image, leadgen, migrations, page, secrets, steps, synthetic
 

@@ -41,6 +41,12 @@ def healthy(dependency: str) -> str:
     )
 
 
+def seconds_of(percent: int) -> str:
+    """A CPU quota as `systemctl show` prints it: 150 -> `1.500000s`, 100 -> `1s`."""
+    whole, rest = divmod(percent, 100)
+    return f"{whole}.{rest * 10000:06}s" if rest else f"{whole}s"
+
+
 def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
     """What the templates of a service's unit ask for."""
     return {

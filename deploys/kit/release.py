@@ -1,7 +1,7 @@
 """Releases of the intake: which one shall run, whether it may, the canary, the roll that goes back by itself.
 
-A service's image is named by one drop-in, which every roll rewrites: its unit stays as its own page left it. The roll is
-one script on the host, so a lost operator changes nothing: it ends with the new release, or with the one before.
+A service's image is named by one drop-in, which every roll rewrites: its unit stays as its own page left it. The
+roll is one script on the host, so a lost operator changes nothing: it ends with the new release or the old.
 """
 
 from collections.abc import Generator, Sequence
@@ -64,10 +64,8 @@ def may_follow(page: "Page", built: Image) -> None:
 
 
 def canary(page: "Page", built: Image) -> None:
-    """The image serves beside the running one, against the real database: health, readiness, a write taken back."""
-    script = render(
-        "leadgen/canary.sh", image=built.tag, release=built.release, **leadgen.values(page, "api", built)
-    )
+    """The image serves beside the running one, on the real database: health, readiness, a write taken back."""
+    script = render("leadgen/canary.sh", image=built.tag, release=built.release)
     page.uses("canary", script)
     _canary(page=page, built=built, script=script, **page.op("canary", CANARY_SECONDS + SPARE_SECONDS))
 
@@ -99,14 +97,14 @@ def runs(built: Image) -> str:
 
 @operation()
 def _may_follow(page: "Page", built: Image) -> Generator[StringCommand]:
-    """A `post` migration ends the release before: that one has to ship it already, so that it works on its schema."""
+    """A `post` migration ends the release before, unless that one ships it too, and so works on its schema."""
     todo = migrations.missing(migrations.shipped(built))
     ending = [migration.version for migration in todo if migration.stage == "post"]
     known = host.get_fact(Probe, _KNOWN).lines if ending else []
     if stranded := [version for version in ending if f"post {version}" not in known]:
         raise OperationError(
-            f"{page.id}: {built.release} brings {', '.join(stranded)}, on which the running release does not work, so "
-            "there would be no way back; first roll to a release that ships it without needing it"
+            f"{page.id}: {built.release} brings {', '.join(stranded)}, on which the running release does not work,"
+            " so there would be no way back; first roll to a release that ships it without needing it"
         )
     host.noop(f"{page.id}: the running release works on the schema of {built.release}")
     yield from ()

@@ -171,7 +171,7 @@ ORDER: Final[tuple[Entry, ...]] = (
         "LEADGEN_04",
         "Hardening",
         ("LEADGEN_02",),
-        "planned",
+        "ready",
         purpose="The intake has no right it does not need, and a hung one is brought back.",
         leaves="The drop-in `40-hardening.conf` of API, worker and sweeper, and"
         " `motorcade-leadgen-watchdog.timer`.",

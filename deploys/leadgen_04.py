@@ -1,0 +1,72 @@
+"""LEADGEN_04: API, worker and sweeper without rights they do not need, within limits; a hung API is brought back."""
+
+from typing import Any
+
+from deploys.kit import backup, gate, leadgen, page, quadlet, steps, watch
+from deploys.kit.hostfiles import render
+from deploys.kit.watch import Question
+
+WATCH = "motorcade-leadgen-watchdog"
+
+# What
+this = page.begin("LEADGEN_04")
+
+# Pins: none; the page brings no program of its own.
+
+# Preconditions
+limits: dict[str, Any] = {
+    "memory_max_mb": this.settings.leadgen_memory_max_mb,
+    "cpu_percent": this.settings.leadgen_cpu_percent,
+}
+drop_ins = {
+    leadgen.unit_of(service): quadlet.unit(
+        "leadgen/40-hardening.conf",
+        into=f"{leadgen.unit_of(service)}.container",
+        page=this.id,
+        service=service,
+        **limits,
+    )
+    for service in leadgen.SERVICES
+}
+address, _, port = leadgen.ADDRESS.partition(":")
+question = Question(
+    address,
+    int(port),
+    f"{address}/32",
+    request=r"GET /lead/health HTTP/1.1\r\nHost: motorcade\r\nConnection: close\r\n\r\n",
+    answer="HTTP/1.1 200",
+)
+watched = watch.files(this, WATCH, "motorcade-leadgen-api.service", question)
+
+# Backup
+backup.files(this, [*drop_ins.values(), *watched])
+
+# Operations
+for service, drop_in in drop_ins.items():
+    quadlet.install(this, service, [drop_in])
+    quadlet.running(this, service)
+watch.keep(this, WATCH, watched)
+
+# Verify
+gate.wait(
+    this,
+    "limits and rights are in force",
+    render(
+        "leadgen/check-hardening.sh",
+        services=leadgen.SERVICES,
+        user=leadgen.USER,
+        cpu_quota=leadgen.seconds_of(this.settings.leadgen_cpu_percent),
+        **limits,
+    ),
+)
+gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=60, service="leadgen-api")
+gate.wait(this, "its watch says so too", watch.content(WATCH), seconds=30)
+gate.once(
+    this,
+    "a killed API is back within 30 seconds",
+    render("leadgen/check-healing.sh", address=leadgen.ADDRESS),
+    seconds=60,
+)
+
+# Record
+steps.passed(this)
