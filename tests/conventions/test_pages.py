@@ -20,7 +20,7 @@ TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
 MODULES = {"deploys.kit.record": record.record, "deploys.kit.secrets": secrets.command}
 # Written out, as importing pyinfra's own command would patch the threads of this process.
 PYINFRA_OPTIONS = {"-y", "--dry", "--limit", "--data"}
-PYINFRA_DATA = {"acknowledge", "reason", "unlock", "verify"}
+PYINFRA_DATA = {"acknowledge", "leadgen_git_ref", "reason", "state", "unlock", "verify"}
 
 # What is there for the made pages below.
 FILES = {
