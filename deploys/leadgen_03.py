@@ -1,4 +1,4 @@
-"""LEADGEN_03: the write path: the outbox, and the function that removes synthetic leads. A 202 is a promise now."""
+"""LEADGEN_03: the outbox, and the function that removes synthetic leads; from here on a 202 is a promise."""
 
 from deploys.kit import api_keys, database, gate, image, leadgen, migrations, page, secrets, steps, synthetic
 

@@ -1,4 +1,4 @@
-"""LEADGEN_04: API, worker and sweeper without rights they do not need, within limits; a hung API is brought back."""
+"""LEADGEN_04: the intake without rights it does not need, and within limits; a hung API is brought back."""
 
 from typing import Any
 

@@ -13,12 +13,13 @@ restart() { # a start limit that was reached holds the socket too, and restarts 
     timeout 120 systemctl restart motorcade-leadgen-$1.service
 }
 
-serves() { # the release $1, within $2 seconds: its own words and a database that takes a lead
+serves() { # the release $1, within $2 seconds: its own words, and a database that takes a lead
     end=$(($(date +%s) + $2))
+    # Callers wait in the socket meanwhile, so what starts for the third time is given up at once.
     until curl --silent --max-time 5 http://{{ address }}/lead/health | grep -q "\"release\": *\"$1\"" &&
         curl --silent --fail --max-time 5 http://{{ address }}/lead/ready >/dev/null; do
-        [ $(date +%s) -lt $end ] || return 1
-        sleep 0.5
+        [ $(date +%s) -lt $end ] && [ "$(systemctl show -P NRestarts motorcade-leadgen-api.service)" -lt 3 ] || return 1
+        sleep 0.3
     done
 }
 
@@ -54,7 +55,7 @@ back() {
 trap 'back "stopped half way" api' HUP INT TERM
 sh -euc {{ install }} || back 'the units are refused' api
 restart api || back 'the API does not start' api
-serves {{ release }} 60 || back 'the API does not serve within 60 seconds' api
+serves {{ release }} 20 || back 'the API does not serve' api
 {% for service in services if service != "api" %}
 restart {{ service }} || back 'the {{ service }} does not start' {{ service }}
 {% endfor %}
