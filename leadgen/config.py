@@ -202,9 +202,12 @@ def _text_of(setting: "Field[Any]", variable: str, environ: Mapping[str, str]) -
     if variable in environ:
         raise ValueError(f"and {variable}_FILE are both set: keep one")
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        text = Path(file).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
         raise ValueError("stands in a file that is not text") from None
+    if not text:
+        raise ValueError("stands in a file that is empty")
+    return text
 
 
 def _join_passwords(values: dict[str, Any], faults: list[str]) -> None:

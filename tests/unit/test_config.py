@@ -136,6 +136,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
 def test_a_secret_that_stands_in_two_places_or_in_no_readable_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(URL)
     (tmp_path / "bytes").write_bytes(b"\xff" + SECRET.encode())
+    (tmp_path / "empty").write_text("\n")
     both = {"LEADGEN_DATABASE_URL": URL, "LEADGEN_DATABASE_URL_FILE": str(tmp_path / "url")}
     assert faults(both) == ["LEADGEN_DATABASE_URL and LEADGEN_DATABASE_URL_FILE are both set: keep one"]
     assert faults({"LEADGEN_DATABASE_URL_FILE": str(tmp_path / "none")}) == [
@@ -143,6 +144,9 @@ def test_a_secret_that_stands_in_two_places_or_in_no_readable_file_is_a_fault(tm
     ]
     assert faults({"LEADGEN_DATABASE_URL_FILE": str(tmp_path / "bytes")}) == [
         "LEADGEN_DATABASE_URL stands in a file that is not text"
+    ]
+    assert faults({"LEADGEN_REDIS_PASSWORD_FILE": str(tmp_path / "empty")}) == [
+        "LEADGEN_REDIS_PASSWORD stands in a file that is empty"
     ]
 
 
