@@ -41,7 +41,7 @@ def imports(source: str) -> Iterator[str]:
 
 
 def import_faults(path: str, source: str) -> list[str]:
-    """Imports outside their home: pages are built from the kit, and the kit knows no page, and of leadgen one room."""
+    """Imports outside their home: pages are built from the kit, which knows no page, and of leadgen one room."""
     inside = path.removeprefix("deploys/").removesuffix(".py")
     found = []
     for name in imports(source):

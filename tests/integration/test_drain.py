@@ -220,6 +220,18 @@ def test_missing_rights_are_no_attempt_and_are_told_in_our_words(outbox: Outbox)
     assert outbox.attempts() == {intake_id: (0, None)}
 
 
+def test_a_statement_that_the_schema_does_not_bear_is_no_attempt_and_told_in_our_words(outbox: Outbox) -> None:
+    (intake_id,) = outbox.accept(PAYLOAD)
+    outbox.owner.execute("ALTER TABLE app.leads DROP CONSTRAINT leads_intake_id_key")
+    with pytest.raises(LeadgenError) as caught:
+        queue.drain_with_suspects(outbox.app)
+    assert str(caught.value) == (
+        "queue: PostgreSQL refused the statement (SQLSTATE 42P10);"
+        " compare the schema with this release: `leadgen migrate --dry-run`"
+    )
+    assert outbox.attempts() == {intake_id: (0, None)}
+
+
 def test_waiting_too_long_for_a_lock_is_no_attempt(outbox: Outbox) -> None:
     (intake_id,) = outbox.accept(PAYLOAD)
     with outbox.owner.transaction(), connect(outbox.url, "tests", Limits(lock_ms=50)) as impatient:
