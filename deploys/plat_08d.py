@@ -36,7 +36,10 @@ gate.wait(
 gate.wait(
     this, "Redis is well", '[ "$(timeout 10 podman exec motorcade-redis redis-ask PING)" = PONG ]', seconds=30
 )
-gate.wait(this, "its watch says so too", watch.content(WATCH), seconds=30)
+gate.wait(this, "its watch says so too", watch.green(WATCH), seconds=30)
+gate.once(
+    this, "the watch asks and is answered", f"systemctl start {WATCH}.service && {watch.green(WATCH)}", seconds=40
+)
 gate.once(this, "a killed Redis is back within 30 seconds", render("redis/check-healing.sh"), seconds=60)
 
 # Record

@@ -271,7 +271,7 @@ def run_command(unit: str, image: str, seconds: int, *, restart: bool) -> String
         script += [
             # A start limit that was reached holds the socket too, and restarts by hand count.
             f"systemctl reset-failed {name} {unit}.socket 2>/dev/null || true",
-            f'timeout {seconds} systemctl restart {name} || fail "not up in {seconds} seconds; see its log"',
+            f'timeout {seconds} systemctl restart {name} || fail "does not come up; see its log"',
             # Ready is when conmon says so; what cannot start ends within this second, and a gate sees the rest.
             f'sleep 1; systemctl is-active --quiet {name} || fail "ended at once; see its log"',
         ]

@@ -74,14 +74,13 @@ class Host:
 RESTART = "try-restart --no-block motorcade-x.service"
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
+@pytest.fixture(params=["file"])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     with Service() as service:
         threading.Thread(target=service.serve_forever, daemon=True).start()
         (tmp_path / "address").write_text("127.0.0.1\n", encoding="ascii")
-        question = Question(
-            f"{tmp_path}/address", service.server_address[1], "localhost", r"PING now\r\n", "-NOAUTH"
-        )
+        address = f"{tmp_path}/address" if request.param == "file" else request.param
+        question = Question(address, service.server_address[1], "localhost", r"PING now\r\n", "-NOAUTH")
         page = SimpleNamespace(id="PLAT_99")
         program = watch.files(page, "motorcade-x-watch", "motorcade-x.service", question)[0]  # type: ignore[arg-type]  # its id is all that is asked of it
         for name, text in {"watch": program.content, "systemctl": SYSTEMCTL}.items():
@@ -93,6 +92,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         service.shutdown()
 
 
+@pytest.mark.parametrize("host", ["file", "127.0.0.1"], indirect=True)
 def test_who_answers_is_asked_and_left_alone(host: Host) -> None:
     assert host.ends(5) == [0] * 5
     assert host.service.asked == [b"PING now\r\n"] * 5
