@@ -1,7 +1,8 @@
-"""What a host has passed, at which release, when, and what is no longer as it was left.
+"""What a host has passed, at which release, when, what is no longer as it was left, and which units are not well.
 
 Run from the repository root: `python -m deploys.status inventories/prod.py`, with `--json` for programs.
-Ends with 0 when every page that is ready has passed, is green and untouched, and nobody deploys; with 1 otherwise.
+Ends with 0 when every page that is ready has passed, is green and untouched, no unit failed, all that the boot
+wants runs, nobody deploys and there is no maintenance; with 1 otherwise.
 """
 
 import json
@@ -27,7 +28,9 @@ from deploys.kit import lock, pins, runbook, session, settings
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
+from deploys.kit.unit_states import UnitStates
 
+MAINTENANCE = "/etc/motorcade/maintenance"
 WIDTH = 160  # columns
 WORDS = {"green": "green", "red": "red", "open": "yellow"}
 
@@ -51,16 +54,22 @@ class Line:
 
 @dataclass(frozen=True)
 class Status:
-    """One host: who deploys to it right now, as the lock says, and every page that is ready."""
+    """One host: every page that is ready, and what troubles it besides, each in a sentence."""
 
     host: str
-    lock: str
+    lock: str  # who deploys to it right now; empty when nobody does
     manifest: str  # why the manifest cannot be used; empty when it can
+    maintenance: str  # since when; empty when there is none
+    units: list[str]  # those that failed, or do not run although the boot wants them
     pages: list[Line]
 
     @property
+    def troubles(self) -> list[str]:
+        return [trouble for trouble in (self.lock, self.manifest, self.maintenance, *self.units) if trouble]
+
+    @property
     def good(self) -> bool:
-        return not self.lock and not self.manifest and all(page.good for page in self.pages)
+        return not self.troubles and all(page.good for page in self.pages)
 
 
 def look(host: Host) -> Status:
@@ -70,7 +79,8 @@ def look(host: Host) -> Status:
     found = sums(host, [path for step in steps.values() for path in step.files])
     ready = [entry for entry in runbook.ORDER if entry.status == "ready"]
     pages = [line(entry, steps.get(entry.id), release, found) for entry in ready]
-    return Status(host.name, holder(host), unusable, pages)
+    units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
+    return Status(host.name, holder(host), unusable, maintenance(host), units, pages)
 
 
 def known_release(host: Host) -> tuple[str, str]:
@@ -99,6 +109,16 @@ def holder(host: Host) -> str:
     written = host.get_fact(Probe, f"cat {session.DIRECTORY}/lock/*.json").lines
     found = lock.read_attempt(written).holder
     return str(lock.refusal(host.name, found)) if found else ""
+
+
+def maintenance(host: Host) -> str:
+    """Since when the host is in maintenance, and how that ends; empty when it is not."""
+    answer = host.get_fact(Probe, f"date --utc +%FT%TZ --reference={MAINTENANCE}")
+    if not answer.green:
+        return ""
+    return (
+        f"{host.name}: maintenance is on since {answer.lines[0]}; deploys/maintenance.py --data state=off ends it"
+    )
 
 
 def difference(wanted: str, found: str | None) -> str:
@@ -167,7 +187,7 @@ def show(found: Sequence[Status]) -> None:
             table.add_row(status.host, page.page, word, page.release, page.passed, page.run, drift)
     console.print(table)
     for status in found:
-        for trouble in filter(None, (status.lock, status.manifest)):
+        for trouble in status.troubles:
             console.print(trouble, style="red", markup=False)
 
 

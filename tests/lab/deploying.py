@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +59,14 @@ def record(host: Host) -> list[dict[str, Any]]:
     """The host's own record, oldest line first."""
     text = host.root("cat /var/lib/motorcade/record.jsonl 2>/dev/null || true").stdout
     return [json.loads(line) for line in text.splitlines()]
+
+
+def status(host: Host) -> tuple[int, dict[str, Any]]:
+    """How deploys.status ends, and what it tells of the host."""
+    words = [sys.executable, "-m", "deploys.status", "inventories/lab.py", "--limit", host.name, "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    (found,) = json.loads(done.stdout)
+    return done.returncode, found
 
 
 def state(host: Host) -> str:

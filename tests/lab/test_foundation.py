@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lab.deploying import PAGES, UNLOCK, deploy, deployed, record, state
+from tests.lab.deploying import PAGES, UNLOCK, deploy, deployed, record, state, status
 from tests.lab.host import Host
 
 
@@ -103,25 +103,23 @@ def test_a_container_removed_and_a_network_removed_by_hand_are_back_after_the_ne
 
 def test_a_file_edited_by_hand_is_seen_by_status_and_put_right_by_its_page(host: Host) -> None:
     before = state(host)
-    assert status(host) == (0, [])
+    assert drift(host) == (0, [])
     host.root("echo '# by hand' >> /etc/motorcade/postgres/pg_hba.conf; rm /etc/containers/storage.conf")
-    code, drift = status(host)
+    code, found = drift(host)
     assert code == 1
-    assert sorted(drift) == [
+    assert sorted(found) == [
         "/etc/containers/storage.conf is gone",
         "/etc/motorcade/postgres/pg_hba.conf was changed",
     ]
     deployed(host, "platform")
-    assert status(host) == (0, [])
+    assert drift(host) == (0, [])
     assert state(host) == before
 
 
-def status(host: Host) -> tuple[int, list[str]]:
-    """The end of `status --json`, and every drift it tells of."""
-    words = [sys.executable, "-m", "deploys.status", "inventories/lab.py", "--limit", host.name, "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    (found,) = json.loads(done.stdout)
-    return done.returncode, [drift for page in found["pages"] for drift in page["drift"]]
+def drift(host: Host) -> tuple[int, list[str]]:
+    """How the status ends, and every drift it tells of."""
+    code, found = status(host)
+    return code, [drift for page in found["pages"] for drift in page["drift"]]
 
 
 def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: Host) -> None:

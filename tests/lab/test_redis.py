@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lab.deploying import deployed, record, state
+from tests.lab.deploying import deployed, record, state, status
 from tests.lab.host import Host
 
 PAGES = ("plat_08b", "plat_08c", "plat_08d")
 KILLED_SECONDS = 30
 HUNG_SECONDS = 120
+START_LIMIT = 10
 WATCH = "motorcade-redis-healthcheck"
 ASK = "timeout 10 podman exec motorcade-redis"
 
@@ -89,6 +90,7 @@ def test_after_its_recoveries_of_an_hour_the_watch_fails_until_somebody_acts(hos
     failed = f"systemctl is-failed --quiet {WATCH}.service"
     assert until(lambda: host.root(failed, check=False).returncode == 0, HUNG_SECONDS)
     assert life(host) == before
+    assert [unit.partition(" (")[0] for unit in status(host)[1]["units"]] == [f"{WATCH}.service: failed"]
     host.root(f"rm /var/lib/{WATCH}/recoveries; systemctl restart motorcade-redis", seconds=120)
     assert until(lambda: answers(host) and host.root(failed, check=False).returncode, KILLED_SECONDS)
 
@@ -103,6 +105,7 @@ def test_stopped_by_hand_it_stays_stopped(host: Host) -> None:
     host.root("systemctl stop motorcade-redis", seconds=60)
     time.sleep(25)
     assert host.root("systemctl is-active motorcade-redis", check=False).stdout.strip() == "inactive"
+    assert ["is inactive" in unit for unit in status(host)[1]["units"]] == [True]
     assert host.root(f"systemctl is-failed {WATCH}", check=False).stdout.strip() != "failed"
     deployed(host, *PAGES)
     assert answers(host)
@@ -110,11 +113,20 @@ def test_stopped_by_hand_it_stays_stopped(host: Host) -> None:
 
 def test_a_crash_loop_ends_in_the_failed_state_and_the_pages_end_that(host: Host) -> None:
     before = state(host)
-    host.root("echo 'no-such-directive yes' >> /etc/motorcade/redis/redis.conf; systemctl restart motorcade-redis")
+    host.root("echo 'no-such-directive yes' >> /etc/motorcade/redis/redis.conf")
+    host.root("systemctl restart motorcade-redis", check=False)  # it may see the first fall
     failed = "[ $(systemctl show -P ActiveState motorcade-redis) = failed ]"
     assert until(lambda: host.root(failed, check=False).returncode == 0, HUNG_SECONDS)
+    time.sleep(20)  # the watch comes round, and leaves it alone
+    code, found = status(host)
+    assert code == 1
+    (told,) = found["units"]
+    seen = re.match(r"motorcade-redis.service: failed \(result exit-code, restarted (\d+) times\); ", told)
+    assert seen, told
+    assert int(seen[1]) <= START_LIMIT
     deployed(host, *PAGES)
     assert answers(host)
+    assert status(host)[1]["units"] == []
     assert state(host) == before
 
 
@@ -134,3 +146,10 @@ def test_it_joins_the_boot(host: Host) -> None:
     host.boot()
     assert until(lambda: answers(host), KILLED_SECONDS)
     assert deployed(host, *PAGES).changed == 0
+
+
+def test_a_maintenance_that_nobody_ended_is_told(host: Host) -> None:
+    assert status(host)[1]["maintenance"] == ""
+    host.root("touch --date=2026-01-02T03:04:05Z /etc/motorcade/maintenance")
+    assert "maintenance is on since 2026-01-02T03:04:05Z; " in status(host)[1]["maintenance"]
+    host.root("rm /etc/motorcade/maintenance")
