@@ -60,7 +60,7 @@ gate.wait(
     ),
 )
 gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=60, service="leadgen-api")
-gate.wait(this, "its watch says so too", watch.content(WATCH), seconds=30)
+gate.wait(this, "its watch says so too", watch.green(WATCH), seconds=30)
 gate.once(
     this,
     "a killed API is back within 30 seconds",

@@ -11,6 +11,7 @@ from pyinfra.api.command import FileUploadCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from deploys.kit import package
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.shell import SPARE_SECONDS, bounded
@@ -26,7 +27,6 @@ ONE_ON_PATH: Final = (
     ' [ ! -x "$folder/podman" ] || readlink -f "$folder/podman"; done | sort -u);'
     ' [ "$(echo "$found" | grep -c .)" = 1 ] || { echo "$found"; false; }'
 )
-_INSTALL_SECONDS: Final = 600
 _STAGE: Final = "/var/lib/motorcade/staging/podman"
 _GENERATOR: Final = "lib/systemd/system-generators/podman-system-generator"
 
@@ -40,7 +40,9 @@ def install(page: "Page", pin: "Podman") -> None:
     """Podman of exactly the pinned version; another version is replaced, the same one left alone."""
     page.uses("podman", f"{pin.method} {pin.version} {pin.sha256}")
     _install(
-        page=page, pin=pin, **page.op(f"podman {pin.version} ({pin.method})", _INSTALL_SECONDS + SPARE_SECONDS)
+        page=page,
+        pin=pin,
+        **page.op(f"podman {pin.version} ({pin.method})", package.INSTALL_SECONDS + SPARE_SECONDS),
     )
 
 
@@ -52,19 +54,10 @@ def _install(page: "Page", pin: "Podman") -> Generator[StringCommand | FileUploa
         return
     page.may_change("podman")
     if pin.method == "package":
-        yield bounded(install_package(pin.version), _INSTALL_SECONDS)
+        yield bounded(package.install("podman", pin.version, PACKAGES), package.INSTALL_SECONDS)
     else:
         yield from _fetch(page, pin)
-        yield bounded(install_archive(pin), _INSTALL_SECONDS)
-
-
-def install_package(version: str) -> str:
-    """The shell command for Debian. The pin is Podman's version; Debian's own revision of it only adds fixes."""
-    return (
-        "export DEBIAN_FRONTEND=noninteractive; apt-get update --quiet=2 && apt-get install --quiet=2 --yes"
-        " --no-install-recommends --allow-downgrades -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold"
-        f" 'podman={version}*' {PACKAGES}"
-    )
+        yield bounded(install_archive(pin), package.INSTALL_SECONDS)
 
 
 def _fetch(page: "Page", pin: "Podman") -> Generator[StringCommand | FileUploadCommand]:
@@ -74,7 +67,7 @@ def _fetch(page: "Page", pin: "Podman") -> Generator[StringCommand | FileUploadC
     for source, name in ((pin.archive, "archive"), (pin.signature, "signature")):
         if source.startswith("https://"):
             get = "curl --fail --silent --show-error --location --retry 3 --output"
-            yield bounded(f"{get} {_STAGE}/{name} {quote(source)}", _INSTALL_SECONDS)
+            yield bounded(f"{get} {_STAGE}/{name} {quote(source)}", package.INSTALL_SECONDS)
         else:
             yield FileUploadCommand(io.BytesIO(_read(page, beside / source)), f"{_STAGE}/{name}")
     yield FileUploadCommand(io.BytesIO(dearmor(_read(page, beside / pin.key))), f"{_STAGE}/key")

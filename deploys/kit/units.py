@@ -38,6 +38,12 @@ def enabled(page: "Page", unit: str) -> None:
     )
 
 
+def user(page: "Page", user: str) -> None:
+    """The system user whom /etc/sysusers.d/<user>.conf describes is there."""
+    made = f"systemd-sysusers /etc/sysusers.d/{user}.conf"
+    _ensure(page=page, probe=f"getent passwd {user}", commands=[made], **page.op(f"user {user}", 30))
+
+
 def running(page: "Page", unit: str) -> None:
     """The unit is active; started if it is not."""
     probe = f"systemctl is-active --quiet {unit}"

@@ -74,6 +74,13 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
             "Ask the operator for a key with the scope that `detail` names.",
         ),
         ProblemType(
+            "not-encrypted",
+            403,
+            "The request was not encrypted",
+            "The request came over `http`, so its API key and its content could be read on the way.",
+            "Ask the operator for a new key in place of this one, and send to `https`.",
+        ),
+        ProblemType(
             "not-found",
             404,
             "Nothing is here",

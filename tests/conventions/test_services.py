@@ -7,11 +7,12 @@ from pathlib import Path, PurePath
 
 import pytest
 
-# The services of this repository, by the one word for each, and the command that is its process.
+# The services of the platform, by the one word for each, and the command that is its process.
 SERVICES = {
     "leadgen-api": "leadgen serve",
     "leadgen-sweeper": "leadgen sweep",
     "leadgen-worker": "leadgen worker",
+    "nginx": "nginx -g 'daemon off;'",
     "postgres": "postgres-start",
     "redis": "redis-start",
 }

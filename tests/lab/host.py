@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from tests.lab import archives, disk, inputs
+from tests.lab import archives, certificates, disk, inputs
 from tests.lab.cgroup import Group
 from tests.lab.command import until
 from tests.lab.errors import LabError
@@ -167,6 +167,7 @@ class Host:
         with archives.held() as made:
             disk.make(self.guest.root, self.name, self.network, made, self.work)
             inputs.write(self.directory, made)
+            certificates.install(self.directory, self.guest.root)
         self.boot()
         state = self.ssh("systemctl is-system-running --wait", check=False).stdout.strip()
         if state != "running":

@@ -1,0 +1,158 @@
+"""nginx of the host: its certificate looked at, its files proved before they are moved, itself running with them.
+
+How a change is seen, whoever owns the file: at every start and reload the unit writes a hash over all that nginx
+is about to read, and nginx itself answers with it on a loopback port. So a kill between the move and the reload, a
+renewed certificate and an edit by hand are seen by asking nginx. The hash of the unit's own drop-in stands in the
+drop-in: systemd has loaded that one or not, and every start notes by which one it was made.
+"""
+
+from collections.abc import Generator, Sequence
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import hostfiles
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Probe, digest
+from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.shell import SPARE_SECONDS, bounded
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+    from deploys.kit.settings import Settings
+
+UNIT: Final = "nginx.service"
+DROP_IN: Final = "/etc/systemd/system/nginx.service.d/50-motorcade.conf"
+DIRECTORY: Final = "/etc/nginx"
+OWN: Final = "/etc/nginx/motorcade"
+VALID: Final = "nginx -t -q"
+MAINTENANCE: Final = "/etc/motorcade/maintenance"  # while it is there, the routes answer 503
+_END: Final = "maintenance is on; run deploys/maintenance.py --data state=off"
+IS_OPEN: Final = f"[ ! -e {MAINTENANCE} ] || {{ echo '{_END}'; false; }}"
+_CONFIGURATION: Final = "/etc/motorcade/nginx/configuration.sh"
+_PREPARE: Final = "/etc/motorcade/nginx/prepare.sh"
+_LOADED: Final = f'[ "$(curl --silent --max-time 5 http://127.0.0.1:8009)" = "$(sh {_CONFIGURATION})" ]'
+_STALE: Final = "another configuration"
+_RESTART_SECONDS: Final = 60
+_RELOAD_SECONDS: Final = 30
+# Each line it prints is a fault; those of the unit and the process are mended by a restart, the last by a reload.
+_LOOK: Final = f"""
+wanted=$(sed -n 's/^Environment=MOTORCADE_UNIT=//p' {DROP_IN})
+[ "$(systemctl show -P Environment {UNIT})" = "MOTORCADE_UNIT=$wanted" ] || echo 'systemd has another unit'
+if ! systemctl is-active --quiet {UNIT}; then echo 'not active'; exit; fi
+[ "$(cat /run/motorcade-nginx/unit)" = "$wanted" ] || echo 'started by another unit'
+case $(readlink /proc/$(systemctl show -P MainPID {UNIT})/exe) in
+    *' (deleted)') echo 'the program was replaced since' ;;
+esac
+{_LOADED} || echo '{_STALE}'
+"""
+
+
+def certificate(page: "Page") -> None:
+    """Raises Refused, at load, when what the settings name on the host cannot be served."""
+    chain, key, name = page.settings.edge_certificate, page.settings.edge_key, page.settings.edge_host
+    found = host.get_fact(Probe, _certificate_faults(quote(chain), quote(key), quote(name)))
+    if not found.green:
+        raise Refused(
+            f"{host.name}: certificate of {name}",
+            "; ".join(found.lines),
+            f"put a valid one, with what signs it, in {chain} and its key in {key} (docs/services/nginx.md)",
+        )
+
+
+def drop_in(template: str, **values: object) -> HostFile:
+    """The unit's drop-in; `{{ config }}` is the hash over it."""
+    draft = render(template, config="", **values)
+    return HostFile(DROP_IN, render(template, config=digest(draft), **values))
+
+
+def place(page: "Page", files: Sequence[HostFile]) -> None:
+    """The files are below /etc/nginx; nginx has accepted the whole of it before the first is moved there."""
+    hostfiles.register(page, files)
+    _place(page=page, files=list(files), **page.op("configuration", hostfiles.HOST_SECONDS + SPARE_SECONDS))
+
+
+def running(page: "Page") -> None:
+    """It runs, from its unit and with its files as they lie there; reloaded where that is enough."""
+    page.uses("running", _LOOK)
+    _running(page=page, **page.op(f"{UNIT} runs", _RESTART_SECONDS + _RELOAD_SECONDS + SPARE_SECONDS))
+
+
+def answers(settings: "Settings", path: str, status: str, *, scheme: str = "https", options: str = "") -> str:
+    """The shell command that succeeds when the edge answers with this status, and prints it when with another."""
+    name = settings.edge_host
+    # The host's own certificate is all that is trusted, so an edge that serves another one is no edge.
+    curl = (
+        f"curl --silent --show-error --max-time 8 --output /dev/null --write-out '%{{http_code}}' --path-as-is"
+        f" --cacert {quote(settings.edge_certificate)} --resolve {quote(f'{name}:443:127.0.0.1')}"
+        f" --resolve {quote(f'{name}:80:127.0.0.1')} {options} {quote(f'{scheme}://{name}{path}')}"
+    )
+    return f'found="$({curl})"; [ "$found" = {status} ] || {{ echo "$found"; false; }}'
+
+
+def handshake(name: str, version: str, words: str) -> str:
+    """The shell command that succeeds when a client of just this version of TLS is answered with these words."""
+    option = f"-tls{version.removesuffix('.0').replace('.', '_')}"
+    # At its own level OpenSSL would not even ask for the old versions.
+    client = f"timeout 8 openssl s_client -connect 127.0.0.1:443 -servername {quote(name)} {option}"
+    ask = f"{client} -cipher DEFAULT@SECLEVEL=0 </dev/null 2>&1"
+    return f'found="$({ask})"; case "$found" in *{quote(words)}*) ;; *) echo "$found" | tail -n 20; false ;; esac'
+
+
+@operation()
+def _place(page: "Page", files: list[HostFile]) -> Generator[StringCommand]:
+    wanted = hostfiles.differing(files)
+    if not wanted:
+        host.noop(f"{page.id}: {len(files)} files are as they shall be")
+        return
+    page.may_change(", ".join(file.path for file in wanted))
+    base = f"{hostfiles.STAGING}/{page.id}/nginx"
+    new, proof = f"{base}/new", f"{base}/proof"
+    script = [
+        hostfiles.clean(base, wanted),
+        f"rm -rf {base}",
+        hostfiles.unpack(new),
+        # Includes are relative, so that the copy is read and not what it is a copy of.
+        f"cp -R {DIRECTORY}/. {proof}; cp -R {new}{DIRECTORY}/. {proof}",
+        f"sh {_PREPARE}; mkdir -p /run/nginx",  # as the unit does, which may never have run
+        f"{VALID} -c {proof}/nginx.conf",
+        hostfiles.replace(new, wanted),
+    ]
+    yield bounded("; ".join(script), hostfiles.HOST_SECONDS, hostfiles.archive(wanted))
+
+
+@operation()
+def _running(page: "Page") -> Generator[StringCommand]:
+    faults = host.get_fact(Probe, _LOOK).lines
+    if not faults:
+        host.noop(f"{page.id}: {UNIT} runs as it shall")
+        return
+    page.may_change(f"{UNIT} ({', '.join(faults)})")
+    if faults == [_STALE]:
+        yield bounded(f"systemctl reload {UNIT}", _RELOAD_SECONDS)
+    else:
+        # A start limit that was reached would refuse; a unit that did not fail has nothing to reset.
+        reset = f"systemctl reset-failed {UNIT} 2>/dev/null || true"
+        yield bounded(f"systemctl daemon-reload; {reset}; systemctl restart {UNIT}", _RESTART_SECONDS)
+    yield bounded(f"until {_LOADED}; do sleep 0.2; done", _RELOAD_SECONDS)
+
+
+def _certificate_faults(chain: str, key: str, name: str) -> str:
+    """Shell that fails with the first fault it finds. The key is compared on the host: it never leaves it."""
+    return f"""
+say() {{ echo "$1"; exit 1; }}
+command -v openssl >/dev/null || say 'openssl is not on the host'
+[ -f {chain} ] || say {chain}' is not there'
+[ -f {key} ] || say {key}' is not there'
+[ "$(stat -L -c '%U %a' {key})" = 'root 600' ] || [ "$(stat -L -c '%U %a' {key})" = 'root 400' ] ||
+    say {key}' can be read by others than root: chmod 600'
+openssl x509 -noout -in {chain} 2>/dev/null || say {chain}' does not begin with a certificate'
+openssl x509 -noout -checkend 0 -in {chain} >/dev/null ||
+    say "it ended: $(openssl x509 -noout -enddate -in {chain})"
+openssl x509 -noout -checkhost {name} -in {chain} | grep -q 'does match' || say 'it is for another name'
+[ "$(openssl x509 -noout -pubkey -in {chain})" = "$(openssl pkey -pubout -in {key} -passin pass: 2>/dev/null)" ] ||
+    say {key}' is not its key'
+"""

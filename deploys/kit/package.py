@@ -1,0 +1,54 @@
+"""Programs from the distribution, in exactly the pinned version: by apt, or by dnf where there is no apt."""
+
+from collections.abc import Generator
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit.facts import Probe
+from deploys.kit.shell import SPARE_SECONDS, bounded
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+INSTALL_SECONDS: Final = 600
+
+
+def service(page: "Page", program: str, version: str, *, probe: str) -> None:
+    """A program whose package has a unit of the same name; it is not started. `probe` sees the pinned version."""
+    page.uses(f"package {program}", version)
+    _service(
+        page=page,
+        program=program,
+        version=version,
+        probe=probe,
+        **page.op(f"{program} {version}", INSTALL_SECONDS + SPARE_SECONDS),
+    )
+
+
+def install(program: str, version: str, beside: str = "") -> str:
+    """Shell. The pin is the program's own version; the distribution's revisions of it only add fixes."""
+    apt = (
+        "export DEBIAN_FRONTEND=noninteractive; apt-get update --quiet=2; apt-get install --quiet=2 --yes"
+        " --no-install-recommends --allow-downgrades -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold"
+        f" {quote(f'{program}={version}*')} {beside}"
+    )
+    weak = "--setopt=install_weak_deps=False"
+    dnf = f"dnf --quiet --assumeyes {weak} install {quote(f'{program}-{version}*')} {beside}"
+    return f"if command -v apt-get >/dev/null; then {apt}; else {dnf}; fi"
+
+
+@operation()
+def _service(page: "Page", program: str, version: str, probe: str) -> Generator[StringCommand]:
+    unit = f"{program}.service"
+    # A run that was killed may have left the mask.
+    if host.get_fact(Probe, f'{probe} && [ "$(systemctl show -P LoadState {unit})" = loaded ]').green:
+        host.noop(f"{page.id}: {program} {version} is installed")
+        return
+    page.may_change(f"{program} {version}")
+    # Debian starts a service as it unpacks it, with a configuration that is not ours.
+    mask = f"systemctl --quiet mask --runtime {unit}; trap 'systemctl --quiet unmask --runtime {unit}' EXIT"
+    yield bounded(f"{mask}; {install(program, version)}", INSTALL_SECONDS)

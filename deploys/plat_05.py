@@ -1,0 +1,78 @@
+"""PLAT_05: nginx on the host, with TLS and limits; it routes nothing yet."""
+
+from typing import Any
+
+from deploys.kit import backup, gate, hostfiles, nginx, package, page, steps, units
+from deploys.kit.hostfiles import HostDirectory, HostFile, render
+
+USER = "motorcade-edge"
+TIMER = "motorcade-nginx-logs.timer"
+
+# What
+this = page.begin("PLAT_05")
+
+# Pins
+pin = this.release.nginx
+
+# Preconditions
+edge = this.settings.edge_host
+nginx.certificate(this)
+values: dict[str, Any] = {
+    "page": this.id,
+    "edge_host": edge,
+    "certificate": this.settings.edge_certificate,
+    "key": this.settings.edge_key,
+    "requests_per_second": this.settings.edge_requests_per_second,
+}
+user = HostFile(f"/etc/sysusers.d/{USER}.conf", render(f"nginx/{USER}.conf", **values))
+unit = [
+    nginx.drop_in("nginx/50-motorcade.conf", **values),
+    *(
+        HostFile(f"/etc/motorcade/nginx/{file}", render(f"nginx/{file}", **values))
+        for file in ("configuration.sh", "prepare.sh", "shift-logs.sh")
+    ),
+    *(
+        HostFile(f"/etc/systemd/system/{file}", render(f"nginx/{file}", **values))
+        for file in ("motorcade-nginx-logs.service", TIMER)
+    ),
+]
+configuration = [
+    HostFile(f"{nginx.DIRECTORY}/nginx.conf", render("nginx/nginx.conf", **values)),
+    HostFile(f"{nginx.OWN}/tls.conf", render("nginx/tls.conf", **values)),
+]
+
+# Backup
+backup.files(this, [user, *unit, *configuration], restart=nginx.UNIT)
+
+# Operations
+package.service(this, "nginx", pin.version, probe=f"nginx -v 2>&1 | grep -qx 'nginx version: nginx/{pin.version}'")
+hostfiles.directories(
+    this,
+    [
+        HostDirectory("/etc/sysusers.d"),
+        HostDirectory("/etc/motorcade/nginx"),
+        HostDirectory("/etc/systemd/system/nginx.service.d"),
+        HostDirectory(nginx.OWN),
+        HostDirectory(f"{nginx.OWN}/routes.d"),
+        HostDirectory(f"{nginx.OWN}/servers.d"),
+    ],
+)
+hostfiles.place(this, [user, *unit], "user and units")
+units.user(this, USER)
+hostfiles.directories(this, [HostDirectory("/var/log/motorcade/nginx", mode="750", group=USER)])
+nginx.place(this, configuration)
+units.enabled(this, nginx.UNIT)
+units.enabled(this, TIMER)
+units.running(this, TIMER)
+nginx.running(this)
+
+# Verify
+gate.wait(this, "the configuration is valid", nginx.VALID)
+gate.wait(this, "what is not routed is 404", nginx.answers(this.settings, "/metrics", "404"))
+for version in ("1.2", "1.3"):
+    gate.wait(this, f"it speaks TLS {version}", nginx.handshake(edge, version, "New, TLSv"))
+for version in ("1.0", "1.1"):
+    gate.wait(this, f"it refuses TLS {version}", nginx.handshake(edge, version, "alert protocol version"))
+
+# Record
+steps.passed(this)

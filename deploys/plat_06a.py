@@ -1,0 +1,33 @@
+"""PLAT_06A: port 80 sends people to port 443, and refuses what should never have come unencrypted."""
+
+from deploys.kit import backup, gate, nginx, page, steps
+from deploys.kit.hostfiles import HostFile, render
+
+# What
+this = page.begin("PLAT_06A")
+
+# Pins: none; the page brings no program of its own.
+
+# Preconditions
+edge = this.settings.edge_host
+redirect = HostFile(
+    f"{nginx.OWN}/servers.d/redirect.conf", render("nginx/redirect.conf", page=this.id, edge_host=edge)
+)
+
+# Backup
+backup.files(this, [redirect], restart=nginx.UNIT)
+
+# Operations
+nginx.place(this, [redirect])
+nginx.running(this)
+
+# Verify
+gate.wait(this, "a page is redirected", nginx.answers(this.settings, "/a?b=c", "301", scheme="http"))
+gate.wait(
+    this,
+    "a submission is refused",
+    nginx.answers(this.settings, "/api/lead/intake", "403", scheme="http", options="--request POST"),
+)
+
+# Record
+steps.passed(this)

@@ -1,0 +1,32 @@
+"""PLAT_07: which address of the edge leads to which service; so far, the intake."""
+
+from deploys.kit import backup, gate, nginx, page, steps
+from deploys.kit.hostfiles import HostFile, render
+
+# What
+this = page.begin("PLAT_07")
+
+# Pins: none; the page brings no program of its own.
+
+# Preconditions
+edge = this.settings.edge_host
+lead = HostFile(
+    f"{nginx.OWN}/routes.d/lead.conf",
+    render("nginx/lead.conf", page=this.id, edge_host=edge, burst=this.settings.edge_burst),
+)
+
+# Backup
+backup.files(this, [lead], restart=nginx.UNIT)
+
+# Operations
+nginx.place(this, [lead])
+nginx.running(this)
+
+# Verify
+gate.wait(this, "maintenance is off", nginx.IS_OPEN, seconds=1)
+gate.wait(this, "health answers through the edge", nginx.answers(this.settings, "/api/lead/health", "200"))
+for path in ("/metrics", "/lead/health", "/api/lead", "/api/lead/%2e%2e/metrics"):
+    gate.wait(this, f"{path} is 404", nginx.answers(this.settings, path, "404"))
+
+# Record
+steps.passed(this)
