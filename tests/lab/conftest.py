@@ -1,11 +1,14 @@
 """Bare hosts for the tests of this folder, which skip where no lab can be."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from tests.lab.deploying import deployed
 from tests.lab.host import Host, claim
+from tests.lab.load import post
 from tests.lab.requirements import missing
 
 TIMES: dict[str, float] = {}
@@ -42,3 +45,18 @@ def lab() -> Iterator[Callable[[], Host]]:
             return host
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def platform(times: dict[str, float]) -> Iterator[Host]:
+    """A host with the whole platform, deployed from bare in one command; each test leaves it as it found it."""
+    began = time.monotonic()
+    host = claim()
+    try:
+        host.up()
+        deployed(host, "platform")
+        assert post(host).status == 202
+        times["from nothing to the first 202"] = time.monotonic() - began
+        yield host
+    finally:
+        host.down()

@@ -12,7 +12,24 @@ from typing import Any
 
 from tests.lab.host import Host
 
-PAGES = ("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a", "plat_08b", "plat_08c", "plat_08d")
+FOUNDATION = (
+    *("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a"),
+    *("plat_08b", "plat_08c", "plat_08d"),
+)
+PAGES = (
+    *FOUNDATION,
+    *(
+        "plat_04",
+        "leadgen_01",
+        "leadgen_03",
+        "leadgen_07c",
+        "leadgen_02",
+        "leadgen_04",
+        "leadgen_06",
+        "leadgen_07b",
+    ),
+    *("plat_05", "plat_06a", "plat_07", "leadgen_05"),
+)
 STATE = Path(__file__).with_name("state.sh")
 UNLOCK = {"unlock": "PLAT_04A", "reason": "the lab asks"}
 
@@ -41,15 +58,26 @@ class Ended:
         return [str(row) for row in rows]
 
 
-def deploy(host: Host, *pages: str, data: Mapping[str, str] | None = None, words: tuple[str, ...] = ()) -> Ended:
+def deploy(
+    host: Host,
+    *pages: str,
+    data: Mapping[str, str] | None = None,
+    words: tuple[str, ...] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Ended:
     """The pages in one command; whatever the end."""
-    done = host.pyinfra(*pages, data=data, extra=words)
+    done = host.pyinfra(*pages, data=data, extra=words, **(environ or {}))
     return Ended(host, done.returncode, done.stdout + done.stderr)
 
 
-def deployed(host: Host, *pages: str, data: Mapping[str, str] | None = None) -> Ended:
+def deployed(
+    host: Host,
+    *pages: str,
+    data: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Ended:
     """The pages in one command, which must go well."""
-    ended = deploy(host, *pages, data=data)
+    ended = deploy(host, *pages, data=data, environ=environ)
     assert ended.code == 0, ended.output
     assert ended.line["event"] == "OK", ended.line
     return ended
