@@ -86,14 +86,14 @@ def load(host: Host) -> Iterator[Load]:
         thread.join(WAIT_SECONDS * 2)
 
 
-def post(host: Host, *, key: str = "") -> Answer:
+def post(host: Host, *, key: str = "", idempotency_key: str = "") -> Answer:
     """One lead to the edge, with the client's API key or another one."""
     began = time.monotonic()
     key = key or (host.directory / "api-key").read_text(encoding="ascii").strip()
     headers = {
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
-        "Idempotency-Key": str(uuid4()),
+        "Idempotency-Key": idempotency_key or str(uuid4()),
     }
     try:
         connection = connect(host)
