@@ -32,8 +32,7 @@ lint: .venv/test ## check style and types
 	$(BIN)/mypy
 
 lab: .venv/test ## make a throw-away host and deploy everything on it (root, Debian)
-	$(BIN)/python -m tests.lab up
-	$(BIN)/pyinfra -y --limit motorcade-lab-01 inventories/lab.py deploys/platform.py
+	$(BIN)/python -m tests.lab platform
 
 lab-down: .venv/test ## remove every trace of it
 	$(BIN)/python -m tests.lab down --all

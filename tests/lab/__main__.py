@@ -1,13 +1,21 @@
 """`python -m tests.lab`: bring disposable hosts up, go into them, take them away."""
 
+import json
 import os
+import shlex
+import subprocess
 import sys
+import time
 
 import click
 
+from tests.lab.certificates import EDGE
 from tests.lab.errors import LabError
+from tests.lab.folders import PROJECT
 from tests.lab.host import Host, every
+from tests.lab.load import LEAD, post
 from tests.lab.requirements import missing
+from tests.lab.runs import words
 
 FIRST = "motorcade-lab-01"
 
@@ -34,6 +42,32 @@ def up(host: Host) -> None:
     """Make a bare host, or boot the one that is there."""
     host.up()
     click.echo(f"{host.name} is up at {host.address}")
+
+
+@lab.command()
+@_host
+def platform(host: Host) -> None:
+    """The same with the whole platform on it; says how to send it a lead."""
+    began = time.monotonic()
+    host.up()
+    done = subprocess.run(words(host.name, ["platform"], {}, []), cwd=PROJECT, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    answer = post(host)
+    if answer.status != 202:
+        raise LabError("edge", f"the first lead was answered {answer.status}: {answer.told}", "read its log")
+    click.echo(f"\n{time.monotonic() - began:.0f} s from `make lab` to the first 202.")
+    click.echo(f"The edge is {host.address}, under the name {EDGE}. Send a lead:\n\n{_curl(host)}")
+
+
+def _curl(host: Host) -> str:
+    """For a shell in the project; the key stays in its file."""
+    folder = host.directory.relative_to(PROJECT)
+    return (
+        f"curl -i --cacert {folder}/ca.pem --resolve {EDGE}:443:{host.address} https://{EDGE}/api/lead/intake \\\n"
+        f'  -H "Authorization: Bearer $(cat {folder}/api-key)" -H "Content-Type: application/json" \\\n'
+        f'  -H "Idempotency-Key: $(date +%s)" -d {shlex.quote(json.dumps(LEAD))}'
+    )
 
 
 @lab.command()

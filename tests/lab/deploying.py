@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +80,18 @@ def deployed(
     ended = deploy(host, *pages, data=data, environ=environ)
     assert ended.code == 0, ended.output
     assert ended.line["event"] == "OK", ended.line
+    return ended
+
+
+def include(host: Host, pages: Sequence[str] = FOUNDATION) -> Ended:
+    """The same for pages that are not named but included, so that locked ones verify; whatever the end."""
+    return deploy(host, "../tests/lab/included", data={"pages": ",".join(pages)})
+
+
+def included(host: Host, pages: Sequence[str] = FOUNDATION) -> Ended:
+    """It must go well."""
+    ended = include(host, pages)
+    assert ended.code == 0, ended.output
     return ended
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from tests.lab.deploying import UNLOCK, deploy, deployed, record, sentence, state
+from tests.lab.deploying import FOUNDATION, UNLOCK, deploy, deployed, include, included, record, sentence, state
 from tests.lab.host import Host
 
 PAGE = """
@@ -48,7 +48,7 @@ CPUQuota=10%
 @pytest.fixture(scope="module")
 def host(lab: Callable[[], Host]) -> Host:
     made = lab()
-    deployed(made, "platform")
+    deployed(made, *FOUNDATION)
     return made
 
 
@@ -65,7 +65,7 @@ def test_changed_settings_are_backed_up_and_the_printed_line_restores_them(host:
     )
     assert show(host, "max_connections") == "100"
     assert without_steps(state(host)) == without_steps(before)
-    deployed(host, "platform")
+    included(host)
     assert state(host) == before
 
 
@@ -116,7 +116,7 @@ def test_a_unit_that_the_linter_would_miss_is_stopped_by_the_generator_of_the_ho
     assert "NoSuchKey" in ended.output
     assert record(host)[-1]["event"] == "FAILED"
     assert without_steps(state(host)) == without_steps(before)
-    deployed(host, "platform")
+    included(host)
     assert state(host) == before
 
 
@@ -221,13 +221,13 @@ def verify(*paths: Path) -> subprocess.CompletedProcess[str]:
 def test_a_locked_page_whose_file_was_changed_says_so_and_leaves_it(host: Host) -> None:
     drop_in = "/etc/containers/systemd/motorcade-postgres.container.d/20-boot.conf"
     host.root(f"echo '# by hand' >> {drop_in}")
-    ended = deploy(host, "platform")
+    ended = include(host)
     assert ended.code == 1
     assert "is not as the page says, and the page is locked" in sentence(ended.output)
     assert "# by hand" in host.root(f"cat {drop_in}").stdout
     deployed(host, "plat_04a", data=UNLOCK)
     assert "# by hand" not in host.root(f"cat {drop_in}").stdout
-    assert deployed(host, "platform").changed == 0
+    assert included(host).changed == 0
 
 
 def test_a_gate_that_is_not_green_ends_red_within_its_bound(host: Host) -> None:
@@ -237,15 +237,15 @@ def test_a_gate_that_is_not_green_ends_red_within_its_bound(host: Host) -> None:
     line = record(host)[-1]
     assert (line["event"], "network" in line["failed_operation"]) == ("FAILED", True)
     assert "PLAT_02A is red since" in sentence(deploy(host, "plat_02b").output)
-    deployed(host, "platform")
-    assert deployed(host, "platform").changed == 0
+    included(host)
+    assert included(host).changed == 0
 
 
 def test_a_right_that_somebody_granted_is_seen_by_the_page_and_taken_back(host: Host) -> None:
     before = state(host)
     psql = "podman exec motorcade-postgres psql --quiet --dbname=motorcade --command="
     host.root(f"{psql}'GRANT CREATE ON SCHEMA app TO motorcade_ro'")
-    ended = deployed(host, "platform")
+    ended = included(host)
     assert "PLAT_03 | roles and rights" in "".join(ended.changes)
     assert record(host)[-1]["backups"]
     assert state(host) == before
@@ -259,7 +259,7 @@ def test_a_role_that_may_too_much_turns_the_active_check_red(host: Host) -> None
     assert check.code == 1
     assert "motorcade_app was allowed: SELECT rolpassword FROM pg_authid" in sentence(check.output)
     deployed(host, "plat_03")
-    assert deployed(host, "platform").changed == 0
+    assert included(host).changed == 0
 
 
 def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(host: Host) -> None:
@@ -282,7 +282,7 @@ def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(
     aside = said.rpartition("is the database ")[2].split(",")[0]
     sql(f"DROP TABLE app.kept; DROP DATABASE {aside}")
     assert "PLAT_03 | roles and rights" in deployed(host, "plat_03").changes
-    assert deployed(host, "platform").changed == 0
+    assert included(host).changed == 0
     assert len(state(host)) == len(before)
 
 
@@ -290,11 +290,11 @@ def test_a_lost_volume_is_not_replaced_by_an_empty_database(host: Host) -> None:
     before = state(host)
     data = "/srv/motorcade/volumes/postgres/17"
     host.root(f"systemctl stop motorcade-postgres; mv {data} {data}.away", seconds=120)
-    lost = deploy(host, "platform")
+    lost = include(host)
     assert lost.code == 1
     assert "17/data is gone, and there was a database since" in sentence(lost.output)
     host.root(f"rm -rf {data}; mv {data}.away {data}")
-    deployed(host, "platform")
+    included(host)
     assert state(host) == before
 
 
@@ -308,6 +308,6 @@ def test_a_server_that_started_with_files_edited_by_hand_is_restarted_with_ours(
         "for i in $(seq 60); do podman exec motorcade-postgres pg_isready -q && exit; sleep 0.5; done; exit 1"
     )
     assert show(host, "fsync") == "off"
-    deployed(host, "platform")
+    included(host)
     assert show(host, "fsync") == "on"
-    assert deployed(host, "platform").changed == 0
+    assert included(host).changed == 0

@@ -1,7 +1,5 @@
 """From a bare Debian to a PostgreSQL that joins the boot, and then nothing more to do, in whatever order."""
 
-import json
-import random
 import subprocess
 import sys
 import time
@@ -9,17 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lab.deploying import PAGES, UNLOCK, deploy, deployed, record, state, status
+from tests.lab.deploying import FOUNDATION, UNLOCK, deploy, deployed, included, record, state, status
 from tests.lab.host import Host
 
 
 @pytest.fixture(scope="module")
 def host(lab: Callable[[], Host], times: dict[str, float]) -> Host:
-    """A host on which the six pages ran in order, each by itself."""
+    """A host on which the pages ran in order, each by itself."""
     began = time.monotonic()
     made = lab()
     times["boot"] = time.monotonic() - began
-    for page in PAGES:
+    for page in FOUNDATION:
         began = time.monotonic()
         deployed(made, page)
         times[page] = time.monotonic() - began
@@ -28,48 +26,18 @@ def host(lab: Callable[[], Host], times: dict[str, float]) -> Host:
 
 def test_every_page_is_green_on_record_after_its_first_run(host: Host) -> None:
     events = [(line["event"], line["pages"]) for line in record(host)]
-    expected = [(event, [page.upper()]) for page in PAGES for event in ("STARTED", "OK")]
+    expected = [(event, [page.upper()]) for page in FOUNDATION for event in ("STARTED", "OK")]
     assert events == expected
 
 
-def test_every_file_of_the_host_has_one_page_that_owns_it(host: Host) -> None:
-    steps = [json.loads(line) for line in host.root("cat /var/lib/motorcade/steps/*.json").stdout.splitlines()]
-    owned = [path for step in steps for path in step["files"]]
-    assert len(owned) > 5
-    assert sorted(owned) == sorted(set(owned))
-
-
-def test_the_whole_platform_again_changes_nothing(host: Host, times: dict[str, float]) -> None:
+def test_all_of_them_again_change_nothing(host: Host, times: dict[str, float]) -> None:
     before = state(host)
     began = time.monotonic()
-    ended = deployed(host, "platform")
-    times["platform, nothing to do"] = time.monotonic() - began
+    ended = included(host)
+    times["nine pages, nothing to do"] = time.monotonic() - began
     assert (ended.changed, ended.changes) == (0, [])
-    assert ended.line["pages"] == [page.upper() for page in PAGES]
+    assert ended.line["pages"] == [page.upper() for page in FOUNDATION]
     assert state(host) == before
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_any_permitted_order_changes_nothing_and_ends_in_the_same_state(host: Host, seed: int) -> None:
-    before = state(host)
-    pages = list(PAGES)
-    random.Random(seed).shuffle(pages)  # noqa: S311 - an order, no secret
-    ended = deployed(host, *pages, data=UNLOCK)
-    assert (ended.changed, ended.changes) == (0, []), pages
-    assert state(host) == before
-
-
-def test_a_dry_run_promises_no_change_and_writes_nothing(host: Host) -> None:
-    lines = record(host)
-    dry = subprocess.run(
-        [".venv/bin/pyinfra", "--dry", "--limit", host.name, "inventories/lab.py", "deploys/platform.py"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert dry.returncode == 0, dry.stderr
-    assert record(host) == lines
 
 
 def test_nothing_listens_but_ssh_and_the_names_of_the_inner_network(host: Host) -> None:
@@ -90,14 +58,14 @@ def test_postgres_is_back_after_the_host_was_switched_off_and_on(host: Host) -> 
     host.boot()
     ready = "podman exec motorcade-postgres pg_isready -q"
     host.root(f"for i in $(seq 60); do {ready} && exit; sleep 0.5; done; exit 1")
-    ended = deployed(host, "platform")
+    ended = included(host)
     assert (ended.changed, ended.changes) == (0, [])
 
 
 def test_a_container_removed_and_a_network_removed_by_hand_are_back_after_the_next_run(host: Host) -> None:
     before = state(host)
     host.root("systemctl stop motorcade-postgres && podman network rm --force motorcade-core")
-    deployed(host, "platform")
+    included(host)
     assert state(host) == before
 
 
@@ -111,7 +79,7 @@ def test_a_file_edited_by_hand_is_seen_by_status_and_put_right_by_its_page(host:
         "/etc/containers/storage.conf is gone",
         "/etc/motorcade/postgres/pg_hba.conf was changed",
     ]
-    deployed(host, "platform")
+    included(host)
     assert drift(host) == (0, [])
     assert state(host) == before
 
@@ -130,7 +98,7 @@ def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: H
     counted = host.root(f"cat {backups[0]['path']}/counts; ls {backups[0]['path']}").stdout
     assert "motorcade.dump" in counted
     deployed(host, "plat_04a", data={**UNLOCK, "verify": "again"})
-    assert deployed(host, "platform").changed == 0
+    assert included(host).changed == 0
 
 
 def rotate(host: Host, name: str) -> None:

@@ -1,0 +1,64 @@
+"""The whole platform, from a bare host to a lead that came in at the edge; and nothing to do after that."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.lab.deploying import PAGES, deployed, included, record, sentence, state
+from tests.lab.host import Host
+from tests.lab.load import post, reckon
+
+
+def test_a_lead_that_is_posted_to_the_edge_becomes_one_row(platform: Host) -> None:
+    answer = post(platform)
+    assert answer.status == 202
+    assert reckon(platform, [answer.intake_id]) == {"once": 1}
+
+
+def test_the_whole_platform_again_changes_nothing(platform: Host, times: dict[str, float]) -> None:
+    before = state(platform)
+    began = time.monotonic()
+    ended = deployed(platform, "platform")
+    times[f"platform again, {ended.line['operations']} operations with nothing to do"] = time.monotonic() - began
+    assert (ended.changed, ended.changes) == (0, [])
+    assert ended.line["pages"] == [page.upper() for page in PAGES]
+    assert state(platform) == before
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_any_permitted_order_changes_nothing_and_ends_in_the_same_state(platform: Host, seed: int) -> None:
+    before = state(platform)
+    pages = list(PAGES)
+    random.Random(seed).shuffle(pages)  # noqa: S311 - an order, no secret
+    ended = included(platform, pages)
+    assert (ended.changed, ended.changes) == (0, []), pages
+    assert state(platform) == before
+
+
+def test_every_file_of_the_host_has_one_page_that_owns_it(platform: Host) -> None:
+    steps = platform.root("cat /var/lib/motorcade/steps/*.json").stdout.splitlines()
+    owned = [path for step in map(json.loads, steps) for path in step["files"]]
+    assert len(owned) > len(PAGES)
+    assert sorted(owned) == sorted(set(owned))
+
+
+def test_a_dry_run_promises_no_change_and_writes_nothing(platform: Host) -> None:
+    lines = record(platform)
+    line = [".venv/bin/pyinfra", "--dry", "--limit", platform.name, "inventories/lab.py", "deploys/platform.py"]
+    dry = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert dry.returncode == 0, dry.stderr
+    assert record(platform) == lines
+
+
+def test_the_status_is_green_for_every_page(platform: Host) -> None:
+    line = [sys.executable, "-m", "deploys.status", "inventories/lab.py", "--limit", platform.name, "--json"]
+    shown = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    (found,) = json.loads(shown.stdout)
+    assert {page["page"]: (page["state"], page["drift"]) for page in found["pages"]} == {
+        page.upper(): ("green", []) for page in PAGES
+    }
+    assert shown.returncode == 0, sentence(shown.stdout)
