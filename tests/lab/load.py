@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -96,10 +96,10 @@ def post(host: Host, *, key: str = "", idempotency_key: str = "") -> Answer:
         "Idempotency-Key": idempotency_key or str(uuid4()),
     }
     try:
-        connection = connect(host)
-        connection.request("POST", "/api/lead/intake", json.dumps(LEAD), headers)
-        response = connection.getresponse()
-        text = response.read().decode()
+        with closing(connect(host)) as connection:
+            connection.request("POST", "/api/lead/intake", json.dumps(LEAD), headers)
+            response = connection.getresponse()
+            text = response.read().decode()
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, time.monotonic() - began, told=f"{type(error).__name__}: {error}")
     intake_id = json.loads(text).get("intake_id", "") if text.startswith("{") else ""
@@ -111,7 +111,11 @@ def connect(host: Host) -> http.client.HTTPSConnection:
     context = ssl.create_default_context(cafile=str(host.directory / "ca.pem"))
     connection = http.client.HTTPSConnection(EDGE, timeout=WAIT_SECONDS, context=context)
     wire = socket.create_connection((host.address, 443), timeout=WAIT_SECONDS)
-    connection.sock = context.wrap_socket(wire, server_hostname=EDGE)
+    try:
+        connection.sock = context.wrap_socket(wire, server_hostname=EDGE)
+    except OSError:
+        wire.close()
+        raise
     return connection
 
 
