@@ -126,6 +126,12 @@ def lend(page: "Page", files: Sequence[HostFile], title: str) -> None:
     _place(page=page, files=list(files), **page.op(title, HOST_SECONDS + SPARE_SECONDS))
 
 
+def absent(page: "Page", path: str) -> None:
+    """No file is at the path."""
+    page.uses(f"absent {path}", path)
+    _absent(page=page, path=path, **page.op(f"no {path}", HOST_SECONDS + SPARE_SECONDS))
+
+
 def directories(page: "Page", wanted: Sequence[HostDirectory]) -> None:
     """The directories are there with mode and owner; what is in them is never touched."""
     for directory in wanted:
@@ -197,6 +203,15 @@ def _place(page: "Page", files: list[HostFile]) -> Generator[StringCommand]:
     stage = f"{STAGING}/{page.id}/files"
     script = f"{clean(stage, wanted)}; {unpack(stage)}; {replace(stage, wanted)}"
     yield bounded(script, HOST_SECONDS, archive(wanted))
+
+
+@operation()
+def _absent(page: "Page", path: str) -> Generator[StringCommand]:
+    if path not in host.get_fact(HostFiles, paths=[path]):
+        host.noop(f"{page.id}: {path} is not there")
+        return
+    page.may_change(path)
+    yield bounded(f"rm {quote(path)}; sync {quote(str(PurePosixPath(path).parent))}", HOST_SECONDS)
 
 
 @operation()

@@ -253,10 +253,24 @@ ORDER: Final[tuple[Entry, ...]] = (
     ),
 )
 
+# Pages that are run when they are wanted, and never as part of the whole host.
+TOOLS: Final[tuple[Entry, ...]] = (
+    Entry(
+        "MAINTENANCE",
+        "Maintenance",
+        # Not PLAT_07: it is red while maintenance is on, and this is what ends it.
+        ("PLAT_05",),
+        "ready",
+        purpose="The intake is closed to the public for a while, without a change to the frozen edge.",
+        leaves="`/etc/motorcade/maintenance` with `--data state=on`; with `state=off` it is gone.",
+        verify="The edge answers 503, and what was accepted before has become leads; or health answers again.",
+    ),
+)
+
 
 def find(page_id: str) -> Entry:
     """Raises Refused for a page that the runbook does not know."""
-    for entry in ORDER:
+    for entry in (*ORDER, *TOOLS):
         if entry.id == page_id:
             return entry
     raise Refused(

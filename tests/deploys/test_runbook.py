@@ -72,6 +72,11 @@ def test_every_page_says_what_it_is_for_and_a_ready_one_what_it_does() -> None:
     assert [entry.id for entry in ready if not (entry.leaves.endswith(".") and entry.verify.endswith("."))] == []
 
 
+def test_a_tool_is_there_and_found_and_not_part_of_the_whole_host() -> None:
+    assert list(file_faults([*runbook.ORDER, *runbook.TOOLS], PROJECT)) == []
+    assert {runbook.find(entry.id) for entry in runbook.TOOLS} & set(runbook.ORDER) == set()
+
+
 def test_a_page_is_found_by_its_id() -> None:
     assert runbook.find("PLAT_02B").file == "deploys/plat_02b.py"
     assert runbook.find("LEADGEN_07C").file == "deploys/leadgen_07c.py"

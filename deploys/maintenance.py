@@ -1,0 +1,55 @@
+"""MAINTENANCE: closes the intake to the public and waits until it is drained, or opens it again."""
+
+from deploys.kit import database, gate, hostfiles, nginx, page, steps
+from deploys.kit.errors import Refused
+from deploys.kit.hostfiles import HostFile, render
+
+HEALTH = "/api/lead/health"
+THERE = database.query("SELECT to_regclass('app.intake_queue') IS NOT NULL", "motorcade")
+EMPTY = database.expect("SELECT count(*) FROM app.intake_queue", "0", "motorcade")
+SECONDS = 60
+
+# What
+this = page.begin("MAINTENANCE")
+
+# Pins: none; the page brings no program.
+
+# Preconditions
+state = this.run.data("state")
+if state not in ("on", "off"):
+    raise Refused(
+        "--data state", f"{state or 'nothing'} is neither on nor off", "say --data state=on or state=off"
+    )
+
+# Backup: nothing is replaced; the other state is the way back.
+
+# Operations
+if state == "on":
+    hostfiles.place(this, [HostFile(nginx.MAINTENANCE, render("nginx/maintenance", page=this.id))], "closed")
+else:
+    hostfiles.absent(this, nginx.MAINTENANCE)
+
+# Verify
+if state == "on":
+    gate.wait(this, "the edge answers 503", nginx.answers(this.settings, HEALTH, "503"))
+    # nginx keeps no connection to the intake, so each one is a request that was let in before.
+    gate.wait(
+        this,
+        "no request is under way",
+        '[ -z "$(ss --no-header --tcp --numeric state established dst 127.0.0.1:8000)" ]',
+        seconds=SECONDS,
+    )
+    gate.wait(
+        this,
+        "what was accepted has become leads, where there is a queue",
+        f'podman container exists {database.CONTAINER} || exit 0; there="$({THERE})" || exit 1;'
+        f' [ "$there" = t ] || exit 0; {EMPTY}',
+        seconds=SECONDS,
+    )
+else:
+    gate.wait(
+        this, "health answers through the edge", nginx.answers(this.settings, HEALTH, "200"), seconds=SECONDS
+    )
+
+# Record
+steps.passed(this)
