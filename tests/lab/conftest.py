@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,14 @@ from tests.lab.load import post
 from tests.lab.requirements import missing
 
 TIMES: dict[str, float] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: whoever shares a host stays in one process."""
+    for item in items:
+        shares = "platform" if "platform" in getattr(item, "fixturenames", ()) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(shares))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +33,16 @@ def _possible() -> None:
 def times() -> dict[str, float]:
     """What took how many seconds; shown when all tests have ended."""
     return TIMES
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of several hands its times to the one that shows them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["times"] = TIMES
+
+
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist ships no type for it
+    TIMES.update(getattr(node, "workeroutput", {}).get("times", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
