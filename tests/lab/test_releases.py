@@ -26,9 +26,9 @@ SECONDS = 300
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Six good releases, three bad ones, and two that bring a migration."""
+    """Five good releases, three bad ones, and two that bring a migration."""
     made = Repository.make(tmp_path_factory.mktemp("releases") / "repository")
-    for number in range(1, 7):
+    for number in range(1, 6):
         made.tag_changed(f"good-{number}", SERVE, BEGIN, f"    # release {number}\n{BEGIN}")
     stop = "sys.exit('broken on purpose')"
     made.tag_changed("ends-at-once", SERVE, BEGIN, f"    {stop}\n{BEGIN}")
@@ -48,8 +48,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return made
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _back_to_the_pin(platform: Host) -> Iterator[None]:
+    """Between the tests the host runs whatever the one before has left: each of them is a good release."""
     yield
     deployed(platform, "leadgen_02")
 
@@ -80,11 +81,16 @@ def test_five_rolls_two_roll_backs_a_key_rotation_and_a_reload_refuse_nobody(
     platform: Host, repository: Repository, times: dict[str, float]
 ) -> None:
     with load(platform) as callers:
-        for tag in ("good-1", "good-2", "good-3", "good-4", "good-5", "good-4", "good-2"):
-            rolled(platform, repository, tag)
+        for number in range(1, 6):
+            rolled(platform, repository, f"good-{number}")
+        kept = platform.root("podman images --format '{{.Tag}}' localhost/motorcade-leadgen").stdout.split()
+        for number in (4, 2):
+            rolled(platform, repository, f"good-{number}")
         rotate_keys(platform)
         platform.root("systemctl reload nginx")
     all_well(platform, callers)
+    assert {tag.rpartition("-")[0] for tag in kept} == {f"good-{number}" for number in range(1, 6)}
+    assert len(kept) == KEPT
     times[f"longest answer of {len(callers.answers)} during seven rolls"] = callers.longest
 
 
@@ -102,19 +108,9 @@ def rotate_keys(host: Host) -> None:
 
 
 def test_going_back_to_a_kept_image_builds_nothing(platform: Host, repository: Repository) -> None:
-    rolled(platform, repository, "good-1")
-    rolled(platform, repository, "good-2")
-    ended = roll(platform, repository, "good-1")
+    ended = roll(platform, repository, "good-4")
     assert ended.code == 0, ended.output
     assert [change for change in ended.changes if "image localhost" in change] == []
-
-
-def test_as_many_images_are_kept_as_one_may_want_to_go_back_to(platform: Host, repository: Repository) -> None:
-    for number in range(1, 7):
-        rolled(platform, repository, f"good-{number}")
-    listed = platform.root("podman images --format '{{.Tag}}' localhost/motorcade-leadgen").stdout.split()
-    assert len(listed) == KEPT
-    assert {re.sub(r"-[0-9a-f]{12}$", "", tag) for tag in listed} == {f"good-{number}" for number in range(2, 7)}
 
 
 def test_without_a_ref_the_page_returns_to_the_pin_and_says_so_first(
