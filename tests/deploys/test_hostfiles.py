@@ -281,3 +281,21 @@ def test_a_template_that_cannot_be_rendered_is_refused_by_name(
     with pytest.raises(Refused) as refused:
         hostfiles.render("redis/a")
     assert str(refused.value).startswith(fault)
+
+
+def test_a_file_that_shall_not_be_there_is_removed_once(tmp_path: Path, local: LocalHost) -> None:
+    path = tmp_path / "it's a file"
+    path.write_text("1")
+    given: Any = Page()
+    (command,) = hostfiles._absent._inner(given, str(path))  # noqa: SLF001 - the generator is under test
+    assert shell(command).returncode == 0
+    assert not path.exists()
+    assert list(hostfiles._absent._inner(given, str(path))) == []  # noqa: SLF001 - the same
+    assert len(local.noops) == 1
+
+
+def test_a_locked_page_removes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    given: Any = Page(locked=True)
+    with pytest.raises(PermissionError, match="/a"):
+        list(hostfiles._absent._inner(given, str(tmp_path / "a")))  # noqa: SLF001 - the same

@@ -1,0 +1,195 @@
+"""The edge as it is written: its words are the API's, and what looks at it on a host sees what it has to see."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploys.kit import nginx, package
+from deploys.kit.hostfiles import TEMPLATES, render
+from leadgen.api.body import MOST_BYTES
+from leadgen.api.problems import CATALOGUE
+
+EDGE = "edge.example"
+VALUES = {
+    "page": "PLAT_99",
+    "edge_host": EDGE,
+    "certificate": "/c",
+    "key": "/k",
+    "requests_per_second": 10,
+    "burst": 20,
+}
+NAMES = ("nginx.conf", "redirect.conf", "lead.conf")
+
+
+def problems(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each `return <status> '<json>'` of a rendered file."""
+    for status, body in re.findall(r"return (\d{3}) '(\{.*\})\\n';", text):
+        yield int(status), json.loads(body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_edge_answers_itself_is_a_problem_of_the_catalogue(name: str) -> None:
+    found = list(problems(render(f"nginx/{name}", **VALUES)))
+    assert found
+    for status, problem in found:
+        kind = CATALOGUE[problem["type"].removeprefix(f"https://{EDGE}/api/lead/problems/")]
+        assert (problem["status"], problem["title"]) == (status, kind.title)
+        assert status == kind.status
+        assert problem["detail"].endswith(".")
+        assert problem["request_id"] == "$request_id"
+
+
+def test_a_problem_under_another_title_is_found() -> None:
+    (found,) = problems("""return 404 '{"title": "Gone"}\\n';""")
+    assert found == (404, {"title": "Gone"})
+
+
+def test_every_error_that_is_sent_somewhere_has_a_place_to_go() -> None:
+    text = "".join(render(f"nginx/{name}", **VALUES) for name in NAMES)
+    places = set(re.findall(r"error_page [\d =]+ (@[\w-]+|/[\w-]+);", text))
+    assert len(places) > 6
+    assert {place for place in places if not re.search(rf"location (= )?{place} {{", text)} == set()
+
+
+def test_the_edge_takes_bodies_as_large_as_the_intake_does_and_keeps_them_in_memory() -> None:
+    text = render("nginx/nginx.conf", **VALUES)
+    for directive in ("client_max_body_size", "client_body_buffer_size"):
+        (kilobytes,) = re.findall(rf"{directive} (\d+)k;", text)
+        assert int(kilobytes) * 1024 == MOST_BYTES
+
+
+def test_no_route_leads_anywhere_but_to_loopback() -> None:
+    targets = re.findall(r"proxy_pass (\S+);", "".join(path.read_text() for path in TEMPLATES.glob("nginx/*")))
+    assert targets == ["http://127.0.0.1:8000/lead/"]
+
+
+def test_the_drop_in_carries_a_hash_that_changes_with_it() -> None:
+    one, other = (nginx.drop_in("nginx/50-motorcade.conf", page=page) for page in ("PLAT_05", "PLAT_98"))
+    hashes = [
+        re.findall(r"^Environment=MOTORCADE_UNIT=([0-9a-f]{64})$", file.content, re.MULTILINE)
+        for file in (one, other)
+    ]
+    assert [len(found) for found in hashes] == [1, 1]
+    assert hashes[0] != hashes[1]
+
+
+def make(folder: Path, name: str, *, days: str = "2") -> None:
+    """A certificate that signs itself, and its key, as `edge.pem` and `edge.key`."""
+    new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc".split()
+    shape = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    files = ["-keyout", folder / "edge.key", "-out", folder / "edge.pem"]
+    subprocess.run(["openssl", "req", "-x509", *new, *shape, *files], check=True, capture_output=True, timeout=10)
+    again = [
+        "-in",
+        folder / "edge.pem",
+        "-signkey",
+        folder / "edge.key",
+        "-days",
+        days,
+        "-out",
+        folder / "edge.pem",
+    ]
+    subprocess.run(["openssl", "x509", *again], check=True, capture_output=True, timeout=10)
+    (folder / "edge.key").chmod(0o600)
+
+
+def look(folder: Path) -> tuple[int, str]:
+    script = nginx._certificate_faults(f"{folder}/edge.pem", f"{folder}/edge.key", EDGE)  # noqa: SLF001 - the script is under test
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the key has to be root's")
+
+
+@needs_root
+def test_a_certificate_with_its_key_is_taken_in_silence(tmp_path: Path) -> None:
+    make(tmp_path, EDGE)
+    assert look(tmp_path) == (0, "")
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "edge.pem").unlink(), "edge.pem is not there"),
+        (lambda folder: (folder / "edge.key").unlink(), "edge.key is not there"),
+        (lambda folder: (folder / "edge.key").chmod(0o640), "edge.key can be read by others than root: chmod 600"),
+        (
+            lambda folder: os.chown(folder / "edge.key", 1, -1),
+            "edge.key can be read by others than root: chmod 600",
+        ),
+        (lambda folder: (folder / "edge.pem").write_text("x"), "edge.pem does not begin with a certificate"),
+        (lambda folder: make(folder, EDGE, days="-1"), "it ended: notAfter="),
+        (lambda folder: make(folder, "other.example"), "it is for another name"),
+        (lambda folder: (folder / "edge.key").write_text("x"), "edge.key is not its key"),
+    ],
+    ids=["no certificate", "no key", "readable", "owner", "no pem", "ended", "name", "key"],
+)
+def test_a_certificate_that_cannot_be_served_is_told_from_a_good_one(
+    tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    make(tmp_path, EDGE)
+    spoil(tmp_path)
+    status, said = look(tmp_path)
+    assert status == 1
+    assert words in said
+
+
+def test_the_hash_of_the_configuration_changes_with_every_file_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "motorcade/routes.d").mkdir(parents=True)
+    files = [
+        tmp_path / name for name in ("nginx.conf", "motorcade/tls.conf", "motorcade/routes.d/a.conf", "edge.pem")
+    ]
+    for file in files:
+        file.write_text("1")
+    script = render("nginx/configuration.sh", page="PLAT_99", certificate=tmp_path / "edge.pem")
+    script = script.replace("/etc/nginx", str(tmp_path))
+
+    def look() -> str:
+        return subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=True).stdout
+
+    seen = [look(), look()]
+    assert seen[0] == seen[1]
+    for file in files:
+        file.write_text("2")
+        seen.append(look())
+    (tmp_path / "motorcade/routes.d/b.conf").write_text("1")
+    assert len({*seen, look()}) == len(files) + 2
+    assert re.fullmatch(r"[0-9a-f]{64}\n", seen[0])
+
+
+@pytest.mark.parametrize(
+    ("manager", "words"),
+    [("apt-get", "install.* nginx=1.26.3* gzip"), ("dnf", "install nginx-1.26.3* gzip")],
+)
+def test_a_package_comes_in_its_version_from_the_manager_that_the_host_has(
+    tmp_path: Path, manager: str, words: str
+) -> None:
+    (tmp_path / manager).write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n')
+    (tmp_path / manager).chmod(0o755)
+    script = package.install("nginx", "1.26.3", "gzip")
+    subprocess.run(["/bin/sh", "-euc", script], env={"PATH": str(tmp_path)}, check=True, timeout=10)
+    first, _, last = words.partition(".*")
+    assert (tmp_path / "said").read_text().rstrip().endswith(last or words)
+    assert first in (tmp_path / "said").read_text()
+
+
+def test_a_manager_that_fails_fails_the_installation(tmp_path: Path) -> None:
+    (tmp_path / "apt-get").write_text('#!/bin/sh\n[ "$1" != update ]\n')
+    (tmp_path / "apt-get").chmod(0o755)
+    script = f"{package.install('nginx', '1.26.3')}; echo went on"
+    done = subprocess.run(
+        ["/bin/sh", "-euc", script],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
