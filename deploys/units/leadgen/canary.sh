@@ -2,16 +2,18 @@
 name=motorcade-leadgen-canary
 end() {
     code=$?
+    set +e
     [ $code = 0 ] || { echo "the canary of {{ release }} failed; its last lines:"; podman logs --tail 30 $name 2>&1; }
     timeout 60 podman rm --force --time 10 $name >/dev/null
     exit $code
 }
 why() {
-    echo "$1"
     echo "the canary of {{ release }}: $1" >/var/lib/motorcade/why
+    echo "$1"
     exit 1
 }
 trap end EXIT
+trap '' PIPE # an operator who is gone does not keep it from cleaning up
 trap 'exit 1' HUP INT TERM
 set -eu
 podman run --detach --replace --name $name --pull never --network motorcade-core --read-only --cap-drop all \

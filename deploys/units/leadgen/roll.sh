@@ -25,7 +25,7 @@ serves() { # the release $1, within $2 seconds: its own words, and a database th
 
 lives() { # what runs, as one text: containers and their images
     for service in {{ services | join(" ") }}; do
-        podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' motorcade-leadgen-$service
+        podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' motorcade-leadgen-$service || return 1
     done
 }
 
@@ -35,8 +35,9 @@ stay() { # the containers are the same ones for five seconds, and run what was r
     [ "$(lives)" = "$first" ] && [ "$(printf '%s\n' "$first" | cut -d ' ' -f 2 | sort -u)" = "$(cat {{ id_file }})" ]
 }
 
-back() {
-    trap '' HUP INT TERM
+back() { # nothing may end this half way: neither a missing log, nor an operator who is not there to read
+    trap '' HUP INT TERM PIPE
+    set +e
     echo "{{ release }}: $1"
     echo "last lines of /var/log/motorcade/leadgen-$2/container.log:"
     tail -n 30 /var/log/motorcade/leadgen-$2/container.log
@@ -45,8 +46,9 @@ back() {
     [ ! -f $before/{{ loop.index }} ] || mv -fT $before/{{ loop.index }} {{ folder }}/50-release.conf
 {% endfor %}
     systemctl daemon-reload
-    for service in {{ services | join(" ") }}; do restart $service || true; done
-    if serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
+    for service in {{ services | join(" ") }}; do restart $service; done
+    if [ -z "$before_release" ]; then now='nothing served before it'
+    elif serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
     echo "$now"
     echo "{{ release }}: $1; $now" >/var/lib/motorcade/why
     exit 1

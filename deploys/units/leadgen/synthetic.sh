@@ -63,4 +63,5 @@ finish() {
     exit $status
 }
 trap finish EXIT
+trap '' PIPE # an operator who is gone does not keep it from cleaning up
 trap 'exit 1' HUP INT TERM

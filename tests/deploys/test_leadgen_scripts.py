@@ -1,0 +1,110 @@
+"""Scripts of the intake's pages: any shell reads them, and however they end, nothing that they made stays."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploys.kit import hostfiles, leadgen
+from deploys.kit.hostfiles import render
+
+VALUES = {
+    "page": "PLAT_99",
+    "client": "motorcade-probe",
+    "state": "TX",
+    "base": "http://127.0.0.1:8000",
+    "curl": "",
+    "image": "localhost/motorcade-leadgen:leadgen-1-new",
+    "release": "leadgen-1-new",
+    "install": "true",
+    "folders": ["/etc/containers/systemd/a.container.d"],
+    "services": leadgen.SERVICES,
+    "id_file": "/var/lib/motorcade/images/a.id",
+    "stage": "/var/lib/motorcade/staging/x",
+    "address": leadgen.ADDRESS,
+    "user": leadgen.USER,
+    "cpu_quota": "1s",
+    "memory_max_mb": 384,
+    "cpu_percent": 100,
+}
+SCRIPTS = sorted(file.name for file in (hostfiles.TEMPLATES / "leadgen").glob("*.sh"))
+# Everything is asked of one program, which notes it; $SAYS is what curl is told as a status, or nothing.
+PROGRAM = """#!/bin/sh
+echo "${0##*/} $*" >>$WORLD/asked
+case "${0##*/} $*" in
+"curl "*write-out*) printf %s "$STATUS" ;;
+"podman inspect "*State.Status*) echo "$STATE" ;;
+"podman inspect "*) echo 10.89.10.9 ;;
+"curl "*) exit 7 ;;
+"podman exec "*psql*) cat >>$WORLD/asked ;;
+esac
+"""
+Run = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture(params=["dash", "bash"])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+    """Runs a script, whose operator may be `gone`; returns its end and what it asked of whom."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("curl", "podman", "systemctl", "sleep"):
+        (programs / name).write_text(PROGRAM)
+        (programs / name).chmod(0o755)
+    (programs / "sh").symlink_to(f"/bin/{request.param}")
+
+    def run(name: str, *, gone: bool, **environment: str) -> tuple[int, list[str]]:
+        script = render(f"leadgen/{name}", **VALUES).replace("/var/lib/motorcade", str(tmp_path))
+        known = {"PATH": f"{programs}:/usr/bin:/bin", "WORLD": str(tmp_path), "TMPDIR": str(tmp_path)}
+        reader, writer = os.pipe()
+        if gone:
+            os.close(reader)
+        done = subprocess.run(
+            [programs / "sh", "-c", script],
+            env={**known, **environment},
+            stdout=writer,
+            stderr=writer,
+            check=False,
+        )
+        os.close(writer)
+        if not gone:
+            os.close(reader)
+        return done.returncode, (tmp_path / "asked").read_text().splitlines()
+
+    return run
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_is_read_to_its_end(name: str, shell: str) -> None:
+    script = render(f"leadgen/{name}", **VALUES)
+    subprocess.run([shell, "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["operator there", "operator gone"])
+def test_a_check_that_fails_starts_what_it_stopped_and_takes_its_leads_away(run: Run, *, gone: bool) -> None:
+    code, asked = run("check-draining.sh", gone=gone, STATUS="500")
+    assert code != 0
+    stopped = asked.index("systemctl stop motorcade-leadgen-worker.service motorcade-leadgen-sweeper.service")
+    started = "start motorcade-redis.service motorcade-leadgen-worker.service motorcade-leadgen-sweeper.service"
+    assert f"systemctl {started}" in asked[stopped:]
+    removed = [line for line in asked if "remove_synthetic('motorcade-probe', 'PLAT_99-" in line]
+    assert len(removed) == 2
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["operator there", "operator gone"])
+def test_a_canary_that_ends_at_its_start_is_taken_away_and_says_why(
+    run: Run, tmp_path: Path, *, gone: bool
+) -> None:
+    code, asked = run("canary.sh", gone=gone, STATE="exited")
+    assert (code, asked[-1]) == (1, "podman rm --force --time 10 motorcade-leadgen-canary")
+    assert (tmp_path / "why").read_text() == "the canary of leadgen-1-new: it ended at its start\n"
+
+
+def test_the_canary_mounts_secrets_and_is_told_none(run: Run) -> None:
+    _, asked = run("canary.sh", gone=False, STATE="exited")
+    (start,) = (line for line in asked if line.startswith("podman run "))
+    assert "--secret motorcade-postgres-app,type=mount" in start
+    assert "--publish" not in start
+    assert "--read-only --cap-drop all" in start
