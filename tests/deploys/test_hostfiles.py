@@ -54,6 +54,9 @@ class Page:
         if self.locked:
             raise PermissionError(what)
 
+    def op(self, title: str, seconds: int) -> dict[str, Any]:
+        return {"name": f"{self.id} | {title}", "_timeout": seconds}
+
 
 def shell(command: StringCommand) -> subprocess.CompletedProcess[str]:
     stdin = command.connector_arguments.get("_stdin")
@@ -249,6 +252,21 @@ def test_registering_tells_the_page_of_content_and_mode() -> None:
     hostfiles.register(page, [HostFile("/etc/a", "1", "600")])  # type: ignore[arg-type]  # what is used of a page
     assert page.owned == {"/etc/a": "1"}
     assert page.used == {"mode /etc/a": "600 root root"}
+
+
+def test_what_is_lent_shapes_the_page_and_is_owned_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(hostfiles, "_place", lambda **values: asked.append(values))
+    texts = set()
+    for file in (mine(tmp_path / "a", "1"), mine(tmp_path / "a", "2"), mine(tmp_path / "a", "1", "600")):
+        page = Page()
+        hostfiles.lend(page, [file], "lent")  # type: ignore[arg-type]  # what is used of a page
+        assert page.owned == {}
+        assert asked[-1]["files"] == [file]
+        texts.add(tuple(page.used.items()))
+    assert len(texts) == 3
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """Images: the same source gives the same context, and anything that shapes an image shapes its tag."""
 
 import io
+import re
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deploys.kit import image
+from deploys.kit import image, leadgen
 from deploys.kit.errors import Refused
+from deploys.kit.image import Image
 from deploys.kit.manifest import WORKTREE
+from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
 FILES = {"Containerfile": (b"FROM scratch\n", False), "start": (b"#!/bin/sh\n", True)}
 
@@ -51,6 +55,70 @@ def test_a_ref_gives_what_was_committed(tmp_path: Path, monkeypatch: pytest.Monk
     assert image.context_files("postgres", WORKTREE) == {"Containerfile": (b"FROM worktree\n", False)}
     with pytest.raises(Refused, match=r"git ref v2: .*fetch the tag, or pin one that exists here"):
         image.context_files("postgres", "v2")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One with an image that is also made of a folder and a file beside its own; tagged v1."""
+    monkeypatch.chdir(tmp_path)
+    own = (
+        "containers/leadgen/Containerfile",
+        "leadgen/cli/start.py",
+        "requirements/runtime.txt",
+        "pyproject.toml",
+    )
+    for path in (*own, "README.md"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"{path}\n")
+    (tmp_path / "leadgen/cli/start.py").chmod(0o755)
+    git("init", "--quiet")
+    git("add", ".")
+    git("-c", "user.name=t", "-c", "user.email=t@example.invalid", "commit", "--quiet", "--message", "t")
+    git("tag", "v1")
+    return tmp_path
+
+
+def test_what_an_image_is_also_made_of_keeps_its_place_and_the_rest_stays_out(repository: Path) -> None:
+    (repository / "leadgen/__pycache__").mkdir()
+    (repository / "leadgen/__pycache__/start.pyc").write_bytes(b"0")
+    found = image.context_files("leadgen", WORKTREE, ["leadgen", "pyproject.toml"])
+    assert found == image.context_files("leadgen", "v1", ["leadgen", "pyproject.toml"])
+    assert {name: executable for name, (_, executable) in found.items()} == {
+        "Containerfile": False,
+        "leadgen/cli/start.py": True,
+        "pyproject.toml": False,
+    }
+
+
+@pytest.mark.usefixtures("repository")
+def test_the_worktree_and_a_ref_of_the_same_content_differ_in_the_label_alone() -> None:
+    made = [made_at(ref) for ref in (WORKTREE, "v1")]
+    assert made[0].context == made[1].context
+    differing = {name for name in made[0].labels if made[0].labels[name] != made[1].labels[name]}
+    assert differing == {"motorcade.ref"}
+
+
+def made_at(ref: str) -> Image:
+    page: Any = Page()
+    return leadgen.image_at(page, ref)
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_ref_with_a_slash_is_a_tag_that_podman_takes() -> None:
+    git("tag", "release/2026-11-21")
+    made = made_at("release/2026-11-21")
+    assert re.fullmatch(r"localhost/motorcade-leadgen:release-2026-11-21-[0-9a-f]{12}", made.tag)
+    assert made.labels["motorcade.ref"] == "release/2026-11-21"
+    assert made.id_file == f"/var/lib/motorcade/images/motorcade-leadgen-{made.release}.id"
+
+
+def test_a_build_is_told_the_release_and_is_left_out_where_the_image_is_there() -> None:
+    made = Image("localhost/motorcade-leadgen:v1-0123456789ab", {"motorcade.version": "3.13.5"}, image.pack(FILES))
+    page = Page()
+    assert KnownHost(probes={"": GREEN}).run(image._build, page=Page(locked=True), image=made) == []  # noqa: SLF001 - the operation
+    (command,) = KnownHost(probes={"": RED}).run(image._build, page=page, image=made)  # noqa: SLF001 - the same
+    assert "--build-arg VERSION=3.13.5 --build-arg RELEASE=v1-0123456789ab" in command.get_raw_value()
+    assert f"--iidfile {made.id_file}.new" in command.get_raw_value()
 
 
 def git(*arguments: str) -> None:

@@ -220,6 +220,13 @@ def test_a_unit_carries_the_hash_over_itself_and_what_its_program_reads(
     assert (unit.path, len(unit.content.splitlines()[1])) == ("/etc/containers/systemd/a.container", 6 + 17 + 64)
 
 
+def test_another_image_is_another_text_with_the_same_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
+    (tmp_path / "a.container").write_text("[Container]\nLabel=motorcade.config={{ config }}\nImage={{ image }}\n")
+    one, two = (quadlet.unit("a.container", image=tag).content.splitlines() for tag in ("x:1", "x:2"))
+    assert (one[:2], one[2], two[2]) == (two[:2], "Image=x:1", "Image=x:2")
+
+
 def test_a_drop_in_lies_with_the_unit_that_it_adds_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
     (tmp_path / "20-more.conf").write_text("[Container]\nLabel=motorcade.config.P={{ config }}\n")

@@ -59,6 +59,11 @@ def refuse():
 def fail():
     raise OperationError('PLAT_02C: not now; later')
 refuse(name='PLAT_02C | is refused')""",
+    "telling": """
+run.enter('LEADGEN_02', None)
+run.note('LEADGEN_02', {'from': 'v1', 'to': 'v2'})
+run.note('LEADGEN_02', {'why': 'a trial'})
+server.shell(name='LEADGEN_02 | fails', commands=['echo the gate was red > state/why; false'])""",
     "whole": "local.include('failing.py')",
 }
 
@@ -322,6 +327,32 @@ def test_a_run_whose_end_the_host_cannot_record_is_not_ok(place: Place, harm: Ca
     assert (process.returncode, "the host does not know it" in output) == (1, True)
     assert "is still open on @local" in place.page()
     assert place.has("state/lock") == (harm is break_the_record)
+
+
+def test_the_words_that_a_failed_step_left_are_read_once_and_on_record(place: Place) -> None:
+    assert place.run("telling.py")[0] != 0
+    ended = place.events()[-1]
+    assert (ended["event"], ended["why"]) == ("FAILED", "the gate was red")
+    assert "\n- why: the gate was red\n" in place.page()
+    assert not place.has("state/why")
+    assert place.run("failing.py")[0] != 0
+    assert "why" not in place.events()[-1]
+    place.assert_consistent()
+
+
+def test_words_left_by_a_run_that_nobody_saw_end_are_not_told_of_the_next(place: Place) -> None:
+    place.run("calm.py")
+    (place.folder / "state/why").write_text("of a killed run\n")
+    assert place.run("failing.py")[0] != 0
+    assert "why" not in place.events()[-1]
+    assert not place.has("state/why")
+
+
+def test_what_a_page_notes_joins_its_record_and_the_log_of_deploys(place: Place) -> None:
+    place.run("telling.py")
+    noted = {"from": "v1", "to": "v2", "why": "a trial"}
+    assert [event["notes"]["LEADGEN_02"] for event in place.events()] == [noted, noted]
+    assert "\n- from: v1, to: v2, why: a trial\n" in place.page()
 
 
 def test_a_setting_given_for_one_run_is_on_record_even_when_nothing_changed(place: Place) -> None:

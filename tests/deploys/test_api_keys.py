@@ -1,0 +1,101 @@
+"""API keys on their way to a host: judged at load as the intake judges them, and no key in any text."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyrage  # type: ignore[import-untyped]  # ships no types
+import pytest
+from pyinfra.context import ctx_host
+
+from deploys.kit import api_keys, secrets
+from deploys.kit.errors import Refused
+from leadgen.domain import api_key
+from tests.deploys.known_host import KnownHost, Page
+
+MANIFEST = "".join(
+    f"{name}:\n  consumers: [PLAT_04]\n  minimum_length: 24\n  rotated_on: never\n"
+    for name in (api_keys.KEYS, api_keys.PROBE)
+)
+SCOPES = frozenset({"intake"})
+PROBE_KEY, PROBE_LINE = api_key.mint(api_keys.CLIENT, SCOPES, None)
+WORDPRESS_KEY, WORDPRESS_LINE = api_key.mint("wordpress", SCOPES, None)
+FORM_KEY, FORM_LINE = api_key.mint("form", SCOPES, None)
+
+
+def vault_of(folder: Path, lines: str, probe: str) -> Page:
+    identity = pyrage.x25519.Identity.generate()
+    (folder / "manifest.yaml").write_text(MANIFEST)
+    made = secrets.generate_all(folder / "secrets", folder / "manifest.yaml", [str(identity.to_public())])
+    made.store(api_keys.KEYS, lines)
+    made.store(api_keys.PROBE, probe)
+    (folder / "identity").write_text(f"{identity}\n")
+    (folder / "identity").chmod(0o600)
+    return Page(secrets_directory=made.directory, age_identity=folder / "identity")
+
+
+def text_of(folder: Path, lines: str, probe: str = PROBE_KEY) -> str:
+    return api_keys.file(vault_of(folder, lines, probe)).content  # type: ignore[arg-type]  # what is used of a page
+
+
+@pytest.mark.parametrize("between", [";", " ; ", ";;"])
+def test_the_lines_of_the_vault_and_the_probes_own_are_what_the_intake_reads(tmp_path: Path, between: str) -> None:
+    text = text_of(tmp_path, f"{WORDPRESS_LINE}{between}{FORM_LINE};")
+    ring = api_key.KeyRing.load(text)
+    assert [entry.client.client_id for entry in ring] == ["wordpress", "form", api_keys.CLIENT]
+    assert all(ring.client_for(key, datetime.now(UTC)) for key in (PROBE_KEY, WORDPRESS_KEY, FORM_KEY))
+
+
+def test_the_file_holds_no_key_and_only_the_intake_may_read_it(tmp_path: Path) -> None:
+    file = api_keys.file(vault_of(tmp_path, WORDPRESS_LINE, PROBE_KEY))  # type: ignore[arg-type]  # as above
+    assert (file.path, file.mode, file.owner, file.group) == (api_keys.FILE, "640", "root", "10003")
+    for key in (PROBE_KEY, WORDPRESS_KEY):
+        assert key not in file.content
+        assert key.split("_")[2] not in file.content
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (f"{WORDPRESS_LINE};{FORM_LINE} extra", "line 2: it has 6 words where 5 belong"),
+        (f"{WORDPRESS_LINE};{FORM_KEY}", "line 2: it has 1 words where 5 belong"),
+        (f"{WORDPRESS_LINE};{WORDPRESS_LINE}", "line 2: it repeats the key id of an earlier line"),
+        (WORDPRESS_LINE.replace(" intake ", " admin "), "line 1: it has a scope that is not one of: intake"),
+    ],
+    ids=["a word too many", "a key in a line's place", "twice", "scope"],
+)
+def test_a_bad_line_is_refused_by_its_number_and_never_repeated(tmp_path: Path, lines: str, what: str) -> None:
+    with pytest.raises(Refused) as refused:
+        text_of(tmp_path, lines)
+    assert f"{api_keys.KEYS}.age, {what}" in str(refused.value)
+    assert "deploys.kit.secrets set" in str(refused.value)
+    for secret in (FORM_KEY, *lines.split(";")):
+        assert secret not in str(refused.value)
+
+
+def test_a_probe_key_that_is_none_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    typo = PROBE_KEY[:-1] + ("a" if PROBE_KEY[-1] != "a" else "b")
+    with pytest.raises(Refused, match=r"leadgen-probe-key\.age: is no API key; set what") as refused:
+        text_of(tmp_path, WORDPRESS_LINE, typo)
+    assert typo not in str(refused.value)
+
+
+def test_a_line_of_the_probes_client_belongs_to_the_probe_alone(tmp_path: Path) -> None:
+    _, foreign = api_key.mint(api_keys.CLIENT, SCOPES, None)
+    with pytest.raises(Refused, match=r"leadgen-api-keys\.age: it holds a key of motorcade-probe; take it out"):
+        text_of(tmp_path, f"{WORDPRESS_LINE};{foreign}")
+
+
+@pytest.mark.parametrize("owned", [True, False], ids=["LEADGEN_06", "PLAT_04"])
+def test_one_page_owns_the_file_and_the_other_lends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, owned: bool
+) -> None:
+    page = vault_of(tmp_path, WORDPRESS_LINE, PROBE_KEY)
+    asked: list[str] = []
+    monkeypatch.setattr("deploys.kit.hostfiles._place", lambda **values: asked.append(values["name"]))
+    monkeypatch.setattr("deploys.kit.secrets.delivery._deliver", lambda **values: asked.append(values["name"]))
+    with ctx_host.use(KnownHost()):
+        api_keys.deliver(page, owned=owned)  # type: ignore[arg-type]  # as above
+    assert set(page.owned) == ({api_keys.FILE} if owned else set())
+    assert f"secret {api_keys.PROBE}" in page.used
+    assert asked == ["PLAT_99 | secrets", "PLAT_99 | API keys"]
+    assert not any(PROBE_KEY in str(text) or WORDPRESS_KEY in str(text) for text in page.used.values())

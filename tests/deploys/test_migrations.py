@@ -1,0 +1,103 @@
+"""Migrations as pages see them: what an image ships, what a database lacks, and how the rest is applied."""
+
+from collections.abc import Mapping
+
+import pytest
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import OperationError
+
+from deploys.kit import database, image, migrations
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Answer, digest
+from deploys.kit.image import Image
+from deploys.kit.migrations import Migration
+from tests.deploys.known_host import RED, KnownHost, Page
+
+FOLDER = "leadgen/store/migrations"
+TEXTS = {
+    f"{FOLDER}/0002_post_b.sql": "-- version: 20260126_02_b\n-- Later.\nSELECT 2;\n",
+    f"{FOLDER}/0001_pre_a.sql": "-- version: 20260126_01_a\n-- First.\nSELECT 1;\n",
+    f"{FOLDER}/__init__.py": "",
+    f"{FOLDER}/0003_pre_c.sql.orig": "-- version: 20260126_03_c\n",
+    "leadgen/store/schema.sql": "-- version: none\n",
+}
+FIRST = Migration("pre", "20260126_01_a", digest(TEXTS[f"{FOLDER}/0001_pre_a.sql"]))
+SECOND = Migration("post", "20260126_02_b", digest(TEXTS[f"{FOLDER}/0002_post_b.sql"]))
+
+
+def built(texts: Mapping[str, str] = TEXTS) -> Image:
+    context = image.pack({path: (text.encode(), False) for path, text in texts.items()})
+    return Image("localhost/motorcade-leadgen:leadgen-1-abc", {}, context)
+
+
+def knows(*there: Migration) -> KnownHost:
+    lines = [f"{migration.version} {migration.checksum}" for migration in there]
+    return KnownHost(probes={"app.schema_migrations": Answer(0, lines), "pg_database": Answer(0, ["motorcade"])})
+
+
+def apply(host: KnownHost, *, locked: bool = False) -> list[StringCommand]:
+    return host.run(
+        migrations._applied,  # noqa: SLF001 - the operation
+        page=Page(locked=locked),
+        image=built(),
+        migrations=[FIRST, SECOND],
+    )
+
+
+def test_an_image_ships_its_migrations_in_order_each_with_its_stage() -> None:
+    assert migrations.shipped(built()) == [FIRST, SECOND]
+
+
+def test_a_page_takes_them_up_to_its_own() -> None:
+    assert migrations.up_to(built(), FIRST.version) == [FIRST]
+    with pytest.raises(Refused, match=r"leadgen-1-abc: does not ship the migration 20990101_01_x; pin a ref"):
+        migrations.up_to(built(), "20990101_01_x")
+
+
+def test_every_migration_of_this_repository_is_shipped_with_the_version_in_its_text() -> None:
+    context = image.pack(image.context_files("leadgen", "worktree", ["leadgen/store/migrations"]))
+    shipped = migrations.shipped(Image("localhost/motorcade-leadgen:x", {}, context))
+    assert [migration.version for migration in shipped][:3] == [
+        "20260126_01_wave1_leads",
+        "20260126_02_wave1_write_path",
+        "20260128_01_wave4_outbox",
+    ]
+    assert all(migration.version.startswith("202") for migration in shipped)
+
+
+def test_nothing_is_run_where_the_database_has_them_all() -> None:
+    host = knows(FIRST, SECOND)
+    assert apply(host, locked=True) == []
+    assert host.noops == ["PLAT_99: the database has 20260126_02_b"]
+
+
+@pytest.mark.parametrize(
+    "host", [knows(), knows(FIRST), KnownHost(probes={"": RED})], ids=["none", "one", "no table"]
+)
+def test_what_is_missing_is_applied_by_the_image_itself_and_looked_at(host: KnownHost) -> None:
+    run, check = apply(host)
+    assert "leadgen-1-abc migrate --to 20260126_02_b" in run.get_raw_value()
+    assert "--secret motorcade-postgres-owner,type=mount" in run.get_raw_value()
+    assert SECOND.checksum in check.get_raw_value()
+    with pytest.raises(PermissionError, match="20260126_02_b"):
+        apply(host, locked=True)
+
+
+def test_one_that_was_applied_with_another_text_stops_the_page() -> None:
+    with pytest.raises(
+        OperationError, match=r"^20260126_01_a: was applied with another text than this release ships"
+    ):
+        apply(knows(FIRST._replace(checksum="0" * 64)))
+
+
+@pytest.mark.parametrize(("there", "commands"), [([FIRST, SECOND], 0), ([FIRST], 2)])
+def test_the_database_is_backed_up_only_where_one_is_missing(there: list[Migration], commands: int) -> None:
+    page = Page()
+    found = knows(*there).run(
+        database._backup,  # noqa: SLF001 - what backup_before adds
+        page=page,
+        image="localhost/motorcade-postgres:17",
+        describe=migrations.describe([FIRST, SECOND]),
+        expected=migrations.expected([FIRST, SECOND]),
+    )
+    assert (len(found), len(page.backups)) == (commands, commands // 2)
