@@ -60,7 +60,7 @@ class Page:
         )
         self.release = SimpleNamespace(
             base=SimpleNamespace(method="archive", sha256="ba" * 32, image=""),
-            leadgen=SimpleNamespace(python="3.13.5", ref="leadgen-1"),
+            leadgen=SimpleNamespace(python="3.13", ref="leadgen-1"),
         )
 
     def uses(self, label: str, content: str | bytes) -> None:

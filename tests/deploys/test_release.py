@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyinfra.api.command import StringCommand
@@ -36,11 +37,16 @@ esac
 """
 
 
+def ref(**data: str) -> str:
+    page: Any = Page(data=data)
+    return release.ref(page)
+
+
 def test_the_pin_runs_unless_data_names_another() -> None:
-    assert release.ref(Page()) == "leadgen-1"  # type: ignore[arg-type]  # what is used of a page
-    assert release.ref(Page(data={"leadgen_git_ref": "leadgen-0"})) == "leadgen-0"  # type: ignore[arg-type]
+    assert ref() == "leadgen-1"
+    assert ref(leadgen_git_ref="leadgen-0") == "leadgen-0"
     with pytest.raises(Refused, match=r"--data leadgen_git_ref: is empty; name a tag of `git tag --list`"):
-        release.ref(Page(data={"leadgen_git_ref": ""}))  # type: ignore[arg-type]
+        ref(leadgen_git_ref="")
 
 
 @pytest.mark.parametrize(
@@ -58,9 +64,9 @@ def test_the_pin_runs_unless_data_names_another() -> None:
 def test_a_change_of_release_is_put_on_record_and_no_change_is_not(
     named: Answer, notes: list[dict[str, str]]
 ) -> None:
-    page = Page()
+    page: Any = Page()
     with ctx_host.use(KnownHost(probes={"Image=": named})):
-        release.announce(page, BUILT, "leadgen-2")  # type: ignore[arg-type]  # what is used of a page
+        release.announce(page, BUILT, "leadgen-2")
     assert page.notes == [("PLAT_99", note) for note in notes]
 
 
