@@ -16,9 +16,11 @@ from uuid import uuid4
 from tests.lab.certificates import EDGE
 from tests.lab.host import Host
 
-PER_SECOND = 8  # below what the edge grants one address
+PER_SECOND = 8
 WAIT_SECONDS = 60  # longer than the edge lets anybody wait
-CALLERS = 24  # below the connections that the edge grants one address
+CALLERS = 240  # who may be waiting at one time
+# Callers come from as many places: one place alone would be answered 429 for what piles up while all have to wait.
+ADDRESSES = range(101, 117)
 LEAD = {
     "contact": {"name": "Load of the lab", "email": "load@example.com", "preferred_channel": "email"},
     "request": {
@@ -60,8 +62,10 @@ class Load:
     def longest(self) -> float:
         return max(answer.seconds for answer in self.answers)
 
-    def send(self) -> None:
-        self.answers.append(post(self.host))
+    def send(self, number: int) -> None:
+        self.answers.append(
+            post(self.host, source=self.host.network.addresses(ADDRESSES)[number % len(ADDRESSES)])
+        )
 
     def run(self) -> None:
         """At their own pace, however long an answer takes."""
@@ -69,7 +73,7 @@ class Load:
             began = time.monotonic()
             number = 0
             while not self.stopped.wait(max(began + number / PER_SECOND - time.monotonic(), 0)):
-                pool.submit(self.send)
+                pool.submit(self.send, number)
                 number += 1
 
 
@@ -77,6 +81,7 @@ class Load:
 def load(host: Host) -> Iterator[Load]:
     """Callers during the block; all of them have their answer after it."""
     made = Load(host)
+    host.network.open_addresses(ADDRESSES)
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     try:
@@ -86,7 +91,7 @@ def load(host: Host) -> Iterator[Load]:
         thread.join(WAIT_SECONDS * 2)
 
 
-def post(host: Host, *, key: str = "", idempotency_key: str = "") -> Answer:
+def post(host: Host, *, key: str = "", idempotency_key: str = "", source: str = "") -> Answer:
     """One lead to the edge, with the client's API key or another one."""
     began = time.monotonic()
     key = key or (host.directory / "api-key").read_text(encoding="ascii").strip()
@@ -96,7 +101,7 @@ def post(host: Host, *, key: str = "", idempotency_key: str = "") -> Answer:
         "Idempotency-Key": idempotency_key or str(uuid4()),
     }
     try:
-        with closing(connect(host)) as connection:
+        with closing(connect(host, source)) as connection:
             connection.request("POST", "/api/lead/intake", json.dumps(LEAD), headers)
             response = connection.getresponse()
             text = response.read().decode()
@@ -106,11 +111,11 @@ def post(host: Host, *, key: str = "", idempotency_key: str = "") -> Answer:
     return Answer(response.status, time.monotonic() - began, intake_id, text)
 
 
-def connect(host: Host) -> http.client.HTTPSConnection:
+def connect(host: Host, source: str = "") -> http.client.HTTPSConnection:
     """To the edge by its name, wherever that leads elsewhere; only the lab's own authority is trusted."""
     context = ssl.create_default_context(cafile=str(host.directory / "ca.pem"))
     connection = http.client.HTTPSConnection(EDGE, timeout=WAIT_SECONDS, context=context)
-    wire = socket.create_connection((host.address, 443), timeout=WAIT_SECONDS)
+    wire = socket.create_connection((host.address, 443), WAIT_SECONDS, (source, 0) if source else None)
     try:
         connection.sock = context.wrap_socket(wire, server_hostname=EDGE)
     except OSError:

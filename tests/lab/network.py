@@ -59,6 +59,15 @@ class Network:
         run("ip", "address", "replace", f"{self.gateway}/24", "dev", self.interface)
         run("ip", "link", "set", self.interface, "up")
 
+    def addresses(self, numbers: range) -> list[str]:
+        """More of them on the machine's end, for callers who come from different places."""
+        return [f"10.78.{self.number}.{number}" for number in numbers]
+
+    def open_addresses(self, numbers: range) -> None:
+        """They go with the interface."""
+        for address in self.addresses(numbers):
+            run("ip", "address", "replace", f"{address}/24", "dev", self.interface)
+
     def close(self) -> None:
         """Leave nothing of it; the last host's end restores the machine's forwarding."""
         with lock(MACHINE_LOCK):
