@@ -39,10 +39,8 @@ nginx.place(this, [HostFile("/etc/nginx/motorcade/routes.d/lead.conf", "location
 
 
 @pytest.fixture(scope="module")
-def host(lab: Callable[[], Host]) -> Host:
-    made = lab()
-    deployed(made, "platform")
-    return made
+def host(platform: Host) -> Host:
+    return platform
 
 
 @pytest.fixture(autouse=True)
