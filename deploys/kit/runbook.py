@@ -115,7 +115,7 @@ ORDER: Final[tuple[Entry, ...]] = (
         "ready",
         purpose="A dead or a hung Redis comes back without an operator, and a broken one gives up aloud.",
         leaves="`motorcade-redis-healthcheck.timer` and the drop-in by which Redis joins the boot.",
-        verify="The timer runs, and a killed Redis answers again within the bound.",
+        verify="The timer runs, its watch asks and is answered, and a killed Redis is back within the bound.",
     ),
     Entry(
         "PLAT_04",
