@@ -12,7 +12,13 @@ this = page.begin("PLAT_07")
 edge = this.settings.edge_host
 lead = HostFile(
     f"{nginx.OWN}/routes.d/lead.conf",
-    render("nginx/lead.conf", page=this.id, edge_host=edge, burst=this.settings.edge_burst),
+    render(
+        "nginx/lead.conf",
+        page=this.id,
+        edge_host=edge,
+        requests_per_second=this.settings.edge_requests_per_second,
+        burst=this.settings.edge_burst,
+    ),
 )
 
 # Backup

@@ -258,8 +258,8 @@ TOOLS: Final[tuple[Entry, ...]] = (
     Entry(
         "MAINTENANCE",
         "Maintenance",
-        # Not PLAT_07: it is red while maintenance is on, and this is what ends it.
-        ("PLAT_05",),
+        # No page of the edge: one may be red because maintenance is on, and this is what ends it.
+        ("PLAT_02A",),
         "ready",
         purpose="The intake is closed to the public for a while, without a change to the frozen edge.",
         leaves="`/etc/motorcade/maintenance` with `--data state=on`; with `state=off` it is gone.",

@@ -2,10 +2,10 @@
 # the text is the same. Left out is what differs by nature: times, ids, record, backups, data files.
 set -u
 echo '# files'
-find /etc/motorcade /etc/containers /etc/systemd/system /etc/nginx /srv/motorcade /var/log/motorcade /usr/local \
+find /etc/motorcade /etc/containers /etc/nginx /etc/sysusers.d /etc/systemd/system /srv/motorcade /var/log/motorcade /usr/local \
     \( -path /etc/containers/networks -o -path '/srv/motorcade/volumes/*/*' -o -path '/srv/motorcade/backups/*' \
     -o -path '/var/log/motorcade/*/*' \) -prune -o -printf '%p %y %m %U:%G %l\n' 2>/dev/null | sort
-find /etc/motorcade /etc/containers /etc/systemd/system /etc/nginx -path /etc/containers/networks -prune -o -type f -print0 2>/dev/null |
+find /etc/motorcade /etc/containers /etc/nginx /etc/sysusers.d /etc/systemd/system -path /etc/containers/networks -prune -o -type f -print0 2>/dev/null |
     sort -z | xargs -0r sha256sum
 echo '# packages'
 dpkg-query --show podman netavark aardvark-dns nftables crun conmon nginx 2>/dev/null

@@ -294,7 +294,7 @@ def test_what_lies_there_and_does_not_run_is_seen_and_reloaded(host: Host) -> No
     assert until(lambda: ask(host, HEALTH).status == 404, 5)
     host.root(f"mv /root/kept {file}")
     assert "(another configuration)" in sentence(deploy(host, "platform").output)
-    assert "PLAT_07 | nginx.service runs" in unlocked(host, "plat_07")
+    assert "PLAT_05 | nginx.service runs" in unlocked(host, "plat_05")
     assert ask(host, HEALTH).status == 200
     deployed(host, "platform")
     assert deployed(host, "platform").changed == 0
