@@ -97,8 +97,8 @@ def handshake(name: str, version: str, words: str) -> str:
     """The shell command that succeeds when a client of just this version of TLS is answered with these words."""
     option = f"-tls{version.removesuffix('.0').replace('.', '_')}"
     # With the host's settings and at its own level OpenSSL would not even ask for the old versions.
-    client = f"OPENSSL_CONF=/dev/null timeout 8 openssl s_client -connect 127.0.0.1:443 -servername {quote(name)} {option}"
-    ask = f"{client} -cipher DEFAULT@SECLEVEL=0 </dev/null 2>&1"
+    client = f"OPENSSL_CONF=/dev/null timeout 8 openssl s_client -connect 127.0.0.1:443 {option}"
+    ask = f"{client} -servername {quote(name)} -cipher DEFAULT@SECLEVEL=0 </dev/null 2>&1"
     return f'found="$({ask})"; case "$found" in *{quote(words)}*) ;; *) echo "$found" | tail -n 20; false ;; esac'
 
 

@@ -166,14 +166,14 @@ def test_the_hash_of_the_configuration_changes_with_every_file_that_is_read(tmp_
 
 @pytest.mark.parametrize(
     ("manager", "words"),
-    [("apt-get", "install.* nginx=1.26* gzip"), ("dnf", "install nginx-1.26* gzip")],
+    [("apt-get", "install.* nginx=1.2* gzip"), ("dnf", "install nginx-1.2* gzip")],
 )
 def test_a_package_comes_in_its_version_from_the_manager_that_the_host_has(
     tmp_path: Path, manager: str, words: str
 ) -> None:
     (tmp_path / manager).write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\n')
     (tmp_path / manager).chmod(0o755)
-    script = package.install("nginx", "1.26", "gzip")
+    script = package.install("nginx", "1.2", "gzip")
     subprocess.run(["/bin/sh", "-euc", script], env={"PATH": str(tmp_path)}, check=True, timeout=10)
     first, _, last = words.partition(".*")
     assert (tmp_path / "said").read_text().rstrip().endswith(last or words)
@@ -183,7 +183,7 @@ def test_a_package_comes_in_its_version_from_the_manager_that_the_host_has(
 def test_a_manager_that_fails_fails_the_installation(tmp_path: Path) -> None:
     (tmp_path / "apt-get").write_text('#!/bin/sh\n[ "$1" != update ]\n')
     (tmp_path / "apt-get").chmod(0o755)
-    script = f"{package.install('nginx', '1.26')}; echo went on"
+    script = f"{package.install('nginx', '1.2')}; echo went on"
     done = subprocess.run(
         ["/bin/sh", "-euc", script],
         env={"PATH": str(tmp_path)},
