@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles, leadgen, linter, migrations, quadlet
+from deploys.kit import hostfiles, leadgen, linter, migrations, quadlet, steps
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.hostfiles import HostFile, render
@@ -142,6 +142,7 @@ def _script(page: "Page", built: Image, files: Sequence[HostFile], services: Seq
         release=built.release,
         id_file=built.id_file,
         stage=f"{hostfiles.STAGING}/{page.id}/before",
+        step=f"{steps.DIRECTORY}/{page.id}.json",
         address=leadgen.ADDRESS,
     )
 

@@ -23,6 +23,7 @@ VALUES = {
     "services": leadgen.SERVICES,
     "id_file": "/var/lib/motorcade/images/a.id",
     "stage": "/var/lib/motorcade/staging/x",
+    "step": "/var/lib/motorcade/steps/LEADGEN_02.json",
     "address": leadgen.ADDRESS,
     "user": leadgen.USER,
     "cpu_quota": "1s",

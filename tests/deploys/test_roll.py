@@ -40,6 +40,7 @@ case "$1 $3" in
     image=$(sed -n 's/^Image=//p' $unit $unit.d/50-release.conf 2>/dev/null | tail -n 1)
     rm -f running/$service
     bad told-to-stop && kill -TERM $(cut -d ' ' -f 4 /proc/$PPID/stat)
+    bad killed && kill -KILL $(cut -d ' ' -f 4 /proc/$PPID/stat)
     ! bad restart-$service || exit 1
     echo "$(wc -l <asked) $image" >running/$service ;;
 esac
@@ -203,6 +204,36 @@ def test_refused_units_never_reach_their_places(world: World, monkeypatch: pytes
 def test_an_image_that_is_not_the_one_recorded_at_its_build_goes_back(world: World) -> None:
     (world.root / BUILT.id_file.replace("/var/lib/motorcade", "lib")).write_text("id-of-another\n")
     assert (world.roll().returncode, world.drop_ins(), world.running()) == (1, {}, {OLD})
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["no drop-in before", "drop-ins before"])
+def test_a_roll_that_was_killed_does_not_make_the_next_one_forget_where_it_began(
+    world: World, *, first: bool
+) -> None:
+    if not first:
+        world.give_drop_ins()
+    before = world.drop_ins()
+    (world.root / "bad" / "killed").touch()
+    assert world.roll().returncode != 0
+    assert world.drop_ins() != before
+    (world.root / "bad" / "killed").rename(world.root / "bad" / "restart-worker")
+    assert (world.roll().returncode, world.drop_ins(), world.running()) == (1, before, {OLD})
+    assert (world.root / "lib/why").read_text() == f"{NEW}: the worker does not start; {OLD} is back\n"
+    (world.root / "bad" / "restart-worker").unlink()
+    assert (world.roll().returncode, world.running()) == (0, {NEW})
+
+
+def test_what_a_killed_roll_kept_is_forgotten_once_the_page_has_passed(world: World) -> None:
+    (world.root / "bad" / "killed").touch()
+    world.roll()
+    step = world.root / "lib/steps/PLAT_99.json"
+    step.parent.mkdir()
+    step.touch()
+    os.utime(step, (2**31, 2**31))
+    left = world.drop_ins()
+    assert left != {}
+    (world.root / "bad" / "killed").rename(world.root / "bad" / "restart-worker")
+    assert (world.roll().returncode, world.drop_ins()) == (1, left)
 
 
 @pytest.mark.parametrize(("bad", "least", "most"), [(["mute"], 20, 30), (["mute", "churns"], 0, 10)])

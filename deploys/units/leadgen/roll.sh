@@ -1,12 +1,19 @@
 # The whole release or none of it: whatever goes wrong here, the one before is put back.
 before={{ stage }}
-rm -rf $before
-mkdir -p -m 0700 $before
+# What a roll that died half way had kept is where to go back to, unless the page has passed since.
+if [ ! -d $before ] || [ "$(find {{ step }} -newer $before 2>/dev/null)" ]; then
+    rm -rf $before $before.new
+    mkdir -p -m 0700 $before.new
 {% for folder in folders %}
-mkdir -p {{ folder }}
-[ ! -f {{ folder }}/50-release.conf ] || cp -p {{ folder }}/50-release.conf $before/{{ loop.index }}
+    mkdir -p {{ folder }}
+    [ ! -f {{ folder }}/50-release.conf ] || cp -p {{ folder }}/50-release.conf $before.new/{{ loop.index }}
 {% endfor %}
-before_release=$(curl --silent --max-time 5 http://{{ address }}/lead/health | sed -n 's/.*"release": *"\([^"]*\)".*/\1/p')
+    curl --silent --max-time 5 http://{{ address }}/lead/health |
+        sed -n 's/.*"release": *"\([^"]*\)".*/\1/p' >$before.new/release
+    sync $before.new/*
+    mv -T $before.new $before
+fi
+before_release=$(cat $before/release)
 
 restart() { # a start limit that was reached holds the socket too, and restarts by hand count
     systemctl reset-failed motorcade-leadgen-$1.service motorcade-leadgen-$1.socket 2>/dev/null || true
@@ -43,7 +50,7 @@ back() { # nothing may end this half way: neither a missing log, nor an operator
     tail -n 30 /var/log/motorcade/leadgen-$2/container.log
 {% for folder in folders %}
     rm -f {{ folder }}/50-release.conf
-    [ ! -f $before/{{ loop.index }} ] || mv -fT $before/{{ loop.index }} {{ folder }}/50-release.conf
+    [ ! -f $before/{{ loop.index }} ] || cp -p $before/{{ loop.index }} {{ folder }}/50-release.conf
 {% endfor %}
     systemctl daemon-reload
     for service in {{ services | join(" ") }}; do restart $service; done
@@ -51,6 +58,7 @@ back() { # nothing may end this half way: neither a missing log, nor an operator
     elif serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
     echo "$now"
     echo "{{ release }}: $1; $now" >/var/lib/motorcade/why
+    rm -rf $before
     exit 1
 }
 
