@@ -83,6 +83,10 @@ def test_a_release_with_nothing_new_may_follow_and_the_running_one_is_not_asked(
     assert may_follow(["20260126_01_a", "20260126_02_b"], RED).noops
 
 
+def test_a_migration_on_which_the_running_release_works_is_no_obstacle() -> None:
+    assert may_follow(["20260126_02_b"], RED).noops
+
+
 def test_a_migration_that_ends_the_running_release_is_refused_with_the_way_round() -> None:
     with pytest.raises(OperationError, match=r"leadgen-2-abc brings 20260126_02_b, on which the running release"):
         may_follow(["20260126_01_a"], Answer(0, ["pre 20260126_01_a"]))

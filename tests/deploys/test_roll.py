@@ -40,6 +40,7 @@ case "$1 $3" in
     image=$(sed -n 's/^Image=//p' $unit $unit.d/50-release.conf 2>/dev/null | tail -n 1)
     rm -f running/$service
     bad told-to-stop && kill -TERM $(cut -d ' ' -f 4 /proc/$PPID/stat)
+    [ ! -e bad/told-on-the-way-back ] || bad restart-worker || kill -TERM $(cut -d ' ' -f 4 /proc/$PPID/stat)
     bad killed && kill -KILL $(cut -d ' ' -f 4 /proc/$PPID/stat)
     ! bad restart-$service || exit 1
     echo "$(wc -l <asked) $image" >running/$service ;;
@@ -144,8 +145,11 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_good_release_is_rolled_to_by_every_service(world: World, *, first: bool) -> None:
     if not first:
         world.give_drop_ins()
+    recorded = world.root / BUILT.id_file.replace("/var/lib/motorcade", "lib")
+    os.utime(recorded, (0, 0))
     done = world.roll()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert recorded.stat().st_mtime > 0, "the newest roll is what is kept longest"
     assert set(world.drop_ins()) == set(leadgen.SERVICES)
     assert all(text.endswith(f"\nImage={BUILT.tag}\n") for text in world.drop_ins().values())
     assert world.running() == {NEW}
@@ -252,6 +256,14 @@ def test_a_service_without_a_log_keeps_nobody_from_going_back(world: World) -> N
     (world.root / world.log("worker") / "container.log").unlink()
     (world.root / "bad" / "restart-worker").touch()
     assert (world.roll().returncode, world.drop_ins(), world.running()) == (1, before, {OLD})
+
+
+def test_a_signal_on_the_way_back_is_not_heard(world: World) -> None:
+    (world.root / "bad" / "restart-api").touch()
+    (world.root / "bad" / "restart-worker").touch()
+    (world.root / "bad" / "told-on-the-way-back").touch()
+    assert (world.roll().returncode, world.drop_ins(), world.running()) == (1, {}, {OLD})
+    assert (world.root / "lib/why").read_text() == f"{NEW}: the API does not start; {OLD} is back\n"
 
 
 def test_an_operator_who_is_gone_keeps_nobody_from_going_back(world: World) -> None:
