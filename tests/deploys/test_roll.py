@@ -174,9 +174,9 @@ BAD = {
     "unready": "the API does not serve",
     "restart-worker": "the worker does not start",
     "restart-sweeper": "the sweeper does not start",
-    "dies-worker": "a service does not stay up",
-    "gone-worker": "a service does not stay up",
-    "gone-api": "a service does not stay up",
+    "dies-worker": "the worker does not stay up",
+    "gone-worker": "the worker does not stay up",
+    "gone-api": "the api does not stay up",
     "told-to-stop": "stopped half way",
 }
 

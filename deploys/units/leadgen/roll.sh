@@ -30,16 +30,20 @@ serves() { # the release $1, within $2 seconds: its own words, and a database th
     done
 }
 
-lives() { # what runs, as one text: containers and their images
-    for service in {{ services | join(" ") }}; do
-        podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' motorcade-leadgen-$service || return 1
-    done
+life() { # of one service: its container and that one's image
+    podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' motorcade-leadgen-$1
 }
 
-stay() { # the containers are the same ones for five seconds, and run what was recorded at the build
-    first=$(lives) || return 1
+stay() { # each container is the same for five seconds, and runs what was recorded at the build; `fallen` is not
+{% for service in services %}
+    fallen={{ service }}
+    first_{{ service }}=$(life $fallen) || return 1
+{% endfor %}
     sleep 5
-    [ "$(lives)" = "$first" ] && [ "$(printf '%s\n' "$first" | cut -d ' ' -f 2 | sort -u)" = "$(cat {{ id_file }})" ]
+{% for service in services %}
+    fallen={{ service }}
+    [ "$(life $fallen)" = "$first_{{ service }}" ] && [ "${first_{{ service }}#* }" = "$(cat {{ id_file }})" ] || return 1
+{% endfor %}
 }
 
 back() { # nothing may end this half way: neither a missing log, nor an operator who is not there to read
@@ -69,6 +73,6 @@ serves {{ release }} 20 || back 'the API does not serve' api
 {% for service in services if service != "api" %}
 restart {{ service }} || back 'the {{ service }} does not start' {{ service }}
 {% endfor %}
-stay || back 'a service does not stay up' worker
+stay || back "the $fallen does not stay up" $fallen
 touch {{ id_file }}
 rm -rf $before
