@@ -57,6 +57,9 @@ back() { # nothing may end this half way: neither a missing log, nor an operator
     [ ! -f $before/{{ loop.index }} ] || cp -p $before/{{ loop.index }} {{ folder }}/50-release.conf
 {% endfor %}
     systemctl daemon-reload
+    # What does not answer has nothing to finish, and its stop would take longer than callers wait.
+    curl --silent --max-time 2 http://{{ address }}/lead/health >/dev/null ||
+        timeout 20 podman kill --signal KILL motorcade-leadgen-api >/dev/null 2>&1
     for service in {{ services | join(" ") }}; do restart $service; done
     if [ -z "$before_release" ]; then now='nothing served before it'
     elif serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
