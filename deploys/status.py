@@ -6,25 +6,18 @@ wants runs, nobody deploys and there is no maintenance; with 1 otherwise.
 """
 
 import json
-import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from shlex import quote
 
 import click
-from pyinfra.api.config import Config
-from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
-from pyinfra.api.state import State
-from pyinfra.context import ctx_config, ctx_host, ctx_state
-from pyinfra_cli.inventory import make_inventory  # type: ignore[import-untyped]  # ships no types
+from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import lock, pins, runbook, session, settings
+from deploys.kit import connection, drift, lock, pins, runbook, session, settings
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
@@ -76,7 +69,7 @@ def look(host: Host) -> Status:
     """Every page that is ready, in the order of the runbook."""
     release, unusable = known_release(host)
     steps = host.get_fact(Steps)
-    found = sums(host, [path for step in steps.values() for path in step.files])
+    found = drift.sums(host, [path for step in steps.values() for path in step.files])
     ready = [entry for entry in runbook.ORDER if entry.status == "ready"]
     pages = [line(entry, steps.get(entry.id), release, found) for entry in ready]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
@@ -96,12 +89,10 @@ def line(entry: runbook.Entry, step: Step | None, release: str, found: Mapping[s
     if step is None:
         return Line(entry.id, entry.title, "open", "", "", "", [])
     behind = release and step.passed and step.release != release
-    drift = [f"release is {step.release}, the manifest's is {release}"] if behind else []
-    for path, wanted in step.files.items():
-        if differs := difference(wanted, found.get(path)):
-            drift.append(f"{path} {differs}")
+    drifted = [f"release is {step.release}, the manifest's is {release}"] if behind else []
+    drifted += drift.of(step, found)
     state = "green" if step.green else "red"
-    return Line(entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drift)
+    return Line(entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drifted)
 
 
 def holder(host: Host) -> str:
@@ -121,45 +112,14 @@ def maintenance(host: Host) -> str:
     )
 
 
-def difference(wanted: str, found: str | None) -> str:
-    """How a file differs from what its page left; empty when it does not."""
-    if found is None:
-        return "is gone"
-    return "" if found == wanted else "was changed"
-
-
-def sums(host: Host, paths: Iterable[str]) -> dict[str, str]:
-    """Path -> sha256 of the files that are there, in one round trip."""
-    listed = " ".join(quote(path) for path in paths)
-    answer = host.get_fact(Probe, f"sha256sum -- {listed} 2>/dev/null; true") if listed else None
-    return {path: value for value, _, path in (text.partition("  ") for text in answer.lines)} if answer else {}
-
-
-@contextmanager
-def connected(inventory: str, limit: str | None) -> Iterator[list[Host]]:
-    """The hosts of an inventory file, with their data; raises PyinfraError for one that cannot be reached."""
-    config, state = Config(), State()  # type: ignore[no-untyped-call]  # pyinfra's own
-    with ctx_state.use(state), ctx_config.use(config):
-        known = make_inventory(inventory, cwd=".")
-        chosen = [host for host in known if limit in (None, host.name)]
-        state.init(known, config, initial_limit=chosen)
-        connect_all(state)
-        try:
-            yield chosen
-        finally:
-            disconnect_all(state)
-
-
 @click.command()
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--limit", help="One host of the inventory.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(inventory: str, limit: str | None, *, as_json: bool) -> None:
     """Print what each page left on a host, and whether it is still so."""
-    # A host that cannot be reached is told in a line of ours, not in a traceback of the library's.
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     try:
-        with connected(inventory, limit) as hosts:
+        with connection.connected(inventory, limit) as hosts:
             found = [of_host(host) for host in hosts]
     except PyinfraError as error:
         raise click.ClickException(str(error)) from error

@@ -46,6 +46,11 @@ class Image:
         return self.tag.rpartition(":")[2]
 
     @property
+    def source(self) -> str:
+        """Sha256 over everything that shapes the image."""
+        return _source(self.labels)
+
+    @property
     def id_file(self) -> str:
         return f"{IDS}/{self.tag.rpartition('/')[2].replace(':', '-')}.id"
 
@@ -72,21 +77,35 @@ def base_tag(release: "Release") -> str:
     return f"localhost/motorcade-base:13-{release.base.sha256[:12]}"
 
 
-def of(page: "Page", service: str, pin: "Built", *, name: str = "", also: Sequence[str] = ()) -> Image:
-    """The image of containers/<service> at the pinned ref, `also` with other files and folders of the repository.
+def of(page: "Page", service: str, pin: "Built") -> Image:
+    """The image of containers/<service> at the pinned ref. Raises Refused when this repository has no such ref."""
+    return use(page, service, at(page.release, service, pin))
 
-    Its tag begins with `name`, or else with the version. Raises Refused when this repository has no such ref.
+
+def use(page: "Page", service: str, image: Image) -> Image:
+    """At load: the image is one of the things that shape the page's result."""
+    page.uses(f"image {service}", image.source)
+    return image
+
+
+def at(release: "Release", service: str, pin: "Built", *, name: str = "", also: Sequence[str] = ()) -> Image:
+    """What `of` returns, before any page asks for it; `also` holds other files and folders of the repository.
+
+    Its tag begins with `name`, or else with the version.
     """
     context = pack(context_files(service, pin.ref, also))
     labels = {
         "motorcade.version": pin.version,
         "motorcade.ref": pin.ref,
-        "motorcade.base": page.release.base.sha256,
+        "motorcade.base": release.base.sha256,
         "motorcade.context": digest(context),
     }
-    source = digest("\n".join(labels.values()).encode())
-    page.uses(f"image {service}", source)
-    return Image(f"localhost/motorcade-{service}:{name or pin.version}-{source[:12]}", labels, context)
+    tag = f"localhost/motorcade-{service}:{name or pin.version}-{_source(labels)[:12]}"
+    return Image(tag, labels, context)
+
+
+def _source(labels: Mapping[str, str]) -> str:
+    return digest("\n".join(labels.values()))
 
 
 def provide_base(page: "Page") -> None:

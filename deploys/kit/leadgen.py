@@ -8,6 +8,7 @@ from deploys.kit.pins import Built
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
+    from deploys.kit.pins import Release
 
 SERVICES: Final = ("api", "worker", "sweeper")
 ADDRESS: Final = "127.0.0.1:8000"
@@ -19,8 +20,13 @@ _SOURCE: Final = ("leadgen", "requirements", "pyproject.toml")
 
 def image_at(page: "Page", ref: str) -> Image:
     """The image of the intake at a ref; its tag begins with the ref. Raises Refused when there is no such ref."""
-    pin = Built(page.release.leadgen.python, ref)
-    return image.of(page, "leadgen", pin, name=ref.replace("/", "-"), also=_SOURCE)
+    return image.use(page, "leadgen", image_from(page.release, ref))
+
+
+def image_from(release: "Release", ref: str) -> Image:
+    """The same, before any page asks for it."""
+    pin = Built(release.leadgen.python, ref)
+    return image.at(release, "leadgen", pin, name=ref.replace("/", "-"), also=_SOURCE)
 
 
 def unit_of(service: str) -> str:

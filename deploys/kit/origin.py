@@ -4,11 +4,11 @@ import getpass
 import os
 import secrets
 import socket
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_GIT_SECONDS = 20
+from deploys.kit import git
+from deploys.kit.errors import Refused
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,15 @@ def here() -> Origin:
         who=getpass.getuser(),
         machine=socket.gethostname(),
         pid=os.getpid(),
-        git=_git("rev-parse", "HEAD").strip() or "unknown",
+        git=_git("rev-parse", "HEAD") or "unknown",
         # The entry that a run writes to the log of deploys must not make the next run dirty.
-        dirty=bool(_git("status", "--porcelain", "--", ".", ":(exclude)docs/deployments").strip()),
+        dirty=bool(_git("status", "--porcelain", "--", ".", ":(exclude)docs/deployments")),
     )
 
 
 def _git(*words: str) -> str:
     """What git prints; empty where there is no git or no repository."""
-    command = ["git", *words]
     try:
-        done = subprocess.run(  # noqa: S603 - the words are this module's own
-            command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
-        )
-    except OSError:
+        return git.ask(*words)
+    except Refused:
         return ""
-    return done.stdout if done.returncode == 0 else ""

@@ -19,7 +19,7 @@ HOMES = {
     "marshmallow": ("kit/manifest", "kit/secrets/manifest"),
     "paramiko": ("kit/session",),
     "pyinfra": ("",),
-    "pyinfra_cli": ("status",),
+    "pyinfra_cli": ("kit/connection",),
     "pyrage": ("kit/secrets/",),
     "rich": ("status",),
     "typing_extensions": ("kit/",),
