@@ -8,7 +8,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lab lab-down lab-ssh tools docs runbook lock clean
+.PHONY: help run test lint lab lab-down lab-ssh tools docs runbook release lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ runbook: .venv/test ## write docs/RUNBOOK.md from the registry of pages
 
 docs: .venv/test ## write the reference pages that follow from the code
 	$(BIN)/python docs/reference/write.py
+
+release: .venv/deploy ## keep for ever what the release is that the manifest names (NAME=prod-2)
+	$(BIN)/python -m deploys.kit.history keep $(NAME)
 
 # The largest lock first; the others take its versions, so that what runs is what was tested.
 lock: ## bring the locks in requirements/ up to date (needs uv)

@@ -1,6 +1,6 @@
 """YAML as people take it to be: every value is the text that was written, and nothing is quietly dropped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -23,6 +23,11 @@ def read(text: str) -> tuple[Any, dict[str, str]]:
         raise ValueError(" ".join(str(error).split())) from None
     faults: dict[str, str] = {}
     return None if node is None else _plain(node, "", faults), faults
+
+
+def write(document: Mapping[str, Any]) -> str:
+    """Text that `read` gives back as it was, in the same order; quoted where another reader would guess a type."""
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000))
 
 
 def _refuse_shortcuts(event: yaml.Event) -> None:

@@ -12,11 +12,14 @@ import pytest
 PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
 HOMES = {
-    "click": ("kit/record", "kit/secrets/", "kit/session", "status"),
+    "click": ("kit/history", "kit/record", "kit/secrets/", "kit/session", "status"),
+    "cyclonedx": ("kit/sbom",),
     "gevent": ("kit/session", "kit/signals"),
     "jinja2": ("kit/hostfiles",),
     "leadgen": ("kit/api_keys",),  # keys are judged by whoever will read them
     "marshmallow": ("kit/manifest", "kit/secrets/manifest"),
+    "packageurl": ("kit/sbom",),
+    "packaging": ("kit/sbom",),
     "paramiko": ("kit/session",),
     "pyinfra": ("",),
     "pyinfra_cli": ("kit/connection",),

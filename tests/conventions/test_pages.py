@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from deploys.kit import record
+from deploys.kit import history, record
 from deploys.kit.secrets import __main__ as secrets
 from leadgen.cli import leadgen
 
@@ -17,7 +17,11 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
-MODULES = {"deploys.kit.record": record.record, "deploys.kit.secrets": secrets.command}
+MODULES = {
+    "deploys.kit.history": history.history,
+    "deploys.kit.record": record.record,
+    "deploys.kit.secrets": secrets.command,
+}
 # Written out, as importing pyinfra's own command would patch the threads of this process.
 PYINFRA_OPTIONS = {"-y", "--dry", "--limit", "--data"}
 PYINFRA_DATA = {"acknowledge", "leadgen_git_ref", "reason", "state", "unlock", "verify"}

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import leadgen
+from deploys.kit import history
+from deploys.kit.errors import Refused
 
 HOMES = ("releases/", "requirements/", "CHANGELOG.md", "tests/conventions/")
 # Our own version, which the packaging wants in pyproject.toml and programs in the package.
@@ -47,6 +49,14 @@ def unhashed(text: str) -> list[str]:
 @pytest.mark.parametrize("pattern", ["*.md", "*.py", "*.toml", "*.sql", "*.yaml", "*.html", "Makefile", ".ci/*"])
 def test_no_pin_stands_outside_its_home(pattern: str, texts: Callable[[str], dict[str, str]]) -> None:
     assert [fault for path, text in texts(pattern).items() for fault in faults(path, text)] == []
+
+
+def test_no_release_that_is_kept_was_changed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    try:
+        assert history.rewritten() == []
+    except Refused as refused:
+        pytest.skip(f"what changed since when is known to git only: {refused}")
 
 
 def test_our_own_version_is_the_same_in_both_its_places(project: Path) -> None:

@@ -1,0 +1,58 @@
+"""What the image of the intake installs besides Debian's packages, as a CycloneDX document made from its lock."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from uuid import NAMESPACE_OID, uuid5
+
+from cyclonedx.model.bom import Bom, BomMetaData
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output import make_outputter
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from packageurl import PackageURL
+from packaging.requirements import Requirement
+
+if TYPE_CHECKING:
+    from deploys.kit.image import Image
+
+VERSION: Final = SchemaVersion.V1_6
+_HOST: Final = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "sys_platform": "linux",
+}
+
+
+def document(built: "Image", lock: str, made: datetime) -> str:
+    """JSON of one image; the same for the same image, lock and time."""
+    python = built.labels["motorcade.version"]
+    image = Component(
+        bom_ref=built.tag, type=ComponentType.CONTAINER, name=built.tag.rpartition(":")[0], version=built.release
+    )
+    interpreter = Component(bom_ref="python", type=ComponentType.PLATFORM, name="python", version=python)
+    packages = [
+        Component(bom_ref=str(address), name=address.name, version=address.version, purl=address)
+        for address in addresses(lock, python)
+    ]
+    bom = Bom(
+        serial_number=uuid5(NAMESPACE_OID, f"{built.tag} {made.isoformat()}"),
+        metadata=BomMetaData(component=image, timestamp=made),
+        components=[interpreter, *packages],
+    )
+    # A lock is flat: it does not say which package asked for which.
+    bom.register_dependency(image, [interpreter, *packages])
+    return make_outputter(bom, OutputFormat.JSON, VERSION).output_as_string(indent=2) + "\n"
+
+
+def addresses(lock: str, python: str) -> Iterator[PackageURL]:
+    """The packages that pip takes from a lock for this Python on Linux; one lock serves other systems as well."""
+    host = {**_HOST, "python_full_version": python, "python_version": python.rpartition(".")[0]}
+    for line in lock.splitlines():
+        if not line or line.startswith((" ", "#")):
+            continue
+        wanted = Requirement(line.removesuffix("\\"))
+        if wanted.marker is None or wanted.marker.evaluate(host):
+            (pin,) = wanted.specifier
+            yield PackageURL("pypi", name=wanted.name, version=pin.version)
