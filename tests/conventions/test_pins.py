@@ -11,7 +11,8 @@ import leadgen
 from deploys.kit import history
 from deploys.kit.errors import Refused
 
-HOMES = ("releases/", "requirements/", "CHANGELOG.md", "tests/conventions/")
+# docs/checkpoints tells what was seen on a host, and pins nothing.
+HOMES = ("releases/", "requirements/", "docs/checkpoints/", "CHANGELOG.md", "tests/conventions/")
 # Our own version, which the packaging wants in pyproject.toml and programs in the package.
 OURS = {"leadgen/__init__.py", "pyproject.toml"}
 
