@@ -21,6 +21,8 @@ if state not in ("on", "off"):
         "--data state", f"{state or 'nothing'} is neither on nor off", "say --data state=on or state=off"
     )
 
+this.run.note(this.id, {"state": state})
+
 # Backup: nothing is replaced; the other state is the way back.
 
 # Operations

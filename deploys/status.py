@@ -6,6 +6,7 @@ wants runs, nobody deploys and there is no maintenance; with 1 otherwise.
 """
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,13 @@ from deploys.kit.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 
 MAINTENANCE = "/etc/motorcade/maintenance"
+# The release that its drop-in names, how ready it is, and its health; nothing on a host without one.
+INTAKE = (
+    "cd /etc/containers/systemd/motorcade-leadgen-api.container.d 2>/dev/null && [ -f 50-release.conf ] || exit 0;"
+    " sed -n 's/^Image=.*://p' 50-release.conf;"
+    " ask='curl --silent --max-time 5 http://127.0.0.1:8000/lead'; $ask/ready --output /dev/null"
+    " --write-out '%{http_code}\\n'; $ask/health"
+)
 WIDTH = 160  # columns
 WORDS = {"green": "green", "red": "red", "open": "yellow"}
 
@@ -53,12 +61,17 @@ class Status:
     lock: str  # who deploys to it right now; empty when nobody does
     manifest: str  # why the manifest cannot be used; empty when it can
     maintenance: str  # since when; empty when there is none
+    intake: list[str]  # why no lead could be stored now, who does not do their part, and a release unlike the pin
     units: list[str]  # those that failed, or do not run although the boot wants them
     pages: list[Line]
 
     @property
     def troubles(self) -> list[str]:
-        return [trouble for trouble in (self.lock, self.manifest, self.maintenance, *self.units) if trouble]
+        return [
+            trouble
+            for trouble in (self.lock, self.manifest, self.maintenance, *self.intake, *self.units)
+            if trouble
+        ]
 
     @property
     def good(self) -> bool:
@@ -71,17 +84,43 @@ def look(host: Host) -> Status:
     steps = host.get_fact(Steps)
     found = drift.sums(host, [path for step in steps.values() for path in step.files])
     ready = [entry for entry in runbook.ORDER if entry.status == "ready"]
-    pages = [line(entry, steps.get(entry.id), release, found) for entry in ready]
+    name = release.name if release else ""
+    pages = [line(entry, steps.get(entry.id), name, found) for entry in ready]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
-    return Status(host.name, holder(host), unusable, maintenance(host), units, pages)
+    served = intake(host, release.leadgen.ref if release else "")
+    return Status(host.name, holder(host), unusable, maintenance(host), served, units, pages)
 
 
-def known_release(host: Host) -> tuple[str, str]:
-    """The manifest's name, or why it has none that can be used: how a host is must be seen all the same."""
+def known_release(host: Host) -> tuple[pins.Release | None, str]:
+    """The manifest, or why it cannot be used: how a host is must be seen all the same."""
     try:
-        return pins.load(settings.read(host).release_file).name, ""
+        return pins.load(settings.read(host).release_file), ""
     except Refused as refused:
-        return "", str(refused)
+        return None, str(refused)
+
+
+def intake(host: Host, ref: str) -> list[str]:
+    """What the intake says of itself, where there is one; nothing when all is well and the pin's `ref` runs."""
+    answer = host.get_fact(Probe, INTAKE)
+    if not answer.lines:
+        return []
+    running, ready, *health = answer.lines
+    found = (
+        []
+        if ready == "200"
+        else [f"{host.name}: no lead can be stored now (/lead/ready is {ready}); read its log"]
+    )
+    down = re.findall(r'"(\w+)": "(?:degraded|down)"', " ".join(health).partition('"dependencies"')[2])
+    found += (
+        [f"{host.name}: the intake misses {', '.join(down)}; docs/runbooks/incident-first-steps.md"]
+        if down
+        else []
+    )
+    if ref and not running.startswith(f"{ref.replace('/', '-')}-"):
+        found.append(
+            f"{host.name}: the intake runs {running}, and the pin is {ref}; deploys/leadgen_02.py returns to it"
+        )
+    return found
 
 
 def line(entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:

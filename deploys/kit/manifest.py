@@ -40,6 +40,11 @@ def meanings() -> dict[str, str]:
     return dict(_meanings(_Manifest()))
 
 
+def is_ref(value: str) -> bool:
+    """Whether it has the form of a git tag, or is the lab's `worktree`."""
+    return re.fullmatch(_REF, value, re.ASCII) is not None
+
+
 def _form(pattern: str) -> Callable[[str], None]:
     def check(value: str) -> None:
         if value == UNPINNED:

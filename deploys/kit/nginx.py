@@ -10,15 +10,17 @@ from collections.abc import Generator, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, Final
 
+from pyinfra import logger
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles
+from deploys.kit import drift, hostfiles
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
 from deploys.kit.hostfiles import HostFile, render
 from deploys.kit.shell import SPARE_SECONDS, bounded
+from deploys.kit.steps import Steps
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
@@ -36,13 +38,14 @@ _CONFIGURATION: Final = "/etc/motorcade/nginx/configuration.sh"
 _PREPARE: Final = "/etc/motorcade/nginx/prepare.sh"
 _LOADED: Final = f'[ "$(curl --silent --max-time 5 http://127.0.0.1:8009)" = "$(sh {_CONFIGURATION})" ]'
 _STALE: Final = "another configuration"
+_DOWN: Final = "not active"
 _RESTART_SECONDS: Final = 60
 _RELOAD_SECONDS: Final = 30
 # Each line it prints is a fault; those of the unit and the process are mended by a restart, the last by a reload.
 _LOOK: Final = f"""
 wanted=$(sed -n 's/^Environment=MOTORCADE_UNIT=//p' {DROP_IN})
 [ "$(systemctl show -P Environment {UNIT})" = "MOTORCADE_UNIT=$wanted" ] || echo 'systemd has another unit'
-if ! systemctl is-active --quiet {UNIT}; then echo 'not active'; exit; fi
+if ! systemctl is-active --quiet {UNIT}; then echo '{_DOWN}'; exit; fi
 [ "$(cat /run/motorcade-nginx/unit)" = "$wanted" ] || echo 'started by another unit'
 case $(readlink /proc/$(systemctl show -P MainPID {UNIT})/exe) in
     *' (deleted)') echo 'the program was replaced since' ;;
@@ -130,7 +133,14 @@ def _running(page: "Page") -> Generator[StringCommand]:
     if not faults:
         host.noop(f"{page.id}: {UNIT} runs as it shall")
         return
-    page.may_change(f"{UNIT} ({', '.join(faults)})")
+    if faults == [_STALE] and (edited := _edited_elsewhere(page)):
+        # To reload now would make it live; its own page says whose it is, and puts it right.
+        logger.warning(f"{page.id}: {', '.join(edited)}; nginx is left as it runs until that page has run")
+        host.noop(f"{page.id}: {UNIT} waits")
+        return
+    # To start what is configured as it was changes nothing that is frozen.
+    if faults != [_DOWN]:
+        page.may_change(f"{UNIT} ({', '.join(faults)})")
     if faults == [_STALE]:
         yield bounded(f"systemctl reload {UNIT}", _RELOAD_SECONDS)
     else:
@@ -138,6 +148,18 @@ def _running(page: "Page") -> Generator[StringCommand]:
         reset = f"systemctl reset-failed {UNIT} 2>/dev/null || true"
         yield bounded(f"systemctl daemon-reload; {reset}; systemctl restart {UNIT}", _RESTART_SECONDS)
     yield bounded(f"until {_LOADED}; do sleep 0.2; done", _RELOAD_SECONDS)
+
+
+def _edited_elsewhere(page: "Page") -> list[str]:
+    """Files of nginx that are not as their pages left them, and not this page's; each with its page."""
+    others = [step for name, step in host.get_fact(Steps).items() if name != page.id]
+    owned = {path: step for step in others for path in step.files if path.startswith(f"{DIRECTORY}/")}
+    found = drift.sums(host, owned)
+    return [
+        f"{path} is {step.page}'s and was changed"
+        for path, step in owned.items()
+        if found.get(path) != step.files[path]
+    ]
 
 
 def _certificate_faults(chain: str, key: str, name: str) -> str:

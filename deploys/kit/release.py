@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles, leadgen, linter, migrations, quadlet, steps
+from deploys.kit import hostfiles, leadgen, linter, manifest, migrations, quadlet, steps
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.hostfiles import HostFile, render
@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from deploys.kit.page import Page
 
 REF: Final = "leadgen_git_ref"
+POST: Final = "leadgen_post"  # the operator's word that the running release works after a `post` migration
 KEPT: Final = 5  # images one can go back to without a build
 CANARY_SECONDS: Final = 120
-ROLL_SECONDS: Final = 420  # two gates for the way there, two for the way back
+ROLL_SECONDS: Final = 900  # every restart and gate there and back at its slowest; a longer one goes on without us
 _REPOSITORY: Final = "localhost/motorcade-leadgen"
 
 
 def ref(page: "Page") -> str:
     """What shall run: `--data leadgen_git_ref=TAG`, or else the pin. Raises Refused for what is no tag."""
     given = page.run.data(REF)
-    if given == "":
-        raise Refused(f"--data {REF}", "is empty", "name a tag of `git tag --list`, or leave it out for the pin")
-    return given or page.release.leadgen.ref
+    if given is None:
+        return page.release.leadgen.ref
+    if not manifest.is_ref(given) or (given == manifest.WORKTREE and page.settings.environment != "lab"):
+        raise Refused(f"--data {REF}", f"{given!r} is no tag", "name one of `git tag --list`, or none for the pin")
+    return given
 
 
 def drop_ins(built: Image) -> list[HostFile]:
@@ -55,7 +58,11 @@ def announce(page: "Page", built: Image, ref: str) -> None:
     if running != built.release:
         source = "the pin" if ref == page.release.leadgen.ref else "what --data names"
         logger.info(f"--> {page.id}: from {running} to {built.release}, which is {source}")
-        page.run.note(page.id, {"from": running, "to": built.release})
+        word = page.run.data(POST)
+        page.run.note(
+            page.id,
+            {"from": running, "to": built.release, **({"works on its schema after": word} if word else {})},
+        )
 
 
 def may_follow(page: "Page", built: Image) -> None:
@@ -80,8 +87,9 @@ def roll(page: "Page", built: Image) -> None:
 
 
 def prune(page: "Page") -> None:
-    """Of the intake's images the newest are kept, by when they were last rolled to, and whatever runs."""
-    _prune(page=page, **page.op(f"the last {KEPT} images", 120))
+    """The intake's newest images are kept, by their last roll, beside the pin's and whatever runs."""
+    pin = leadgen.image_from(page.release, page.release.leadgen.ref).tag
+    _prune(page=page, pin=pin, **page.op(f"the last {KEPT} images", 120))
 
 
 def runs(built: Image) -> str:
@@ -97,14 +105,16 @@ def runs(built: Image) -> str:
 
 @operation()
 def _may_follow(page: "Page", built: Image) -> Generator[StringCommand]:
-    """A `post` migration ends the release before, unless that one ships it too, and so works on its schema."""
+    """A `post` migration may end the release before, unless that one ships it too; only people know more."""
     todo = migrations.missing(migrations.shipped(built))
     ending = [migration.version for migration in todo if migration.stage == "post"]
     known = host.get_fact(Probe, _KNOWN).lines if ending else []
-    if stranded := [version for version in ending if f"post {version}" not in known]:
+    granted = page.run.data(POST)
+    if stranded := [version for version in ending if f"post {version}" not in known and version != granted]:
         raise OperationError(
-            f"{page.id}: {built.release} brings {', '.join(stranded)}, on which the running release does not work,"
-            " so there would be no way back; first roll to a release that ships it without needing it"
+            f"{page.id}: {built.release} brings {stranded[0]}, after which the running release may not work, so"
+            " there may be no way back; first roll to a release that needs nothing of what it takes away, then give"
+            f" your word that the running one is such: --data {POST}={stranded[0]}"
         )
     host.noop(f"{page.id}: the running release works on the schema of {built.release}")
     yield from ()
@@ -148,19 +158,24 @@ def _script(page: "Page", built: Image, files: Sequence[HostFile], services: Seq
 
 
 @operation()
-def _prune(page: "Page") -> Generator[StringCommand]:
-    extra = host.get_fact(Probe, _EXTRA).lines
-    if not extra:
+def _prune(page: "Page", pin: str) -> Generator[StringCommand]:
+    extra = [tag for tag in host.get_fact(Probe, _EXTRA).lines if tag != pin]
+    loose = host.get_fact(Probe, _LOOSE).green
+    if not extra and not loose:
         host.noop(f"{page.id}: no image too many")
         return
     page.may_change("images")
     for tag in extra:
         file = f"{IDS}/{tag.rpartition('/')[2].replace(':', '-')}.id"
         yield StringCommand(f"timeout 60 podman image rm {quote(tag)} && rm -f {quote(file)}")
+    if loose:
+        yield StringCommand("timeout 60 podman image prune --force >/dev/null")
 
 
 _DROP_IN: Final = f"{quadlet.DIRECTORY}/motorcade-leadgen-api.container.d/50-release.conf"
 _NAMED: Final = f"sed -n 's/^Image=//p' {_DROP_IN} 2>/dev/null"
+# What builds have left; a few of them spare the next build its first steps.
+_LOOSE: Final = '[ "$(podman images --quiet --filter dangling=true | wc -l)" -gt 20 ]'
 _KNOWN: Final = (
     "timeout 30 podman run --rm --pull never --network none --read-only --log-driver none"
     " $(podman inspect --format '{{.Image}}' motorcade-leadgen-api) migrate --list"

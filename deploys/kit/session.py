@@ -34,6 +34,10 @@ ANSWER_SECONDS: Final = 30  # for lock and record; a host that needs longer is a
 _FLAGS: Final = {"--no-wait": "a failed operation would end with 0", "--serial": "it hides why a run was refused"}
 
 
+# What pages read of --data besides settings; pyinfra would pass over a misspelt one in silence.
+_DATA: Final = {"acknowledge", "leadgen_git_ref", "leadgen_post", "reason", "state", "unlock", "verify"}
+
+
 class Unreachable(Refused):
     """The host did not answer: whatever was asked of it may have happened or not."""
 
@@ -285,6 +289,8 @@ def current() -> Session:
     for flag, why in _FLAGS.items():
         if flag in sys.argv:
             raise Refused(flag, why, "leave it out")
+    if unknown := sorted(key for key in host.inventory.override_data if not _is_known(key)):
+        raise Refused(f"--data {unknown[0]}", "no page reads it", f"correct its name: {', '.join(sorted(_DATA))}")
     session = _SESSIONS[state] = Session(state, DIRECTORY)
     state.callback_handlers.append(_Callbacks())
     session.listen()
@@ -292,6 +298,11 @@ def current() -> Session:
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
     return session
+
+
+def _is_known(key: str) -> bool:
+    """A setting, a word for a page, or one of pyinfra's own, such as ssh_user and _sudo."""
+    return key in _DATA or key in settings.NAMES or key.startswith(("ssh_", "_"))
 
 
 def _ask(host: Host, command: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pyinfra.api.host import Host
 
@@ -36,6 +36,9 @@ class Settings:
     edge_key: str
     edge_requests_per_second: int
     edge_burst: int
+
+
+NAMES: Final = frozenset(field.name for field in fields(Settings))
 
 
 def read(host: Host) -> Settings:

@@ -28,6 +28,7 @@ CONTEXT = image.pack(
 BUILT = Image("localhost/motorcade-leadgen:leadgen-2-abc", {}, CONTEXT)
 FRESH = Unit(("Image=x",), ("Image=x",), "loaded")
 RUNS = "recorded is"
+PIN = "localhost/motorcade-leadgen:pin-0"
 # What is asked of podman while images are counted: $FOLDER/<id> says `runs` or nothing.
 PODMAN = """#!/bin/sh
 case "$1" in
@@ -38,15 +39,19 @@ esac
 
 
 def ref(**data: str) -> str:
-    page: Any = Page(data=data)
+    page: Any = Page(data=data, environment="prod")
     return release.ref(page)
 
 
 def test_the_pin_runs_unless_data_names_another() -> None:
     assert ref() == "leadgen-1"
     assert ref(leadgen_git_ref="leadgen-0") == "leadgen-0"
-    with pytest.raises(Refused, match=r"--data leadgen_git_ref: is empty; name a tag of `git tag --list`"):
-        ref(leadgen_git_ref="")
+
+
+@pytest.mark.parametrize("given", ["", "v1+build", "HEAD", "a;reboot", "worktree"])
+def test_what_is_no_tag_is_refused(given: str) -> None:
+    with pytest.raises(Refused, match=r"--data leadgen_git_ref: '.*' is no tag; name one of `git tag --list`"):
+        ref(leadgen_git_ref=given)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +75,12 @@ def test_a_change_of_release_is_put_on_record_and_no_change_is_not(
     assert page.notes == [("PLAT_99", note) for note in notes]
 
 
-def may_follow(there: list[str], running: Answer) -> KnownHost:
+def may_follow(there: list[str], running: Answer, **data: str) -> KnownHost:
     checksums = {"a": digest("-- version: 20260126_01_a\n"), "b": digest("-- version: 20260126_02_b\n")}
     lines = [f"{version} {checksums[version[-1]]}" for version in there]
-    probes = {"app.schema_migrations": Answer(0, lines)} | ({"migrate --list": running} if running.lines else {})
+    probes = {"app.schema_migrations": Answer(0, lines), "migrate --list": running}
     host = KnownHost(probes=probes)
-    assert host.run(release._may_follow, page=Page(), built=BUILT) == []  # noqa: SLF001 - the operation
+    assert host.run(release._may_follow, page=Page(data=data), built=BUILT) == []  # noqa: SLF001 - the operation
     return host
 
 
@@ -88,10 +93,18 @@ def test_a_migration_on_which_the_running_release_works_is_no_obstacle() -> None
 
 
 def test_a_migration_that_ends_the_running_release_is_refused_with_the_way_round() -> None:
-    with pytest.raises(OperationError, match=r"leadgen-2-abc brings 20260126_02_b, on which the running release"):
+    with pytest.raises(
+        OperationError, match=r"leadgen-2-abc brings 20260126_02_b, after which the running release may not work"
+    ):
         may_follow(["20260126_01_a"], Answer(0, ["pre 20260126_01_a"]))
-    with pytest.raises(OperationError, match=r"no way back; first roll to a release that ships it"):
+    with pytest.raises(OperationError, match=r"no way back; first roll to a release that needs nothing"):
         may_follow([], Answer(125, ["no such container"]))
+
+
+def test_it_may_follow_with_the_operators_word_for_that_very_migration() -> None:
+    assert may_follow([], RED, leadgen_post="20260126_02_b").noops
+    with pytest.raises(OperationError, match="brings 20260126_02_b"):
+        may_follow([], RED, leadgen_post="20260126_01_a")
 
 
 def test_it_may_follow_a_release_that_ships_that_migration_too() -> None:
@@ -174,7 +187,8 @@ def test_five_images_are_kept_by_their_last_roll_and_whatever_runs(tmp_path: Pat
         os.utime(file, (1000 - age, 1000 - age))
     extra = ["localhost/motorcade-leadgen:f", "localhost/motorcade-leadgen:h"]
     assert too_many(tmp_path) == extra
-    commands = KnownHost(probes={"ls -t": Answer(0, extra)}).run(release._prune, page=Page())  # noqa: SLF001 - the operation
+    host = KnownHost(probes={"ls -t": Answer(0, [*extra, PIN]), "dangling": RED})
+    commands = host.run(release._prune, page=Page(), pin=PIN)  # noqa: SLF001 - the operation
     assert [command.get_raw_value() for command in commands] == [
         f"timeout 60 podman image rm {tag} && rm -f {IDS}/motorcade-leadgen-{tag[-1]}.id" for tag in extra
     ]
@@ -184,4 +198,11 @@ def test_a_host_without_an_image_has_none_too_many(tmp_path: Path) -> None:
     assert too_many(tmp_path) == []
     (tmp_path / "ids").mkdir()
     assert too_many(tmp_path) == []
-    assert KnownHost(probes={"ls -t": GREEN}).run(release._prune, page=Page(locked=True)) == []  # noqa: SLF001 - the same
+    host = KnownHost(probes={"ls -t": GREEN, "dangling": RED})
+    assert host.run(release._prune, page=Page(locked=True), pin=PIN) == []  # noqa: SLF001 - the same
+
+
+def test_what_many_builds_have_left_goes_too() -> None:
+    host = KnownHost(probes={"ls -t": GREEN, "dangling": GREEN})
+    (command,) = host.run(release._prune, page=Page(), pin=PIN)  # noqa: SLF001 - the same
+    assert "podman image prune --force" in command.get_raw_value()

@@ -46,7 +46,15 @@ case "$1 $3" in
     echo "$(wc -l <asked) $image" >running/$service ;;
 esac
 """,
+    "flock": """
+""",
     "podman": """
+if [ $1 = exec ]; then
+    of sweeper
+    ! bad silent-sweeper || exit 0
+    echo ${image##*:}
+    exit
+fi
 service=${4#motorcade-leadgen-}
 of $service || exit 125
 ! bad gone-$service || exit 125
@@ -58,7 +66,11 @@ for url; do :; done
 of api || exit 7
 ! bad mute || exit 7
 case $url in
-*/lead/health) printf '{"status": "ok", "release": "%s"}' ${image##*:} ;;
+*/lead/health)
+    worker=ok redis=ok
+    ! bad silent-worker || worker=down
+    [ ! -e bad/no-redis ] || worker=unknown redis=down
+    printf '{"dependencies": {"redis": "%s", "worker": "%s"}, "release": "%s"}' $redis $worker ${image##*:} ;;
 */lead/ready) ! bad unready || exit 22 ;;
 esac
 """,
@@ -177,6 +189,8 @@ BAD = {
     "dies-worker": "the worker does not stay up",
     "gone-worker": "the worker does not stay up",
     "gone-api": "the api does not stay up",
+    "silent-worker": "the worker gives no sign of life",
+    "silent-sweeper": "the sweeper gives no sign of life",
     "told-to-stop": "stopped half way",
 }
 
@@ -193,6 +207,11 @@ def test_whatever_goes_wrong_the_release_before_is_back(world: World, bad: str, 
     assert done.stdout.splitlines()[0] == f"{NEW}: {why}"
     assert " said this" in done.stdout
     assert (world.root / "lib/why").read_text() == f"{NEW}: {why}; {OLD} is back\n"
+
+
+def test_a_redis_that_is_away_keeps_no_release_back(world: World) -> None:
+    (world.root / "bad/no-redis").touch()
+    assert (world.roll().returncode, world.running()) == (0, {NEW})
 
 
 def test_refused_units_never_reach_their_places(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

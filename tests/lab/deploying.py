@@ -85,7 +85,7 @@ def deployed(
 
 def include(host: Host, pages: Sequence[str] = FOUNDATION) -> Ended:
     """The same for pages that are not named but included, so that locked ones verify; whatever the end."""
-    return deploy(host, "../tests/lab/included", data={"pages": ",".join(pages)})
+    return deploy(host, "../tests/lab/included", environ={"PAGES": ",".join(pages)})
 
 
 def included(host: Host, pages: Sequence[str] = FOUNDATION) -> Ended:

@@ -10,13 +10,19 @@ import pytest
 
 from tests.lab.deploying import PAGES, deployed, included, record, sentence, state
 from tests.lab.host import Host
-from tests.lab.load import post, reckon
+from tests.lab.load import post, reckon, sql
 
 
 def test_a_lead_that_is_posted_to_the_edge_becomes_one_row(platform: Host) -> None:
     answer = post(platform)
     assert answer.status == 202
     assert reckon(platform, [answer.intake_id]) == {"once": 1}
+
+
+def test_the_checks_have_taken_their_synthetic_leads_away(platform: Host) -> None:
+    deployed(platform, "leadgen_07c", "leadgen_03", "leadgen_07b", "leadgen_05", data={"verify": "again"})
+    for table in ("intake_jobs", "leads"):
+        assert sql(platform, f"SELECT count(*) FROM app.{table} WHERE client_id = 'motorcade-probe'") == "0"
 
 
 def test_the_whole_platform_again_changes_nothing(platform: Host, times: dict[str, float]) -> None:

@@ -26,7 +26,7 @@ SECONDS = 300
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Five good releases, three bad ones, and two that bring a migration."""
+    """Five good releases, five bad ones, and two that bring a migration."""
     made = Repository.make(tmp_path_factory.mktemp("releases") / "repository")
     for number in range(1, 6):
         made.tag_changed(f"good-{number}", SERVE, BEGIN, f"    # release {number}\n{BEGIN}")
@@ -41,6 +41,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
         BEGIN,
         f"    if 'LISTEN_FDS' in os.environ:\n        __import__('time').sleep(900)\n{BEGIN}",
     )
+    asleep = "    __import__('time').sleep(900)\n"
+    for name, begin in {"worker": "    load(", "sweep": BEGIN}.items():
+        made.tag_changed(f"{name}-asleep", f"leadgen/cli/{name}.py", begin, f"{asleep}{begin}")
     expand = "-- version: 20991231_01_expand\nALTER TABLE app.leads ADD COLUMN probe text;\n"
     made.tag_added("expands", f"{MIGRATIONS}/0098_pre_expand.sql", expand)
     contract = "-- version: 20991231_02_contract\nALTER TABLE app.leads DROP COLUMN details;\n"
@@ -151,6 +154,20 @@ def test_a_release_that_never_serves_is_taken_back_and_the_record_says_why(
     all_well(platform, callers)
 
 
+@pytest.mark.parametrize(("tag", "service"), [("worker-asleep", "worker"), ("sweep-asleep", "sweeper")])
+def test_a_release_that_drains_nothing_is_taken_back_although_its_api_serves(
+    platform: Host, repository: Repository, tag: str, service: str
+) -> None:
+    before = release(platform)
+    with load(platform) as callers:
+        ended = roll(platform, repository, tag)
+    assert ended.code == 1
+    assert re.fullmatch(
+        rf"{tag}-\w{{12}}: the {service} gives no sign of life; {before} is back", ended.line["why"]
+    )
+    all_well(platform, callers)
+
+
 def test_a_release_that_expands_the_schema_can_be_taken_back(platform: Host, repository: Repository) -> None:
     with load(platform) as callers:
         ended = roll(platform, repository, "expands")
@@ -172,7 +189,7 @@ def test_a_release_that_would_strand_the_one_before_is_refused(platform: Host, r
     before = state(platform)
     ended = roll(platform, repository, "contracts")
     assert ended.code == 1
-    assert "brings 20991231_02_contract, on which the running release does not work" in sentence(ended.output)
+    assert "brings 20991231_02_contract, after which the running release may not work" in sentence(ended.output)
     assert [line for line in state(platform).splitlines() if "/steps/" not in line and ".red" not in line] == [
         line for line in before.splitlines() if ".red" not in line
     ]

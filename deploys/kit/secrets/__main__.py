@@ -62,6 +62,8 @@ def set_value(environment: str, directory: Path | None, name: str) -> None:
 def rotate(environment: str, directory: Path | None, name: str) -> None:
     """Replace a value by a new random one, which nobody gets to see."""
     vault = _open(environment, directory)
+    if made_by := vault.rule(name).made_by:
+        raise Refused(name, f"is made by `{made_by}`, and a random value is none", "make one so and `set` it")
     vault.store(name, value.generate(vault.rule(name).minimum_length))
     _tell(vault, name)
 

@@ -23,11 +23,15 @@ _SHAPE: Final = (
 
 @dataclass(frozen=True)
 class Rule:
-    """What is known of one secret without opening it; `rotated_on` is an ISO date or `never`."""
+    """What is known of one secret without opening it; `rotated_on` is an ISO date or `never`.
+
+    `made_by` is the command whose output it is; a random value would be no such thing.
+    """
 
     consumers: tuple[str, ...]
     minimum_length: int
     rotated_on: str
+    made_by: str = ""
 
 
 def load(path: Path) -> dict[str, Rule]:
@@ -75,7 +79,9 @@ def _read(path: Path, content: str) -> dict[str, Rule]:
 
 
 def _rule(value: Mapping[str, Any]) -> Rule:
-    return Rule(tuple(value["consumers"]), int(value["minimum_length"]), value["rotated_on"])
+    return Rule(
+        tuple(value["consumers"]), int(value["minimum_length"]), value["rotated_on"], value.get("made_by", "")
+    )
 
 
 def _faults(name: str, value: object) -> dict[str, str]:
@@ -132,3 +138,4 @@ class _Rule(Schema):
     )
     minimum_length = _form(r"[1-9][0-9]{0,3}")
     rotated_on = fields.String(required=True, validate=_day, error_messages=_MESSAGES)
+    made_by = fields.String(error_messages=_MESSAGES)

@@ -35,4 +35,4 @@ until curl --silent --fail --max-time 5 http://$address:8000/lead/ready >/dev/nu
     sleep 0.5
 done
 curl --silent --fail --max-time 5 http://$address:8000/lead/health | grep -q '"release": *"{{ release }}"' || why 'it is another release than its tag says'
-timeout 30 podman exec $name leadgen check --write || why 'it cannot write a lead'
+timeout 30 podman exec $name leadgen check --write --no-redis || why 'it cannot write a lead'

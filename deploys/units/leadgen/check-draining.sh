@@ -11,7 +11,7 @@ sleep 3
 systemctl start motorcade-leadgen-worker.service
 becomes_lead 60
 systemctl stop motorcade-redis.service
-key="$key-2"
+earlier_key=$key key=$key-2
 post_accepted
 systemctl start motorcade-leadgen-sweeper.service
 becomes_lead 30

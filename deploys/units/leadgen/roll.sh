@@ -1,4 +1,7 @@
 # The whole release or none of it: whatever goes wrong here, the one before is put back.
+# One at a time, also where an operator was lost and the next one acknowledged it: this goes on without them.
+exec 9>/var/lib/motorcade/roll.lock
+flock --wait 600 9 || { echo 'another roll is under way; wait for its end'; exit 1; }
 before={{ stage }}
 # What a roll that died half way had kept is where to go back to, unless the page has passed since.
 if [ ! -d $before ] || [ "$(find {{ step }} -newer $before 2>/dev/null)" ]; then
@@ -27,6 +30,21 @@ serves() { # the release $1, within $2 seconds: its own words, and a database th
         curl --silent --fail --max-time 5 http://{{ address }}/lead/ready >/dev/null; do
         [ $(date +%s) -lt $end ] && [ "$(systemctl show -P NRestarts motorcade-leadgen-api.service)" -lt 3 ] || return 1
         sleep 0.3
+    done
+}
+
+drain() { # worker and sweeper do, within 20 seconds: by their own signs of life, and not those of the release before
+    end=$(($(date +%s) + 20))
+    until health=$(curl --silent --max-time 5 http://{{ address }}/lead/health) &&
+        fallen=sweeper && [ "$(timeout 10 podman exec motorcade-postgres psql --no-psqlrc --quiet --tuples-only --no-align --dbname=motorcade \
+            --command="SELECT release FROM app.heartbeats WHERE service = 'sweeper'")" = {{ release }} ] &&
+        fallen=worker && case $health in
+        # Without Redis there is no worker, and no reason to keep a release back: the sweeper drains.
+        *'"redis": "ok"'*'"worker": "ok"'* | *'"worker": "ok"'*'"redis": "ok"'*) ;;
+        *'"redis": "ok"'*) false ;;
+        esac; do
+        [ $(date +%s) -lt $end ] || return 1
+        sleep 0.5
     done
 }
 
@@ -65,6 +83,7 @@ back() { # nothing may end this half way: neither a missing log, nor an operator
     elif serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
     echo "$now"
     echo "{{ release }}: $1; $now" >/var/lib/motorcade/why
+    touch -d @0 {{ id_file }} # nobody will want to go back to it
     rm -rf $before
     exit 1
 }
@@ -76,6 +95,7 @@ serves {{ release }} 20 || back 'the API does not serve' api
 {% for service in services if service != "api" %}
 restart {{ service }} || back 'the {{ service }} does not start' {{ service }}
 {% endfor %}
+drain || back "the $fallen gives no sign of life" $fallen
 stay || back "the $fallen does not stay up" $fallen
 touch {{ id_file }}
 rm -rf $before

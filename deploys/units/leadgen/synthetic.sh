@@ -57,7 +57,7 @@ finish() {
     trap - EXIT
     rm -f "$answer"
     restore || status=1
-    for each in $key $key-2; do
+    for each in ${earlier_key-} $key; do
         sql "SET ROLE motorcade_owner; SELECT app.remove_synthetic('{{ client }}', '$each')" >/dev/null || status=1
     done
     exit $status

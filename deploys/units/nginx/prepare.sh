@@ -8,8 +8,10 @@ cd /var/log/motorcade/nginx
 touch access.log error.log
 chown motorcade-edge access.log error.log
 cd /run/motorcade-nginx
+rm -f loaded.conf  # what is there would keep its mode, and another umask may have made it
 echo "return 200 $(sh /etc/motorcade/nginx/configuration.sh);" >loaded.conf
 if [ "${1-}" = start ]; then
+    rm -f unit
     echo "$MOTORCADE_UNIT" >unit
     rm -f /run/nginx/nginx.pid  # `nginx -t` by root makes an empty one that its user could not write
 fi
