@@ -6,7 +6,6 @@ wants runs, nobody deploys and there is no maintenance; with 1 otherwise.
 """
 
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,20 +17,13 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import connection, drift, lock, pins, runbook, session, settings
+from deploys.kit import connection, drift, intake_state, lock, pins, runbook, session, settings
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 
 MAINTENANCE = "/etc/motorcade/maintenance"
-# The release that its drop-in names, how ready it is, and its health; nothing on a host without one.
-INTAKE = (
-    "cd /etc/containers/systemd/motorcade-leadgen-api.container.d 2>/dev/null && [ -f 50-release.conf ] || exit 0;"
-    " sed -n 's/^Image=.*://p' 50-release.conf;"
-    " ask='curl --silent --max-time 5 http://127.0.0.1:8000/lead'; $ask/ready --output /dev/null"
-    " --write-out '%{http_code}\\n'; $ask/health"
-)
 WIDTH = 160  # columns
 WORDS = {"green": "green", "red": "red", "open": "yellow"}
 
@@ -87,7 +79,7 @@ def look(host: Host) -> Status:
     name = release.name if release else ""
     pages = [line(entry, steps.get(entry.id), name, found) for entry in ready]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
-    served = intake(host, release.leadgen.ref if release else "")
+    served = intake_state.troubles(host, release.leadgen.ref if release else "")
     return Status(host.name, holder(host), unusable, maintenance(host), served, units, pages)
 
 
@@ -97,30 +89,6 @@ def known_release(host: Host) -> tuple[pins.Release | None, str]:
         return pins.load(settings.read(host).release_file), ""
     except Refused as refused:
         return None, str(refused)
-
-
-def intake(host: Host, ref: str) -> list[str]:
-    """What the intake says of itself, where there is one; nothing when all is well and the pin's `ref` runs."""
-    answer = host.get_fact(Probe, INTAKE)
-    if not answer.lines:
-        return []
-    running, ready, *health = answer.lines
-    found = (
-        []
-        if ready == "200"
-        else [f"{host.name}: no lead can be stored now (/lead/ready is {ready}); read its log"]
-    )
-    down = re.findall(r'"(\w+)": "(?:degraded|down)"', " ".join(health).partition('"dependencies"')[2])
-    found += (
-        [f"{host.name}: the intake misses {', '.join(down)}; docs/runbooks/incident-first-steps.md"]
-        if down
-        else []
-    )
-    if ref and not running.startswith(f"{ref.replace('/', '-')}-"):
-        found.append(
-            f"{host.name}: the intake runs {running}, and the pin is {ref}; deploys/leadgen_02.py returns to it"
-        )
-    return found
 
 
 def line(entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:

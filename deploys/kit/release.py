@@ -113,8 +113,8 @@ def _may_follow(page: "Page", built: Image) -> Generator[StringCommand]:
     if stranded := [version for version in ending if f"post {version}" not in known and version != granted]:
         raise OperationError(
             f"{page.id}: {built.release} brings {stranded[0]}, after which the running release may not work, so"
-            " there may be no way back; first roll to a release that needs nothing of what it takes away, then give"
-            f" your word that the running one is such: --data {POST}={stranded[0]}"
+            " there may be no way back; first roll to a release that needs nothing of what it takes away, then"
+            f" give your word that the running one is such: --data {POST}={stranded[0]}"
         )
     host.noop(f"{page.id}: the running release works on the schema of {built.release}")
     yield from ()

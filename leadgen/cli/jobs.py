@@ -28,8 +28,28 @@ def _not_blank(_: click.Context, parameter: click.Parameter, value: str) -> str:
 
 _ids = click.argument("intake_ids", metavar="[INTAKE_ID]...", nargs=-1, type=click.UUID, help="The intakes.")
 _all = click.option("--all", "everything", is_flag=True, help="Every dead intake.")
+
+
+def _login() -> str:
+    """Who sits at the terminal, also under sudo; without a terminal, whose process this is."""
+    try:
+        return os.getlogin()
+    except OSError:
+        return _account()
+
+
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"uid {os.getuid()}"
+
+
 _reason = click.option(
-    "--reason", required=True, callback=_not_blank, help="Why; kept in app.job_audit with your login name."
+    "--reason", required=True, callback=_not_blank, help="Why; kept in app.job_audit with your name."
+)
+_by = click.option(
+    "--by", default=_login, metavar="NAME", help="Who does it; the default is your login, unknown in a container."
 )
 
 
@@ -77,18 +97,20 @@ def show(intake_id: UUID, payload: bool) -> None:
 @_ids
 @_all
 @_reason
-def replay(intake_ids: tuple[UUID, ...], everything: bool, reason: str) -> None:
+@_by
+def replay(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str) -> None:
     """Put dead intakes back into the queue, with all their attempts."""
-    click.echo(f"{_settle(dead_jobs.replay, intake_ids, everything, reason)} replayed")
+    click.echo(f"{_settle(dead_jobs.replay, intake_ids, everything, reason, by)} replayed")
 
 
 @jobs.command()
 @_ids
 @_all
 @_reason
-def discard(intake_ids: tuple[UUID, ...], everything: bool, reason: str) -> None:
+@_by
+def discard(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str) -> None:
     """Close the case of dead intakes: they never become leads, and their rows stay."""
-    click.echo(f"{_settle(dead_jobs.discard, intake_ids, everything, reason)} discarded")
+    click.echo(f"{_settle(dead_jobs.discard, intake_ids, everything, reason, by)} discarded")
 
 
 @contextmanager
@@ -97,30 +119,17 @@ def _database() -> Iterator[Connection]:
         yield connection
 
 
-def _settle(settle: Callable[..., None], intake_ids: tuple[UUID, ...], everything: bool, reason: str) -> int:
+def _settle(
+    settle: Callable[..., None], intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str
+) -> int:
     """Replay or discard the intakes that the command line means, all or none, and return how many."""
     if bool(intake_ids) == everything:
         raise click.UsageError("name one or more intakes, or --all of the dead; not both")
     with _database() as connection, connection.transaction():
         chosen = dead_jobs.list_dead(connection) if everything else list(dict.fromkeys(intake_ids))
         for intake_id in chosen:
-            settle(connection, intake_id, actor=_login(), reason=reason)
+            settle(connection, intake_id, actor=by, reason=reason)
     return len(chosen)
-
-
-def _login() -> str:
-    """Who sits at the terminal, also under sudo; without a terminal, whose process this is."""
-    try:
-        return os.getlogin()
-    except OSError:
-        return _account()
-
-
-def _account() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user need not have a name
-        return f"uid {os.getuid()}"
 
 
 def _describe(job: Job) -> list[tuple[str, str]]:

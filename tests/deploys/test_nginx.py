@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from deploys.kit import nginx, package
+from deploys.kit.facts import Answer
 from deploys.kit.hostfiles import TEMPLATES, render
+from deploys.kit.steps import Step, Steps
 from leadgen.api.body import MOST_BYTES
 from leadgen.api.problems import CATALOGUE
+from tests.deploys.known_host import KnownHost, Page
 
 EDGE = "edge.example"
 VALUES = {
@@ -193,3 +196,33 @@ def test_a_manager_that_fails_fails_the_installation(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
+
+
+ROUTE = "/etc/nginx/motorcade/routes.d/lead.conf"
+
+
+def running(faults: list[str], route: str, *, locked: bool = False) -> tuple[list[str], KnownHost]:
+    """What `running` would do where nginx looks so, and the file of another page has this hash (`left` it was)."""
+    steps = {"PLAT_07": Step("PLAT_07", passed="today", files={ROUTE: "left"})}
+    probes = {"MainPID": Answer(0, faults), "sha256sum --": Answer(0, [f"{route}  {ROUTE}"])}
+    host = KnownHost({Steps: steps}, probes)
+    commands = host.run(nginx._running, page=Page(locked=locked))  # noqa: SLF001 - the operation
+    return [command.get_raw_value() for command in commands], host
+
+
+def test_a_new_configuration_is_loaded_once_every_page_finds_its_own_in_it() -> None:
+    commands, _ = running(["another configuration"], "left")
+    assert "systemctl reload nginx.service" in commands[0]
+
+
+def test_a_file_that_somebody_edited_is_not_made_live_by_another_pages_reload() -> None:
+    commands, host = running(["another configuration"], "edited", locked=True)
+    assert commands == []
+    assert host.noops == ["PLAT_99: nginx.service waits"]
+
+
+def test_a_frozen_page_starts_what_is_down_and_changes_nothing_else() -> None:
+    commands, _ = running(["not active"], "left", locked=True)
+    assert "systemctl restart nginx.service" in commands[0]
+    with pytest.raises(PermissionError, match="another configuration"):
+        running(["another configuration"], "left", locked=True)

@@ -181,6 +181,19 @@ def check(vault: Vault) -> Result:
     return call(vault, "check", "--identity", str(vault.identity))
 
 
+def test_what_another_command_makes_is_not_replaced_by_random_words(vault: Vault) -> None:
+    text = vault.manifest.read_text()
+    vault.manifest.write_text(text.replace("redis:\n", "redis:\n  made_by: leadgen keys new\n", 1))
+    done = call(vault, "rotate", "redis")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "redis: is made by `leadgen keys new`, and a random value is none; make one so and `set` it\n"
+    )
+    assert not vault.file("redis").exists()
+    assert call(vault, "set", "redis", stdin=GOOD).exit_code == 0
+    assert vault.rule("redis").made_by == "leadgen keys new"
+
+
 def test_check_is_green_when_every_secret_can_be_used(vault: Vault) -> None:
     call(vault, "rotate", "redis")
     call(vault, "rotate", "api-key")

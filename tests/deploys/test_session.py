@@ -204,6 +204,7 @@ def test_a_failed_operation_is_named_and_its_page_is_red(place: Place, page: str
         ["calm.py", "--data", "acknowledge=true"],
         ["calm.py", "--data", "acknowledge=../steps"],
         ["calm.py", "--data", "release_file=missing.yaml"],
+        ["calm.py", "--data", "leadgen_gitref=a-1"],
         ["calm.py", "--data", "deployments_directory=lab.py/inside"],
     ],
 )

@@ -56,6 +56,12 @@ def test_a_real_write_is_tried_and_nothing_of_it_remains(database: Database, env
         assert counts(database) == [0] * len(TABLES)
 
 
+def test_redis_may_be_left_out(environ: dict[str, str]) -> None:
+    away = {**environ, "LEADGEN_REDIS_URL": "redis://127.0.0.1:1/0"}
+    assert check(away).exit_code == 1
+    assert check(away, "--write", "--no-redis").exit_code == 0
+
+
 @pytest.mark.parametrize("table", ["intake_jobs", "intake_queue"])
 def test_a_write_that_is_refused_is_a_fault_that_only_the_write_finds(
     database: Database, environ: dict[str, str], table: str
