@@ -24,7 +24,7 @@ test: lint ## check the code and run every test
 	$(BIN)/python -m pytest tests/deploys
 	$(BIN)/coverage run --append -m pytest tests/integration
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/lab
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/lab
 
 lint: .venv/test ## check style and types
 	$(BIN)/ruff check .

@@ -30,7 +30,6 @@ POST: Final = "leadgen_post"  # the operator's word that the running release wor
 KEPT: Final = 5  # images one can go back to without a build
 CANARY_SECONDS: Final = 120
 ROLL_SECONDS: Final = 900  # every restart and gate there and back at its slowest; a longer one goes on without us
-_REPOSITORY: Final = "localhost/motorcade-leadgen"
 
 
 def ref(page: "Page") -> str:

@@ -15,14 +15,6 @@ from tests.lab.requirements import missing
 TIMES: dict[str, float] = {}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: whoever shares a host stays in one process."""
-    for item in items:
-        shares = "platform" if "platform" in getattr(item, "fixturenames", ()) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(shares))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _possible() -> None:
     if reason := missing():
