@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -143,6 +144,15 @@ def test_port_80_sends_people_on_and_refuses_what_was_sent_in_the_clear(host: Ho
     ):
         assert clear.status == 403
         assert clear.problem["type"].endswith("/not-encrypted")
+
+
+def test_http_spoken_to_the_port_of_https_is_refused_in_the_same_words(host: Host) -> None:
+    with socket.create_connection((host.address, 443), 10) as plain:
+        plain.sendall(f"POST {INTAKE} HTTP/1.1\r\nHost: {EDGE}\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: plain.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b'/not-encrypted"' in answer
+    assert b"<html" not in answer
 
 
 def test_who_asks_too_much_is_told_when_to_come_back(host: Host) -> None:
