@@ -5,10 +5,11 @@ The file holds digests of random keys, so its text is no secret; the probe's key
 
 from typing import TYPE_CHECKING, Final
 
-from deploys.kit import hostfiles, secrets
+from deploys.kit import hostfiles, leadgen, secrets
 from deploys.kit.errors import Refused
 from deploys.kit.hostfiles import HostFile
 from leadgen.domain import api_key
+from leadgen.domain.synthetic import CLIENT_ID
 from leadgen.errors import KeyFileError
 
 if TYPE_CHECKING:
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 
 KEYS: Final = "leadgen-api-keys"
 PROBE: Final = "leadgen-probe-key"
-CLIENT: Final = "motorcade-probe"  # whose leads are synthetic: app.remove_synthetic takes no other's away
 FILE: Final = "/etc/motorcade/leadgen/api-keys"
 _COMMAND: Final = "python -m deploys.kit.secrets set"
-_GROUP: Final = "10003"  # of the intake's image
 
 
 def deliver(page: "Page", *, owned: bool) -> None:
@@ -37,7 +36,7 @@ def deliver(page: "Page", *, owned: bool) -> None:
 def file(page: "Page") -> HostFile:
     """The keys file as it shall be. Raises Refused."""
     secrets.demand(page.settings, [KEYS, PROBE])
-    return HostFile(FILE, _text(page.settings), "640", "root", _GROUP)
+    return HostFile(FILE, _text(page.settings), "640", "root", leadgen.USER)
 
 
 def _text(settings: "Settings") -> str:
@@ -50,8 +49,8 @@ def _text(settings: "Settings") -> str:
         raise Refused(
             error.where, error.what, f"write the lines of `leadgen keys new` with `;` between: {_COMMAND}"
         ) from None
-    if [entry.client.client_id for entry in ring].count(CLIENT) > 1:
-        raise Refused(where, f"it holds a key of {CLIENT}", f"take it out; {PROBE} is the place of that key")
+    if [entry.client.client_id for entry in ring].count(CLIENT_ID) > 1:
+        raise Refused(where, f"it holds a key of {CLIENT_ID}", f"take it out; {PROBE} is the place of that key")
     return text
 
 
@@ -60,5 +59,7 @@ def _probe_line(settings: "Settings") -> str:
     key_id = api_key.key_id_of(key)
     if key_id is None:
         where = str(settings.secrets_directory / f"{PROBE}.age")
-        raise Refused(where, "is no API key", f"set what `leadgen keys new --client {CLIENT}` prints: {_COMMAND}")
-    return f"{key_id} {CLIENT} intake {api_key.digest_of(key).hex()} never"
+        raise Refused(
+            where, "is no API key", f"set what `leadgen keys new --client {CLIENT_ID}` prints: {_COMMAND}"
+        )
+    return f"{key_id} {CLIENT_ID} intake {api_key.digest_of(key).hex()} never"

@@ -1,10 +1,12 @@
 """Checks that send a synthetic lead, look for it where it must arrive, and take it away again."""
 
+import json
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from deploys.kit import api_keys, gate, leadgen
+from deploys.kit import gate, leadgen
 from deploys.kit.hostfiles import render
+from leadgen.domain.synthetic import CLIENT_ID, DOCUMENT
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
@@ -21,9 +23,15 @@ def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = Fal
     script = render(
         f"leadgen/check-{name}.sh",
         page=page.id,
-        client=api_keys.CLIENT,
-        state=read.leadgen_states.partition(",")[0],
+        client=CLIENT_ID,
+        lead=quote(_lead(read.leadgen_states.partition(",")[0].strip())),
         base=f"https://{read.edge_host}/api" if edge else f"http://{leadgen.ADDRESS}",
         curl=words,
     )
     gate.once(page, title, script, seconds=seconds)
+
+
+def _lead(state: str) -> str:
+    """The intake's own synthetic lead, for a state that this environment serves."""
+    request = DOCUMENT["request"]
+    return json.dumps({**DOCUMENT, "request": {**request, "location": {**request["location"], "state": state}}})

@@ -10,6 +10,7 @@ from pyinfra.context import ctx_host
 from deploys.kit import api_keys, secrets
 from deploys.kit.errors import Refused
 from leadgen.domain import api_key
+from leadgen.domain.synthetic import CLIENT_ID
 from tests.deploys.known_host import KnownHost, Page
 
 MANIFEST = "".join(
@@ -17,7 +18,7 @@ MANIFEST = "".join(
     for name in (api_keys.KEYS, api_keys.PROBE)
 )
 SCOPES = frozenset({"intake"})
-PROBE_KEY, PROBE_LINE = api_key.mint(api_keys.CLIENT, SCOPES, None)
+PROBE_KEY, PROBE_LINE = api_key.mint(CLIENT_ID, SCOPES, None)
 WORDPRESS_KEY, WORDPRESS_LINE = api_key.mint("wordpress", SCOPES, None)
 FORM_KEY, FORM_LINE = api_key.mint("form", SCOPES, None)
 
@@ -41,7 +42,7 @@ def text_of(folder: Path, lines: str, probe: str = PROBE_KEY) -> str:
 def test_the_lines_of_the_vault_and_the_probes_own_are_what_the_intake_reads(tmp_path: Path, between: str) -> None:
     text = text_of(tmp_path, f"{WORDPRESS_LINE}{between}{FORM_LINE};")
     ring = api_key.KeyRing.load(text)
-    assert [entry.client.client_id for entry in ring] == ["wordpress", "form", api_keys.CLIENT]
+    assert [entry.client.client_id for entry in ring] == ["wordpress", "form", CLIENT_ID]
     assert all(ring.client_for(key, datetime.now(UTC)) for key in (PROBE_KEY, WORDPRESS_KEY, FORM_KEY))
 
 
@@ -80,7 +81,7 @@ def test_a_probe_key_that_is_none_is_refused_and_not_repeated(tmp_path: Path) ->
 
 
 def test_a_line_of_the_probes_client_belongs_to_the_probe_alone(tmp_path: Path) -> None:
-    _, foreign = api_key.mint(api_keys.CLIENT, SCOPES, None)
+    _, foreign = api_key.mint(CLIENT_ID, SCOPES, None)
     with pytest.raises(Refused, match=r"leadgen-api-keys\.age: it holds a key of motorcade-probe; take it out"):
         text_of(tmp_path, f"{WORDPRESS_LINE};{foreign}")
 

@@ -14,6 +14,7 @@ from pyinfra.context import ctx_host
 from deploys.kit import hostfiles
 from deploys.kit.errors import Refused
 from deploys.kit.hostfiles import HostDirectory, HostFile, HostFiles
+from tests.deploys.known_host import Page
 
 ME = str(os.getuid())
 MY_GROUP = str(os.getgid())
@@ -32,30 +33,6 @@ class LocalHost:
 
     def noop(self, why: str) -> None:
         self.noops.append(why)
-
-
-class Page:
-    """What these verbs use of a page."""
-
-    id = "PLAT_99"
-
-    def __init__(self, *, locked: bool = False) -> None:
-        self.locked = locked
-        self.used: dict[str, str] = {}
-        self.owned: dict[str, str] = {}
-
-    def uses(self, label: str, content: str) -> None:
-        self.used[label] = content
-
-    def owns(self, path: str, content: str) -> None:
-        self.owned[path] = content
-
-    def may_change(self, what: str) -> None:
-        if self.locked:
-            raise PermissionError(what)
-
-    def op(self, title: str, seconds: int) -> dict[str, Any]:
-        return {"name": f"{self.id} | {title}", "_timeout": seconds}
 
 
 def shell(command: StringCommand) -> subprocess.CompletedProcess[str]:

@@ -1,19 +1,24 @@
 """Scripts of the intake's pages: any shell reads them, and however they end, nothing that they made stays."""
 
+import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
-from deploys.kit import hostfiles, leadgen
+from deploys.kit import hostfiles, leadgen, synthetic
 from deploys.kit.hostfiles import render
+from leadgen.domain import api_key
+from leadgen.domain.synthetic import DOCUMENT
 
 VALUES = {
     "page": "PLAT_99",
     "client": "motorcade-probe",
-    "state": "TX",
+    "lead": quote('{"details": "a person\'s"}'),
     "base": "http://127.0.0.1:8000",
     "curl": "",
     "image": "localhost/motorcade-leadgen:leadgen-1-new",
@@ -109,3 +114,16 @@ def test_the_canary_mounts_secrets_and_is_told_none(run: Run) -> None:
     assert "--secret motorcade-postgres-app,type=mount" in start
     assert "--publish" not in start
     assert "--read-only --cap-drop all" in start
+
+
+def test_the_key_that_was_never_issued_is_well_formed_so_that_it_is_looked_up() -> None:
+    (nobody,) = re.findall(r"^nobody=(\S+)$", render("leadgen/check-keys.sh"), re.MULTILINE)
+    assert api_key.key_id_of(nobody) == "nobody00"
+
+
+def test_the_synthetic_lead_is_the_intakes_own_for_a_state_that_is_served() -> None:
+    lead = json.loads(synthetic._lead("OK"))  # noqa: SLF001 - what the scripts send
+    assert lead["request"]["location"].pop("state") == "OK"
+    wanted = json.loads(json.dumps(DOCUMENT))
+    del wanted["request"]["location"]["state"]
+    assert lead == wanted

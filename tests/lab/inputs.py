@@ -9,6 +9,7 @@ import yaml
 from deploys.kit import api_keys
 from deploys.kit.secrets import generate_all
 from leadgen.domain import api_key
+from leadgen.domain.synthetic import CLIENT_ID
 from tests.lab.archives import PINNED, Archives
 from tests.lab.folders import PROJECT
 
@@ -44,7 +45,7 @@ def _write_secrets(file: Path, secrets: Path) -> None:
     file.write_text(f"{identity}\n", encoding="ascii")
     vault = generate_all(secrets, SECRETS, [str(identity.to_public())])
     # Random words are no API keys: one for the pages' own probe, one for a client, whose key is for the tests.
-    vault.store(api_keys.PROBE, api_key.mint(api_keys.CLIENT, api_key.SCOPES, None)[0])
+    vault.store(api_keys.PROBE, api_key.mint(CLIENT_ID, api_key.SCOPES, None)[0])
     key, line = api_key.mint("website", api_key.SCOPES, None)
     vault.store(api_keys.KEYS, line)
     file.with_name("api-key").write_text(f"{key}\n", encoding="ascii")

@@ -1,6 +1,8 @@
 # Each process of the API reads the file by itself, so it is asked more often than it has processes.
 set -eu
 url=http://127.0.0.1:8000/lead/intake/00000000-0000-7000-8000-000000000000
+# Well-formed, so that it is looked up as a revoked one would be; a mistyped one is refused before.
+nobody=mcl_nobody00_0000000000000000000000000000000000000000000_sjAB14
 status() { # the answer to the Authorization that stands on standard input
     curl --config - --silent --max-time 5 --output /dev/null --write-out '%{http_code}' $url
 }
@@ -11,6 +13,6 @@ for _ in 1 2 3 4 5 6; do
         podman secret inspect --showsecret --format '{% raw %}{{.SecretData}}{% endraw %}' motorcade-leadgen-probe-key | tr -d '\n'
         printf '"\n'
     } | status)
-    unknown=$(printf 'header = "Authorization: Bearer mcl_nobody00_none_000000"\n' | status)
+    unknown=$(printf 'header = "Authorization: Bearer %s"\n' $nobody | status)
     [ "$known $unknown" = '404 401' ] || { echo "the probe's key: $known, an unknown one: $unknown"; exit 1; }
 done

@@ -1,8 +1,6 @@
 # Shell functions of the checks that send a synthetic lead to {{ base }} and take it away again.
 key="{{ page }}-$(cat /proc/sys/kernel/random/uuid)"
-lead='{"contact": {"name": "Motorcade Synthetic Lead", "email": "synthetic@example.com", "preferred_channel": "email"},
-"request": {"service": "secure_transport", "timeline": "planning", "details": "Sent by {{ page }} to see that a lead arrives.",
-"location": {"city": "Houston", "state": "{{ state }}", "postal_code": "77002"}}}'
+lead={{ lead }}
 answer=$(mktemp)
 
 sql() {
