@@ -1,6 +1,9 @@
 # A newcomer needs `make run` and `make test`; the rest is upkeep, listed by `make help`.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
+TWO := --numprocesses 2 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # Locks hold hashes and no index address; --universal makes one lock serve every Python and machine.
@@ -16,15 +19,16 @@ help: ## list these commands
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
 
-# Quick kinds first, each with a count of its own; coverage is judged over all of them together.
-test: lint ## check the code and run every test
+# Quick kinds first, each with a count of its own; coverage is judged over all of them together. Two processes: files
+# stay whole, since what is dear to set up is made once a file. EVERY=1 tries each point of the campaigns on lab hosts.
+test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run --append -m pytest tests/unit
-	$(BIN)/coverage run --append -m pytest tests/conventions
-	$(BIN)/python -m pytest tests/deploys
-	$(BIN)/coverage run --append -m pytest tests/integration
+	$(PYTEST) $(COVERED) tests/unit
+	$(PYTEST) $(COVERED) tests/conventions
+	$(PYTEST) $(TWO) tests/deploys
+	$(PYTEST) $(TWO) $(COVERED) tests/integration
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/lab
+	EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
 
 lint: .venv/test ## check style and types
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ FOUNDATION = (
     *("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a"),
     *("plat_08b", "plat_08c", "plat_08d"),
 )
+EDGE_PAGES = ("plat_05", "plat_06a", "plat_07")
 PAGES = (
     *FOUNDATION,
     *(
@@ -28,7 +29,8 @@ PAGES = (
         "leadgen_06",
         "leadgen_07b",
     ),
-    *("plat_05", "plat_06a", "plat_07", "leadgen_05"),
+    *EDGE_PAGES,
+    "leadgen_05",
 )
 STATE = Path(__file__).with_name("state.sh")
 UNLOCK = {"unlock": "PLAT_04A", "reason": "the lab asks"}
@@ -83,9 +85,9 @@ def deployed(
     return ended
 
 
-def include(host: Host, pages: Sequence[str] = FOUNDATION) -> Ended:
+def include(host: Host, pages: Sequence[str] = FOUNDATION, data: Mapping[str, str] | None = None) -> Ended:
     """The same for pages that are not named but included, so that locked ones verify; whatever the end."""
-    return deploy(host, "../tests/lab/included", environ={"PAGES": ",".join(pages)})
+    return deploy(host, "../tests/lab/included", data=data, environ={"PAGES": ",".join(pages)})
 
 
 def included(host: Host, pages: Sequence[str] = FOUNDATION) -> Ended:

@@ -15,7 +15,17 @@ import pytest
 from tests.lab import certificates, edge
 from tests.lab.certificates import EDGE, FOLDER
 from tests.lab.command import until
-from tests.lab.deploying import deploy, deployed, everything, record, sentence, state
+from tests.lab.deploying import (
+    EDGE_PAGES,
+    deploy,
+    deployed,
+    everything,
+    include,
+    included,
+    record,
+    sentence,
+    state,
+)
 from tests.lab.edge import HEALTH, ask
 from tests.lab.host import Host
 
@@ -60,7 +70,7 @@ def test_it_passed_and_a_second_run_changes_nothing(host: Host) -> None:
     answer = ask(host, HEALTH)
     assert answer.status == 200
     assert json.loads(answer.body)["release"]
-    assert deployed(host, "platform").changed == 0
+    assert included(host, EDGE_PAGES).changed == 0
 
 
 def test_only_its_ports_and_ssh_are_open_to_the_public(host: Host) -> None:
@@ -245,7 +255,7 @@ def test_a_certificate_that_cannot_be_served_is_refused_before_anything_is_touch
     shutil.copytree(target, kept)
     before = everything(host)
     spoil(host.directory, target)
-    ended = deploy(host, "platform")
+    ended = include(host, EDGE_PAGES)
     shutil.copytree(kept, target, dirs_exist_ok=True)
     assert ended.code == 1
     assert words in sentence(ended.output)
@@ -287,13 +297,13 @@ def test_a_frozen_page_refuses_until_the_owner_unlocks_it(host: Host, page: str)
 def test_an_edit_by_hand_is_found_and_left_until_the_page_is_unlocked(host: Host, page: str, file: str) -> None:
     before = state(host)
     host.root(f"echo '# by hand' >> {file}; systemctl reload nginx")
-    ended = deploy(host, "platform")
+    ended = include(host, EDGE_PAGES)
     assert ended.code == 1
     assert f"{file} is not as the page says, and the page is locked" in sentence(ended.output)
     assert "# by hand" in host.root(f"cat {file}").stdout
     (backup,) = deployed(host, page, data={"unlock": page.upper(), "reason": "the lab asks"}).line["backups"]
     assert backup["restore"]
-    assert deployed(host, "platform").changed <= 1, "its own red mark at most"
+    assert included(host, EDGE_PAGES).changed <= 1, "its own red mark at most"
     assert state(host) == before
 
 
@@ -303,11 +313,11 @@ def test_what_lies_there_and_does_not_run_is_seen_and_reloaded(host: Host) -> No
     host.root(f"cp -p {file} /root/kept; sed -i 's,/lead/;,/leads/;,' {file}; systemctl reload nginx")
     assert until(lambda: ask(host, HEALTH).status == 404, 5)
     host.root(f"mv /root/kept {file}")
-    assert "(another configuration)" in sentence(deploy(host, "platform").output)
+    assert "(another configuration)" in sentence(include(host, EDGE_PAGES).output)
     assert "PLAT_05 | nginx.service runs" in unlocked(host, "plat_05")
     assert ask(host, HEALTH).status == 200
-    deployed(host, "platform")
-    assert deployed(host, "platform").changed == 0
+    included(host, EDGE_PAGES)
+    assert included(host, EDGE_PAGES).changed == 0
 
 
 @pytest.mark.parametrize("line", ["nonsense on;", "return 200"], ids=["unknown word", "half a line"])
@@ -332,14 +342,14 @@ def test_maintenance_closes_the_intake_and_opens_it_again(host: Host) -> None:
     assert (closed.status, closed.headers["retry-after"]) == (503, "10")
     assert "closed for maintenance" in closed.problem["detail"]
     assert deployed(host, "maintenance", data={"state": "on"}).changed == 0
-    red = deploy(host, "platform")
+    red = include(host, EDGE_PAGES)
     assert red.code == 1
     assert "maintenance is on; run deploys/maintenance.py --data state=off" in sentence(red.output)
     deployed(host, "maintenance", data={"state": "off"})
     assert ask(host, HEALTH).status == 200
     assert deployed(host, "maintenance", data={"state": "off"}).changed == 0
-    deployed(host, "platform")
-    assert deployed(host, "platform").changed == 0
+    included(host, EDGE_PAGES)
+    assert included(host, EDGE_PAGES).changed == 0
 
 
 @pytest.mark.parametrize("data", [{}, {"state": "perhaps"}], ids=["no state", "another state"])
@@ -377,7 +387,7 @@ def test_killed_and_after_a_power_cut_it_is_back(host: Host) -> None:
     host.power_off()
     host.boot()
     assert until(lambda: well(host), 60)
-    assert deployed(host, "platform").changed == 0
+    assert included(host, EDGE_PAGES).changed == 0
 
 
 def well(host: Host) -> bool:
@@ -424,7 +434,7 @@ def test_a_reload_loses_no_request(busy: Host) -> None:
 def test_a_renewed_certificate_is_served_after_the_page_without_a_lost_request(busy: Host) -> None:
     before = serial(busy)
     certificates.renew(busy.directory, busy.guest.root / FOLDER)
-    red = deploy(busy, "platform", data={"edge_requests_per_second": "5000"})
+    red = include(busy, EDGE_PAGES, data={"edge_requests_per_second": "5000"})
     assert "nginx.service (another configuration) is not as the page says" in sentence(red.output)
     with edge.traffic(busy) as seen:
         changes = unlocked(busy, "plat_05", edge_requests_per_second="5000")

@@ -12,6 +12,7 @@ import pytest
 from tests.lab.deploying import deploy, deployed, record, sentence, state
 from tests.lab.host import Host
 from tests.lab.runs import Run, words
+from tests.lab.sample import points
 
 SECONDS = 120
 BUILD = "Starting operation: PLAT_02B | image"  # the operation that takes longest
@@ -58,17 +59,22 @@ def test_killed_after_any_operation_the_page_converges_once_the_open_record_is_a
     clean = state(host)
     operations = whole.output.count("--> Starting operation")
     assert operations > 5
-    for killed_after in range(1, operations + 1):
+    for killed_after in points(operations):
         host.restore(page)
         open_run = killed(host, page, killed_after)
-        refused = deploy(host, page)
-        assert refused.code == 1
-        assert f"acknowledge={open_run}" in sentence(refused.output)
-        assert record(host)[-1]["run"] == open_run
         deployed(host, page, data={"acknowledge": open_run})
         assert state(host) == clean, killed_after
         closed = [line["event"] for line in record(host) if line["run"] == open_run]
         assert closed == ["STARTED", "INTERRUPTED"]
+
+
+def test_nothing_runs_on_a_killed_page_before_somebody_has_looked(host: Host) -> None:
+    host.restore("plat_02c")
+    open_run = killed(host, "plat_02c", 3)
+    refused = deploy(host, "plat_02c")
+    assert refused.code == 1
+    assert f"acknowledge={open_run}" in sentence(refused.output)
+    assert record(host)[-1]["run"] == open_run
 
 
 def test_a_page_that_stands_on_a_killed_one_waits_until_that_passed_again(host: Host) -> None:

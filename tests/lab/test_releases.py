@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.lab.host import Host
 from tests.lab.load import Load, load, post, reckon, sql
 from tests.lab.releases import BEGIN, SERVE, Repository
 from tests.lab.runs import words
+from tests.lab.sample import points
 
 MIGRATIONS = "leadgen/store/migrations"
 SECONDS = 300
@@ -204,10 +206,10 @@ def test_killed_after_any_operation_the_roll_converges_and_the_edge_goes_on(
     whole = roll(platform, repository, "good-2")
     operations = whole.output.count("--> Starting operation")
     assert operations > 10
-    tags = ["good-1", "good-2"]
+    others = cycle(["good-1", "good-2"])
     with load(platform) as callers:
-        for killed_after in range(1, operations + 1):
-            tag = tags[killed_after % 2]
+        for killed_after in points(operations):
+            tag = next(others)
             open_run = killed(platform, repository, tag, killed_after)
             ended = deploy(
                 platform,

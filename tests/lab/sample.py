@@ -1,0 +1,21 @@
+"""Which points of a long campaign a run tries: one in four, another quarter at every commit; all with EVERY=1."""
+
+import os
+import subprocess
+
+from tests.lab.folders import PROJECT
+
+QUARTERS = 4
+
+
+def turn() -> int:
+    """A number that grows by one with every commit, so that a run is the same when it is repeated."""
+    words = ["git", "-C", str(PROJECT), "rev-list", "--count", "HEAD"]
+    return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def points(last: int) -> list[int]:
+    """Of 1 to `last`, in order; never none."""
+    if os.environ.get("EVERY"):
+        return list(range(1, last + 1))
+    return [point for point in range(1, last + 1) if point % QUARTERS == turn() % QUARTERS] or [last]
