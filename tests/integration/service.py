@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Self
 
 STOPS_SECONDS = 10
-SOON_SECONDS = 3  # an idle service needs half a second; the rest is for a machine that is busy
+BUSY_SECONDS = 3  # what a machine that does other things too may add to a bound
+SOON_SECONDS = BUSY_SECONDS  # an idle service needs half a second
 
 
 class Service:

@@ -20,6 +20,7 @@ from leadgen.store.intakes import Intake, Receipt, accept
 from leadgen.store.writer_session import DURABLE_SECONDS
 from tests.conftest import Database
 from tests.integration.freezing import frozen
+from tests.integration.service import BUSY_SECONDS
 
 
 def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = "wordpress") -> Intake:
@@ -187,7 +188,7 @@ def test_a_locked_table_is_unavailable_and_not_a_held_key(writer: IntakeWriter, 
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
             writer.write(make_intake("k"))
-        assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + 1
+        assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
     assert not writer.write(make_intake("k")).replayed
 
 
@@ -225,7 +226,7 @@ def test_a_stopped_server_is_told_within_five_seconds_and_used_again_when_back(
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
             writer.write(make_intake("during"))
-        assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + 0.5
+        assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
         database.server.start()
         assert not writer.write(make_intake("after")).replayed
 
@@ -300,7 +301,7 @@ def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
                 with pytest.raises(DatabaseUnavailable):
                     attempt.result(10)
                 refused += 1
-            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + 1
+            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
         assert not writer.write(make_intake("after")).replayed
         in_flight = intake_writer.FLUSHERS  # a batch each; the first ones here are of one row or a few
     assert refused == 40
@@ -318,7 +319,7 @@ def test_a_request_alone_with_its_key_is_answered_in_time_by_a_frozen_server(
         with frozen(database):
             with pytest.raises(DatabaseUnavailable):
                 waiting.result(10)
-            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + 1
+            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
 
 
 def test_a_server_that_takes_no_writes_is_unavailable_and_used_again_when_it_does(database: Database) -> None:

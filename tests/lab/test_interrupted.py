@@ -12,7 +12,7 @@ import pytest
 from tests.lab.deploying import deploy, deployed, record, sentence, state
 from tests.lab.host import Host
 from tests.lab.runs import Run, words
-from tests.lab.sample import points
+from tests.lab.sample import one, points
 
 SECONDS = 120
 BUILD = "Starting operation: PLAT_02B | image"  # the operation that takes longest
@@ -88,8 +88,8 @@ def test_a_page_that_stands_on_a_killed_one_waits_until_that_passed_again(host: 
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-    ids=["INT", "TERM", "HUP"],
+    one([(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]),
+    ids=lambda value: str(value.name if isinstance(value, signal.Signals) else value),
 )
 def test_a_signal_ends_the_run_after_the_running_step_and_leaves_no_lock(
     host: Host, number: signal.Signals, code: int
