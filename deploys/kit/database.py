@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Final
@@ -58,6 +58,18 @@ def compare(sql: str, answer: str) -> str:
     """The shell command that succeeds when a query's answer is this, and prints the lines that differ when not."""
     show = f"printf %s {quote(answer)} | diff /dev/fd/3 - 3<<FOUND\n$found\nFOUND\n"
     return f'found="$({query(sql, "motorcade")})"; {show}[ $? = 0 ] || {{ echo "< found, > expected"; false; }}'
+
+
+def differences(found: Sequence[str], expected: Sequence[str]) -> str:
+    """Facts of `state` that are on one side only, for people: of a password, whose it is."""
+    more = [_fact(line) for line in found if line not in expected]
+    less = [_fact(line) for line in expected if line not in found]
+    told = [f"{title}: {', '.join(facts)}" for title, facts in (("found", more), ("expected", less)) if facts]
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _fact(line: str) -> str:
+    return " ".join(line.split()[:2]) if line.startswith("password ") else line
 
 
 def scram_verifier(password: str, salt_from: str) -> str:
@@ -130,10 +142,11 @@ def _exists(page: "Page", database: str) -> Generator[StringCommand]:
 
 @operation()
 def _state(page: "Page", describe: str, expected: str, apply: str) -> Generator[StringCommand]:
-    if _ask(describe).lines == expected.splitlines():
+    answer = _ask(describe)
+    if answer.lines == expected.splitlines():
         host.noop(f"{page.id}: the database is as expected")
         return
-    page.may_change("the database")
+    page.may_change(f"the database{differences(answer.lines, expected.splitlines()) if answer.green else ''}")
     yield StringCommand(psql("motorcade"), "--single-transaction", _stdin=apply)
     yield StringCommand(compare(describe, expected))
 

@@ -57,6 +57,7 @@ class Page:
 
     def may_change(self, what: str) -> None:
         """Before the first command of a change. Raises OperationError where the page may only look."""
+        self.run.differences[str(host.current_op_hash)] = what
         if self.read_only:
             raise OperationError(
                 f"{self.id}: {what} is not as the page says, and the page is locked; find out who changed it, "

@@ -48,6 +48,7 @@ class Session:
     def __init__(self, state: State, directory: str) -> None:
         self.origin = origin.here()
         self.plan: list[str] = []
+        self.differences: dict[str, str] = {}  # hash of an operation -> what is not as its page says
         self._directory = directory
         self._notes: dict[str, Mapping[str, Any]] = {}
         self._backups: list[dict[str, str]] = []

@@ -40,6 +40,8 @@ class UnitState:
         """Why it is red, as `where: what; what to do`; empty when it is as it shall be."""
         load, active, sub = (self.shown.get(key, "") for key in ("LoadState", "ActiveState", "SubState"))
         look = f"sudo systemctl status {self.name} tells more"
+        if load == "masked":
+            return f"{self.name}: is masked; sudo systemctl unmask {self.name}, then deploys/platform.py"
         if load != "loaded":
             made = self.wanted or "Quadlet" in self.shown
             return f"{self.name}: is {load}; run the page that owns its file again" if made else ""

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 def done(page: "Page", unit: str, *, probe: str) -> None:
     """What a one-shot unit does is done, as `probe` sees it; else it runs again, whatever systemd remembers."""
     page.uses(f"done {unit}", probe)
-    _ensure(page=page, probe=probe, commands=[f"systemctl restart {unit}"], **page.op(f"{unit} is done", 90))
+    _ensure(
+        page=page, what=unit, probe=probe, commands=[f"systemctl restart {unit}"], **page.op(f"{unit} is done", 90)
+    )
 
 
 def loaded(page: "Page", unit: str) -> None:
     """The unit is known to systemd as its file stands now."""
     show = "systemctl show -P"
     probe = f"[ $({show} LoadState {unit}) = loaded ] && [ $({show} NeedDaemonReload {unit}) = no ]"
-    _ensure(page=page, probe=probe, commands=["systemctl daemon-reload"], **page.op(f"{unit} is loaded", 90))
+    _ensure(
+        page=page, what=unit, probe=probe, commands=["systemctl daemon-reload"], **page.op(f"{unit} is loaded", 90)
+    )
 
 
 def enabled(page: "Page", unit: str) -> None:
@@ -32,6 +36,7 @@ def enabled(page: "Page", unit: str) -> None:
     probe = f"[ $(systemctl show -P NeedDaemonReload {unit}) = no ] && systemctl is-enabled --quiet {unit}"
     _ensure(
         page=page,
+        what=unit,
         probe=probe,
         commands=["systemctl daemon-reload", f"systemctl enable {unit}"],
         **page.op(f"{unit} at boot", 30),
@@ -41,20 +46,20 @@ def enabled(page: "Page", unit: str) -> None:
 def user(page: "Page", user: str) -> None:
     """The system user whom /etc/sysusers.d/<user>.conf describes is there."""
     made = f"systemd-sysusers /etc/sysusers.d/{user}.conf"
-    _ensure(page=page, probe=f"getent passwd {user}", commands=[made], **page.op(f"user {user}", 30))
+    _ensure(page=page, what=user, probe=f"getent passwd {user}", commands=[made], **page.op(f"user {user}", 30))
 
 
 def running(page: "Page", unit: str) -> None:
     """The unit is active; started if it is not."""
     probe = f"systemctl is-active --quiet {unit}"
-    _ensure(page=page, probe=probe, commands=[f"systemctl start {unit}"], **page.op(f"{unit} runs", 90))
+    _ensure(page=page, what=unit, probe=probe, commands=[f"systemctl start {unit}"], **page.op(f"{unit} runs", 90))
 
 
 @operation()
-def _ensure(page: "Page", probe: str, commands: Sequence[str]) -> Generator[StringCommand]:
+def _ensure(page: "Page", what: str, probe: str, commands: Sequence[str]) -> Generator[StringCommand]:
     if host.get_fact(Probe, probe).green:
         host.noop(f"{page.id}: {probe}")
         return
-    page.may_change(probe)
+    page.may_change(what)
     for command in commands:
         yield StringCommand(f"timeout 60 sh -c {quote(command)}")

@@ -56,3 +56,14 @@ def test_an_expectation_is_green_only_for_its_answer_and_prints_another() -> Non
     assert (ended.returncode, ended.stdout) == (1, "off\n")
     probe = database.expect("SELECT 1", "off").replace(database.psql("postgres"), "echo off; cat >/dev/null")
     assert subprocess.run(["sh", "-c", probe], check=False).returncode == 0
+
+
+def test_facts_that_differ_are_told_by_side_and_a_password_only_by_whose_it_is() -> None:
+    found = ["password motorcade_ro 5a5a", "role motorcade_ro login createdb", "role postgres login"]
+    expected = ["password motorcade_ro 6b6b", "role motorcade_ro login", "role postgres login"]
+    told = database.differences(found, expected)
+    assert told == (
+        " (found: password motorcade_ro, role motorcade_ro login createdb;"
+        " expected: password motorcade_ro, role motorcade_ro login)"
+    )
+    assert database.differences(found, found) == ""

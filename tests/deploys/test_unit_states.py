@@ -63,7 +63,10 @@ def test_who_is_as_it_shall_be_is_no_trouble(shown: dict[str, str]) -> None:
             {"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code", "NRestarts": "3"},
             f"is activating (auto-restart, result exit-code, restarted 3 times), and the boot wants it; {LOOK}",
         ),
-        ({"LoadState": "masked"}, f"is masked; {INSTALL}"),
+        (
+            {"LoadState": "masked", "WantedBy": ""},
+            "is masked; sudo systemctl unmask motorcade-x.service, then deploys/platform.py",
+        ),
         ({"LoadState": "not-found", "WantedBy": "", "Quadlet": "yes"}, f"is not-found; {INSTALL}"),
     ],
 )
