@@ -17,7 +17,7 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import connection, drift, intake_state, lock, pins, runbook, session, settings
+from deploys.kit import connection, drift, edge_state, intake_state, lock, pins, runbook, session, settings
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
@@ -54,6 +54,7 @@ class Status:
     manifest: str  # why the manifest cannot be used; empty when it can
     maintenance: str  # since when; empty when there is none
     intake: list[str]  # why no lead could be stored now, who does not do their part, and a release unlike the pin
+    edge: list[str]  # why nginx does not run as it lies there, and a certificate that has ended or will soon
     units: list[str]  # those that failed, or do not run although the boot wants them
     pages: list[Line]
 
@@ -61,7 +62,7 @@ class Status:
     def troubles(self) -> list[str]:
         return [
             trouble
-            for trouble in (self.lock, self.manifest, self.maintenance, *self.intake, *self.units)
+            for trouble in (self.lock, self.manifest, self.maintenance, *self.intake, *self.edge, *self.units)
             if trouble
         ]
 
@@ -80,7 +81,7 @@ def look(host: Host) -> Status:
     pages = [line(entry, steps.get(entry.id), name, found) for entry in ready]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
     served = intake_state.troubles(host, release.leadgen.ref if release else "")
-    return Status(host.name, holder(host), unusable, maintenance(host), served, units, pages)
+    return Status(host.name, holder(host), unusable, maintenance(host), served, edge(host), units, pages)
 
 
 def known_release(host: Host) -> tuple[pins.Release | None, str]:
@@ -89,6 +90,14 @@ def known_release(host: Host) -> tuple[pins.Release | None, str]:
         return pins.load(settings.read(host).release_file), ""
     except Refused as refused:
         return None, str(refused)
+
+
+def edge(host: Host) -> list[str]:
+    """What is wrong with nginx; settings that cannot be read are told with the manifest that they name."""
+    try:
+        return edge_state.troubles(host, settings.read(host))
+    except Refused:
+        return []
 
 
 def line(entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:

@@ -32,3 +32,10 @@ edge_certificate = "/etc/ssl/motorcade/edge.pem"  # on the host: the certificate
 edge_key = "/etc/ssl/motorcade/edge.key"  # on the host, for root only
 edge_requests_per_second = 10  # from one address, on the average
 edge_burst = 20  # how many more may come at once before one is answered 429
+
+# What deploys/drift.py calls a difference, and status red.
+drift_expected = (
+    "0.0.0.0:22 [::]:22"  # what no page made and is right all the same, as drift names it, with blanks
+)
+disk_percent_max = 80  # of the bytes, or of the inodes, of a file system
+expiry_days = 14  # before the end of a certificate or an API key

@@ -9,3 +9,4 @@ base_archive = ".lab/{host}/base.tar"
 postgres_shared_buffers_mb = 64
 postgres_memory_max_mb = 512
 edge_host = "edge.motorcade.test"
+drift_expected = "0.0.0.0:22 [::]:22 /etc/containers/containers.conf.d/90-lab.conf"

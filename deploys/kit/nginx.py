@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyinfra import logger
 from pyinfra.api.command import StringCommand
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
@@ -31,13 +32,14 @@ DROP_IN: Final = "/etc/systemd/system/nginx.service.d/50-motorcade.conf"
 DIRECTORY: Final = "/etc/nginx"
 OWN: Final = "/etc/nginx/motorcade"
 VALID: Final = "nginx -t -q"
+LISTENERS: Final = ("0.0.0.0:80", "0.0.0.0:443", "127.0.0.1:8009")
 MAINTENANCE: Final = "/etc/motorcade/maintenance"  # while it is there, the routes answer 503
 _END: Final = "maintenance is on; run deploys/maintenance.py --data state=off"
 IS_OPEN: Final = f"[ ! -e {MAINTENANCE} ] || {{ echo '{_END}'; false; }}"
 _CONFIGURATION: Final = "/etc/motorcade/nginx/configuration.sh"
 _PREPARE: Final = "/etc/motorcade/nginx/prepare.sh"
 _LOADED: Final = f'[ "$(curl --silent --max-time 5 http://127.0.0.1:8009)" = "$(sh {_CONFIGURATION})" ]'
-_STALE: Final = "another configuration"
+STALE: Final = "another configuration"
 _DOWN: Final = "not active"
 _RESTART_SECONDS: Final = 60
 _RELOAD_SECONDS: Final = 30
@@ -50,7 +52,7 @@ if ! systemctl is-active --quiet {UNIT}; then echo '{_DOWN}'; exit; fi
 case $(readlink /proc/$(systemctl show -P MainPID {UNIT})/exe) in
     *' (deleted)') echo 'the program was replaced since' ;;
 esac
-{_LOADED} || echo '{_STALE}'
+{_LOADED} || echo '{STALE}'
 """
 
 
@@ -82,6 +84,11 @@ def running(page: "Page") -> None:
     """It runs, from its unit and with its files as they lie there; reloaded where that is enough."""
     page.uses("running", _LOOK)
     _running(page=page, **page.op(f"{UNIT} runs", _RESTART_SECONDS + _RELOAD_SECONDS + SPARE_SECONDS))
+
+
+def faults(host: Host) -> list[str]:
+    """Why it does not run from its unit with its files as they lie there; nothing when it does."""
+    return host.get_fact(Probe, _LOOK).lines
 
 
 def answers(settings: "Settings", path: str, status: str, *, scheme: str = "https", options: str = "") -> str:
@@ -129,19 +136,19 @@ def _place(page: "Page", files: list[HostFile]) -> Generator[StringCommand]:
 
 @operation()
 def _running(page: "Page") -> Generator[StringCommand]:
-    faults = host.get_fact(Probe, _LOOK).lines
-    if not faults:
+    found = faults(host)
+    if not found:
         host.noop(f"{page.id}: {UNIT} runs as it shall")
         return
-    if faults == [_STALE] and (edited := _edited_elsewhere(page)):
+    if found == [STALE] and (edited := _edited_elsewhere(page)):
         # To reload now would make it live; its own page says whose it is, and puts it right.
         logger.warning(f"{page.id}: {', '.join(edited)}; nginx is left as it runs until that page has run")
         host.noop(f"{page.id}: {UNIT} waits")
         return
     # To start what is configured as it was changes nothing that is frozen.
-    if faults != [_DOWN]:
-        page.may_change(f"{UNIT} ({', '.join(faults)})")
-    if faults == [_STALE]:
+    if found != [_DOWN]:
+        page.may_change(f"{UNIT} ({', '.join(found)})")
+    if found == [STALE]:
         yield bounded(f"systemctl reload {UNIT}", _RELOAD_SECONDS)
     else:
         # A start limit that was reached would refuse; a unit that did not fail has nothing to reset.

@@ -36,6 +36,9 @@ class Settings:
     edge_key: str
     edge_requests_per_second: int
     edge_burst: int
+    drift_expected: str
+    disk_percent_max: int
+    expiry_days: int
 
 
 NAMES: Final = frozenset(field.name for field in fields(Settings))

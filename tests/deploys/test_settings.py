@@ -28,6 +28,9 @@ VALID = {
     "edge_key": "/etc/ssl/motorcade/edge.key",
     "edge_requests_per_second": 10,
     "edge_burst": 20,
+    "drift_expected": "0.0.0.0:22",
+    "disk_percent_max": 80,
+    "expiry_days": 14,
 }
 
 

@@ -1,0 +1,54 @@
+"""The edge's certificate and configuration, in sentences that say what to do."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploys.kit import edge_state, nginx
+from deploys.kit.facts import Answer
+from tests.deploys.known_host import GREEN, RED, KnownHost
+
+SETTINGS: Any = SimpleNamespace(edge_host="edge", edge_certificate="/edge.pem", expiry_days=14)
+
+
+def told(end: Answer, runs: Answer = GREEN, there: Answer = GREEN) -> list[str]:
+    probes = {"openssl x509": end, "systemctl is-active": runs, nginx.DROP_IN: there}
+    host: Any = KnownHost(probes=probes)
+    return edge_state.troubles(host, SETTINGS)
+
+
+def ends_in(days: float) -> Answer:
+    return Answer(0, [f"notAfter={datetime.now(UTC) + timedelta(days=days):%F %T}Z"])
+
+
+def test_a_host_without_an_edge_and_one_that_is_well_have_nothing_to_tell() -> None:
+    assert told(RED, there=RED) == []
+    assert told(ends_in(15)) == []
+
+
+@pytest.mark.parametrize(("days", "word"), [(13, "ends"), (-1, "ended")])
+def test_a_certificate_that_is_over_or_will_be_soon_is_told(days: int, word: str) -> None:
+    (sentence,) = told(ends_in(days))
+    assert sentence.startswith(f"certificate of edge: {word} at 2")
+    assert sentence.endswith("then sudo systemctl reload nginx")
+
+
+@pytest.mark.parametrize("answer", [RED, Answer(1, ["Could not open file"]), Answer(0, ["notAfter=soon"])])
+def test_a_certificate_that_cannot_be_read_is_told(answer: Answer) -> None:
+    (sentence,) = told(answer)
+    assert sentence.startswith("certificate of edge: cannot be read; put a new one in /edge.pem")
+
+
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [
+        (nginx.STALE, "sudo systemctl reload nginx"),
+        ("systemd has another unit", "sudo systemctl daemon-reload; sudo systemctl restart nginx"),
+    ],
+)
+def test_an_nginx_that_runs_with_something_else_is_told(fault: str, end: str) -> None:
+    assert told(ends_in(15), Answer(0, [fault])) == [
+        f"nginx.service: does not run as it lies on the host ({fault}); where no file was changed: {end}"
+    ]
