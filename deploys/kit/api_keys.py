@@ -3,10 +3,14 @@
 The file holds digests of random keys, so its text is no secret; the probe's key itself goes to Podman only.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.host import Host
 
 from deploys.kit import hostfiles, leadgen, secrets
 from deploys.kit.errors import Refused
+from deploys.kit.facts import Probe
 from deploys.kit.hostfiles import HostFile
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
@@ -31,6 +35,26 @@ def deliver(page: "Page", *, owned: bool) -> None:
     secrets.deliver(page, [PROBE])
     put = hostfiles.place if owned else hostfiles.lend
     put(page, [wanted], "API keys")
+
+
+def ending(host: Host, days: int) -> list[str]:
+    """Keys on the host that have expired or will within `days`, as `where: what; what to do`."""
+    answer = host.get_fact(Probe, f"[ ! -f {FILE} ] || cat {FILE}")
+    if not answer.green:
+        return [f"{FILE}: cannot be read; look at it on the host"]
+    if not answer.lines:
+        return []
+    try:
+        ring = api_key.KeyRing.load("\n".join(answer.lines), FILE)
+    except KeyFileError as error:
+        return [f"{FILE}: {error.what}; deploys/leadgen_06.py puts the vault's in its place"]
+    now = datetime.now(UTC)
+    return [
+        f"API key {key.client.key_id}: of {key.client.client_id} {'expired' if key.expired(now) else 'expires'} at"
+        f" {key.expires_text}; docs/runbooks/rotate-an-api-key.md"
+        for key in ring
+        if key.expired(now + timedelta(days=days))
+    ]
 
 
 def file(page: "Page") -> HostFile:

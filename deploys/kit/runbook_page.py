@@ -30,6 +30,10 @@ All pages that are ready, in this order, one after the other:
 What a host has passed:
 
     .venv/bin/python -m deploys.status inventories/prod.py
+
+What on a host is [no longer as they say](runbooks/drift.md):
+
+    .venv/bin/python -m deploys.drift inventories/prod.py
 """
 DONE: Final = """\
 ## When a page is done

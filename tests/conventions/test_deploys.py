@@ -12,7 +12,7 @@ import pytest
 PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
 HOMES = {
-    "click": ("checkpoint", "kit/history", "kit/record", "kit/secrets/", "kit/session", "status"),
+    "click": ("checkpoint", "drift", "kit/history", "kit/record", "kit/secrets/", "kit/session", "status"),
     "cyclonedx": ("kit/sbom",),
     "gevent": ("kit/session", "kit/signals"),
     "jinja2": ("kit/hostfiles",),

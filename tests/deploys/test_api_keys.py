@@ -1,7 +1,8 @@
 """API keys on their way to a host: judged at load as the intake judges them, and no key in any text."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyrage  # type: ignore[import-untyped]  # ships no types
 import pytest
@@ -9,6 +10,7 @@ from pyinfra.context import ctx_host
 
 from deploys.kit import api_keys, secrets
 from deploys.kit.errors import Refused
+from deploys.kit.facts import Answer
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from tests.deploys.known_host import KnownHost, Page
@@ -100,3 +102,27 @@ def test_one_page_owns_the_file_and_the_other_lends_it(
     assert f"secret {api_keys.PROBE}" in page.used
     assert asked == ["PLAT_99 | secrets", "PLAT_99 | API keys"]
     assert not any(PROBE_KEY in str(text) or WORDPRESS_KEY in str(text) for text in page.used.values())
+
+
+def told_of(*lines: str, status: int = 0) -> list[str]:
+    host: Any = KnownHost(probes={api_keys.FILE: Answer(status, list(lines))})
+    return api_keys.ending(host, days=14)
+
+
+def test_keys_that_have_expired_or_will_soon_are_told_by_their_id() -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    lines = [api_key.mint("form", SCOPES, now + timedelta(days=days))[1] for days in (-1, 13, 15)]
+    expired, soon = told_of(*lines, PROBE_LINE)
+    assert expired == (
+        f"API key {lines[0].split()[0]}: of form expired at {lines[0].split()[4]};"
+        " docs/runbooks/rotate-an-api-key.md"
+    )
+    assert f"API key {lines[1].split()[0]}: of form expires at " in soon
+
+
+def test_a_host_without_keys_has_none_that_end_and_a_file_that_is_not_theirs_is_told() -> None:
+    assert told_of() == []
+    assert told_of(status=124) == [f"{api_keys.FILE}: cannot be read; look at it on the host"]
+    (told,) = told_of("no key at all")
+    assert told.startswith(f"{api_keys.FILE}: ")
+    assert told.endswith("; deploys/leadgen_06.py puts the vault's in its place")

@@ -1,0 +1,129 @@
+"""What on a host is no longer as its pages, its manifest and its settings say; nothing on it is changed.
+
+Run from the repository root: `python -m deploys.drift inventories/prod.py`, with `--json` for programs. Every page
+that is ready is asked what it would change, and the host what is on it that no page made, and what ends soon.
+Ends with 0 when nothing differs, with 1 when something does, with 2 when a part could not be looked at.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.context import ctx_host
+
+from deploys.kit import (
+    api_keys,
+    clock,
+    connection,
+    disk,
+    drift,
+    dry_run,
+    edge_state,
+    lock,
+    runbook,
+    session,
+    settings,
+    strangers,
+)
+from deploys.kit.facts import Probe
+from deploys.kit.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
+from deploys.kit.steps import Step, Steps
+from deploys.kit.unit_states import UnitStates
+
+
+def look(host: Host) -> Drift:
+    """All that differs, the thing itself before the page that would change it."""
+    began = time.monotonic()
+    findings: list[Finding] = []
+    unseen: list[str] = []
+    try:
+        if unseen := being_deployed(host):
+            return Drift(host.name, findings, unseen, 0.0)
+        read = settings.read(host)
+        steps = host.get_fact(Steps)
+        findings += edited(host, steps)
+        findings += strangers.look(host, read, {path for step in steps.values() for path in step.files})
+        findings += unwell(host, read, {finding.where for finding in findings})
+        findings += [*disk.look(host, read.disk_percent_max), *clock.look(host)]
+        asked, unseen = dry_run.look(host, steps)
+        findings += asked
+    except PyinfraError as error:
+        # pyinfra's own words for a question without an answer are `No hosts remaining!`.
+        lost = host in host.state.failed_hosts
+        unseen.append(f"{host.name}: it stopped answering; look again" if lost else str(error))
+    return Drift(host.name, findings, unseen, round(time.monotonic() - began, 1))
+
+
+def being_deployed(host: Host) -> list[str]:
+    """A run that is under way changes what is looked at, so its end is waited for."""
+    holder = lock.read_attempt(host.get_fact(Probe, f"cat {session.DIRECTORY}/lock/*.json").lines).holder
+    return [str(lock.refusal(host.name, holder))] if holder else []
+
+
+def edited(host: Host, steps: Mapping[str, Step]) -> Iterator[Finding]:
+    """Files that are not as their page left them."""
+    found = drift.sums(host, [path for step in steps.values() for path in step.files])
+    for step in steps.values():
+        for sentence in drift.of(step, found):
+            path, _, what = sentence.partition(" ")
+            yield Finding("file", path, what, dry_run.remedy(runbook.find(step.page)))
+
+
+def unwell(host: Host, read: settings.Settings, named: set[str]) -> Iterator[Finding]:
+    """Units, edge and API keys, but for what is `named` already."""
+    troubles = [("unit", unit.trouble) for unit in host.get_fact(UnitStates) if unit.trouble]
+    troubles += [("edge", trouble) for trouble in edge_state.troubles(host, read)]
+    troubles += [("key", trouble) for trouble in api_keys.ending(host, read.expiry_days)]
+    found = (Finding.read(kind, trouble) for kind, trouble in troubles)
+    yield from (finding for finding in found if finding.where not in named)
+
+
+@click.command("drift")
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--limit", help="One host of the inventory.")
+@click.option("--data", multiple=True, metavar="SETTING=VALUE", help="A setting for this look, over group_data's.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(inventory: str, limit: str | None, data: Sequence[str], *, as_json: bool) -> None:
+    """Print what on a host is not as its pages say; exit 1 when something is, 2 when not all could be seen."""
+    try:
+        names = [limit] if limit else connection.named(inventory)
+        found = [of_host(inventory, name, data) for name in names]
+    except PyinfraError as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps([asdict(host) for host in found], indent=2, ensure_ascii=False))
+    else:
+        show(found)
+    sys.exit(max((host.code for host in found), default=UNSEEN))
+
+
+def of_host(inventory: str, name: str, data: Sequence[str]) -> Drift:
+    """Alone, as pages run; a host that cannot be reached keeps none of the others unseen."""
+    try:
+        with connection.connected(inventory, name, data) as (host,), ctx_host.use(host):
+            return look(host)
+    except PyinfraError as error:
+        return Drift(name, [], [str(error)], 0.0)
+
+
+def show(found: Sequence[Drift]) -> None:
+    """For people: each difference by its kind, and below it what ends it, to be copied whole."""
+    kinds = [finding.kind for host in found for finding in host.findings]
+    width = max(map(len, kinds), default=0)
+    for host in found:
+        told = {SAME: "is as its pages say", DIFFERENT: "differs from its pages", UNSEEN: "was not seen whole"}
+        click.secho(f"{host.host} {told[host.code]} ({host.seconds} seconds)", bold=True)
+        for finding in host.findings:
+            click.echo(f"  {finding.kind:{width}}  {finding.where}: {finding.what}")
+            click.secho(f"  {'':{width}}  {finding.remedy}", fg="green")
+        for sentence in host.unseen:
+            click.secho(f"  not seen: {sentence}", fg="red")
+
+
+if __name__ == "__main__":
+    command()

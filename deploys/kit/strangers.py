@@ -1,0 +1,174 @@
+"""What is on a host although no page made it: files in places of ours, containers, networks, listeners.
+
+And what a container runs, where that is no image that was built here.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from ipaddress import ip_network
+from pathlib import PurePosixPath
+from typing import Final
+
+from pyinfra.api.host import Host
+
+from deploys.kit import image, leadgen, linter, nginx, quadlet
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Probe
+from deploys.kit.finding import Finding
+from deploys.kit.settings import Settings
+
+_SYSTEMD: Final = "/etc/systemd/system"
+_MASK: Final = "/dev/null"
+_UNITS: Final = ("/usr/lib/systemd/", "/lib/systemd/", _SYSTEMD)  # where a link to a known unit leads
+# In the folders of the first `find` every file is a page's; those of the second hold other programs' units too.
+_FILES: Final = f"""
+find /etc/motorcade {quadlet.DIRECTORY} /run/containers/systemd {nginx.OWN} /etc/containers/containers.conf.d \
+    /usr/local/libexec {_SYSTEMD} ! -type d -printf '%p\\t%l\\n' 2>/dev/null || true
+find /run/systemd/system /etc/systemd/system.control /run/systemd/system.control ! -type d \
+    \\( -path '*/motorcade*' -o -path '*/nginx.service*' \\) -printf '%p\\t%l\\n' 2>/dev/null || true
+"""
+_CONTAINER: Final = '{{.Names}}\\t{{.Image}}\\t{{.State}}\\t{{index .Labels "motorcade.unit"}}'
+_LOOK: Final = f"""
+set -e
+echo '== files'; {_FILES}
+echo '== listeners'; ss -Hltnp
+command -v podman >/dev/null || exit 0
+echo '== active'; systemctl list-units --plain --no-legend --state=active,activating 'motorcade*' | cut -d ' ' -f 1
+echo '== containers'; podman ps --all --format '{_CONTAINER}'
+echo '== pods'; podman pod ls --format '{{{{.Name}}}}'
+echo '== networks'; podman network ls --format '{{{{.Name}}}}'
+echo '== volumes'; podman volume ls --format '{{{{.Name}}}}'
+echo '== images'; for id in $(podman ps --quiet); do
+    podman inspect --format '{{{{.Name}}}}\\t{{{{.Image}}}}\\t{{{{.ImageName}}}}' $id
+done
+echo '== built'; cd {image.IDS} 2>/dev/null || exit 0
+for file in *.id; do [ ! -f "$file" ] || printf '%s\\t%s\\n' "$file" "$(cat "$file")"; done
+"""
+_SECONDS: Final = 60
+# A container's own volumes go with it, and would have no name to be known by.
+_REMOVE: Final = {"container": "--force --volumes", "pod": "--force", "network": "--force", "volume": "--force"}
+
+
+def listeners(core_subnet: str) -> set[str]:
+    """Address and port of everything of the platform that listens for TCP."""
+    names_of_containers = f"{ip_network(core_subnet)[1]}:53"  # asked on their own network
+    return {*nginx.LISTENERS, leadgen.ADDRESS, names_of_containers}
+
+
+def look(host: Host, settings: Settings, owned: Collection[str]) -> list[Finding]:
+    """`owned` are the files of all pages; what `drift_expected` names is right all the same.
+
+    Raises Refused where the host does not tell.
+    """
+    answer = host.get_fact(Probe, _LOOK, _SECONDS)
+    if not answer.green:
+        said = "; ".join(answer.lines[-3:])
+        raise Refused(host.name, f"does not tell what is on it ({said})", "look at it, then look again")
+    parts = sections(answer.lines)
+    found = [
+        *files(parts["files"], owned),
+        *listening(parts["listeners"], listeners(settings.core_subnet)),
+        *podman(parts, owned),
+        *images(parts.get("images", []), parts.get("built", []), owned),
+    ]
+    expected = settings.drift_expected.split()
+    return [finding for finding in found if finding.where not in expected]
+
+
+def sections(lines: list[str]) -> dict[str, list[list[str]]]:
+    """Below each `== title` its lines, in columns."""
+    parts: dict[str, list[list[str]]] = {}
+    rows: list[list[str]] = []
+    for line in lines:
+        if line.startswith("== "):
+            rows = parts.setdefault(line.removeprefix("== "), [])
+        else:
+            rows.append(line.split("\t"))
+    return parts
+
+
+def files(rows: list[list[str]], owned: Collection[str]) -> Iterator[Finding]:
+    """Files that no page owns; of systemd's links those that mask a unit of ours, or add one to our target."""
+    for path, target in rows:
+        if path in owned:
+            continue
+        name, parent = PurePosixPath(path).name, PurePosixPath(path).parent
+        if target == _MASK:
+            if _is_ours(name):
+                yield Finding("unit", name, "is masked", f"sudo systemctl unmask {name}, then deploys/platform.py")
+        elif not (path.startswith(_SYSTEMD) and target.startswith(_UNITS)):
+            yield Finding("file", path, "was made by no page", _remove(path))
+        elif parent.stem == "motorcade.target" and not _is_ours(name):
+            yield Finding(
+                "unit",
+                name,
+                "is started with the platform and is no page's",
+                f"sudo systemctl disable --now {name}",
+            )
+
+
+def listening(rows: list[list[str]], allowed: set[str]) -> Iterator[Finding]:
+    """Addresses that listen and are not allowed to, with the first process that holds each."""
+    for (line,) in rows:
+        address = line.split()[3]
+        if address in allowed:
+            continue
+        who = re.search(r'"([^"]*)",pid=(\d+)', line)
+        program, process = who.groups() if who else ("a program", "that has ended")
+        yield Finding(
+            "listener",
+            address,
+            f"listens and is no page's: {program}, process {process}",
+            f"stop what `sudo systemctl status {process}` names",
+        )
+
+
+def podman(parts: Mapping[str, list[list[str]]], owned: Collection[str]) -> Iterator[Finding]:
+    """Containers, pods, networks and volumes that no unit of a page makes."""
+    active = [row[0] for row in parts.get("active", [])]
+    made = {"container": _quadlets(owned, "container"), "network": {"podman", *_quadlets(owned, "network")}}
+    for kind, force in _REMOVE.items():
+        for name, *more in parts.get(f"{kind}s", []):
+            # What a unit runs for a while has a label that names the unit.
+            if name in made.get(kind, set()) or (more and more.pop() in active):
+                continue
+            told = f" ({', '.join(more)})" if more else ""
+            yield Finding(kind, name, f"was made by no page{told}", f"sudo podman {kind} rm {force} {name}")
+
+
+def images(running: list[list[str]], built: list[list[str]], owned: Collection[str]) -> Iterator[Finding]:
+    """Containers of pages that run another image than the one that was built here under its name."""
+    ids = {file: recorded for file, recorded, *_ in built}
+    known = _quadlets(owned, "container")
+    for container, id_, tag in running:
+        file = f"{tag.rpartition('/')[2].replace(':', '-')}.id"
+        if container in known and ids.get(file) != id_:
+            yield Finding(
+                "image", container, f"runs {id_[:12]}, which was not built here as {tag}", "deploys/platform.py"
+            )
+
+
+def _quadlets(owned: Collection[str], suffix: str) -> set[str]:
+    """Names of the containers or networks that units of pages make."""
+    paths = [PurePosixPath(path) for path in owned if path.startswith(f"{quadlet.DIRECTORY}/")]
+    return {path.stem for path in paths if path.suffix == f".{suffix}"}
+
+
+def _is_ours(unit: str) -> bool:
+    return unit.startswith("motorcade") or unit == nginx.UNIT
+
+
+def _remove(path: str) -> str:
+    """Shell that takes a file away, and makes whoever has read it forget it."""
+    file = PurePosixPath(path)
+    rm = f"sudo rm {path}"
+    if path.startswith(f"{nginx.OWN}/"):
+        return f"{rm}; sudo systemctl reload nginx"
+    if "systemd" not in path:
+        return rm
+    unit = file.parent.name.removesuffix(".d") if file.parent.suffix == ".d" else file.name
+    service = linter.service_of(unit) if unit == linter.unit_of(unit) else unit
+    if unit == file.name:
+        stop = f"sudo systemctl stop {service}; "
+        return f"{stop}{rm}; sudo systemctl daemon-reload"
+    return f"{rm}; sudo systemctl daemon-reload; sudo systemctl restart {service}"

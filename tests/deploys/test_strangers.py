@@ -1,0 +1,163 @@
+"""What no page made is told by its own name, with the command that takes it away; what pages made is not."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploys.kit import strangers
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Answer
+from tests.deploys.known_host import KnownHost
+
+QUADLETS = "/etc/containers/systemd"
+SYSTEMD = "/etc/systemd/system"
+HAND = "/run/containers/systemd"
+RELOAD = "sudo systemctl daemon-reload"
+RESTART = "sudo systemctl restart"
+OWNED = {
+    f"{QUADLETS}/motorcade-redis.container",
+    f"{QUADLETS}/motorcade-core.network",
+    f"{SYSTEMD}/motorcade.target",
+}
+ID = "5a" * 32
+WELL = f"""
+== files
+{QUADLETS}/motorcade-redis.container\t
+{QUADLETS}/motorcade-core.network\t
+{SYSTEMD}/motorcade.target\t
+{SYSTEMD}/multi-user.target.wants/motorcade.target\t{SYSTEMD}/motorcade.target
+{SYSTEMD}/sshd.service\t/usr/lib/systemd/system/ssh.service
+{SYSTEMD}/apt-daily.timer\t/dev/null
+== listeners
+LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=81,fd=6))
+LISTEN 0 128 127.0.0.1:8000 0.0.0.0:* users:(("systemd",pid=1,fd=6))
+LISTEN 0 128 10.89.10.1:53 0.0.0.0:* users:(("aardvark-dns",pid=2,fd=6))
+== active
+motorcade-drill.service
+== containers
+motorcade-redis\tlocalhost/motorcade-redis:8\trunning\t
+scratch\tlocalhost/motorcade-postgres:17\trunning\tmotorcade-drill.service
+== pods
+== networks
+motorcade-core
+podman
+== volumes
+== images
+motorcade-redis\t{ID}\tlocalhost/motorcade-redis:8
+== built
+motorcade-redis-8.id\t{ID}
+""".strip()
+
+
+def told(text: str, expected: str = "0.0.0.0:22", status: int = 0) -> list[tuple[str, str, str, str]]:
+    host: Any = KnownHost(probes={"== files": Answer(status, text.splitlines())})
+    host.name = "host"
+    settings: Any = SimpleNamespace(core_subnet="10.89.10.0/24", drift_expected=expected)
+    found = strangers.look(host, settings, OWNED)
+    return [(each.kind, each.where, each.what, each.remedy) for each in found]
+
+
+def after(title: str, line: str) -> list[tuple[str, str, str, str]]:
+    return told(WELL.replace(f"== {title}\n", f"== {title}\n{line}\n"))
+
+
+def test_a_host_with_nothing_but_what_its_pages_made_has_no_stranger() -> None:
+    assert told(WELL) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "remedy"),
+    [
+        ("/etc/motorcade/x", "", "sudo rm /etc/motorcade/x"),
+        ("/etc/motorcade/x", "/etc/passwd", "sudo rm /etc/motorcade/x"),
+        (
+            "/etc/nginx/motorcade/routes.d/x.conf",
+            "",
+            "sudo rm /etc/nginx/motorcade/routes.d/x.conf; sudo systemctl reload nginx",
+        ),
+        (
+            f"{QUADLETS}/x.container",
+            "",
+            f"sudo systemctl stop x.service; sudo rm {QUADLETS}/x.container; {RELOAD}",
+        ),
+        (
+            f"{HAND}/motorcade-redis.container.d/x.conf",
+            "",
+            f"sudo rm {HAND}/motorcade-redis.container.d/x.conf; {RELOAD}; {RESTART} motorcade-redis.service",
+        ),
+        (
+            f"{SYSTEMD}/nginx.service.d/x.conf",
+            "",
+            f"sudo rm {SYSTEMD}/nginx.service.d/x.conf; {RELOAD}; {RESTART} nginx.service",
+        ),
+        (
+            f"{SYSTEMD}/x.service",
+            "/opt/x.service",
+            f"sudo systemctl stop x.service; sudo rm {SYSTEMD}/x.service; {RELOAD}",
+        ),
+    ],
+)
+def test_a_file_in_a_place_of_the_pages_is_told_with_how_it_goes(path: str, target: str, remedy: str) -> None:
+    assert after("files", f"{path}\t{target}") == [("file", path, "was made by no page", remedy)]
+
+
+def test_a_masked_unit_of_the_platform_is_told_and_one_that_joined_its_target() -> None:
+    (masked,) = after("files", f"{SYSTEMD}/motorcade-redis.service\t/dev/null")
+    assert masked[:3] == ("unit", "motorcade-redis.service", "is masked")
+    joined = after("files", f"{SYSTEMD}/motorcade.target.wants/x.service\t/usr/lib/systemd/system/x.service")
+    assert [each[3] for each in joined] == ["sudo systemctl disable --now x.service"]
+
+
+def test_a_listener_is_told_with_the_process_behind_it() -> None:
+    line = 'LISTEN 0 128 [::]:9999 [::]:* users:(("nc",pid=77,fd=3))'
+    assert after("listeners", line) == [
+        (
+            "listener",
+            "[::]:9999",
+            "listens and is no page's: nc, process 77",
+            "stop what `sudo systemctl status 77` names",
+        )
+    ]
+    assert after("listeners", "LISTEN 0 128 [::]:9999 [::]:*")[0][2].endswith("a program, process that has ended")
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "command"),
+    [
+        ("container", "x\timage\tExited\t", "sudo podman container rm --force --volumes x"),
+        (
+            "container",
+            "x\timage\trunning\tmotorcade-backup.service",
+            "sudo podman container rm --force --volumes x",
+        ),
+        ("pod", "x", "sudo podman pod rm --force x"),
+        ("network", "x", "sudo podman network rm --force x"),
+        ("volume", "x", "sudo podman volume rm --force x"),
+    ],
+)
+def test_what_podman_has_besides_is_told_with_the_command_that_ends_it(kind: str, row: str, command: str) -> None:
+    (found,) = after(f"{kind}s", row)
+    assert (found[0], found[1], found[3]) == (kind, "x", command)
+
+
+def test_an_image_that_was_not_built_here_is_told_by_who_runs_it() -> None:
+    (found,) = told(WELL.replace(f"motorcade-redis\t{ID}", f"motorcade-redis\t{'6b' * 32}"))
+    assert found[:2] == ("image", "motorcade-redis")
+    assert found[2] == "runs 6b6b6b6b6b6b, which was not built here as localhost/motorcade-redis:8"
+
+
+def test_what_the_settings_expect_is_no_stranger() -> None:
+    text = WELL.replace("== volumes\n", "== volumes\nx\n")
+    assert [each[1] for each in told(text)] == ["x"]
+    assert told(text, expected="0.0.0.0:22 x") == []
+    assert [each[1] for each in told(text, expected="x")] == ["0.0.0.0:22"]
+
+
+def test_a_host_without_podman_is_looked_at_all_the_same() -> None:
+    assert told(WELL.partition("== active")[0]) == []
+
+
+def test_a_host_that_does_not_tell_is_not_called_clean() -> None:
+    with pytest.raises(Refused, match="host: does not tell what is on it"):
+        told(WELL, status=124)

@@ -1,0 +1,150 @@
+"""Drift made by hand is found and named, and gone after what it says was done; looking changes nothing."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.lab import certificates
+from tests.lab.deploying import deployed, everything, state
+from tests.lab.host import Host
+
+REDIS = "motorcade-redis"
+HAND = "/etc/containers/systemd/motorcade-leadgen-worker.container.d/99-hand.conf"
+KEYS = "/etc/motorcade/leadgen/api-keys"
+SWEEPER = "motorcade-leadgen-sweeper.service"
+WATCH = "/etc/systemd/system/motorcade-redis-healthcheck.timer"
+SOON = (datetime.now(UTC) + timedelta(days=3)).strftime("%FT%TZ")
+
+# What is done by hand, in one go.
+BY_HAND = f"""
+set -eu
+echo '# edited' >>{WATCH}
+systemctl daemon-reload
+echo '# edited' >>/etc/motorcade/redis/redis.conf
+printf '[Service]\\nNice=5\\n' >{HAND}
+systemctl mask {SWEEPER}
+systemctl disable motorcade-leadgen-watchdog.timer
+image=$(podman inspect --format '{{{{.ImageName}}}}' {REDIS})
+podman tag "$(podman commit --quiet {REDIS})" "$image"
+systemctl restart {REDIS}.service
+podman run --detach --name by-hand --network none --volume by-hand-volume:/var/lib/redis \
+    --stop-signal KILL --entrypoint /bin/sleep "$image" 3600
+podman network create by-hand-net
+podman pod create --infra=false by-hand-pod
+systemd-run --quiet --unit by-hand /usr/bin/systemd-socket-activate --listen 127.0.0.1:9999 /bin/cat
+echo 'ABCD1234 website intake {"5a" * 32} {SOON}' >>{KEYS}
+podman exec motorcade-postgres psql --quiet --dbname=motorcade --command='ALTER ROLE motorcade_ro CREATEDB'
+"""
+OWNERS = ("plat_03", "plat_08b", "plat_08c", "plat_08d", "leadgen_04", "leadgen_06")
+
+
+def look(host: Host, *words: str) -> tuple[int, dict[str, Any], dict[tuple[str, str], dict[str, str]]]:
+    """How deploys.drift ends, what it tells of the host, and its findings by kind and name."""
+    line = [sys.executable, "-m", "deploys.drift", "inventories/lab.py", "--limit", host.name, "--json", *words]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout, done.stderr
+    (told,) = json.loads(done.stdout)
+    return done.returncode, told, {(each["kind"], each["where"]): each for each in told["findings"]}
+
+
+@contextmanager
+def certificate_of(host: Host, days: str) -> Iterator[None]:
+    """The edge's for so many days, and at the end one for as long as before."""
+    folder = host.guest.root / certificates.FOLDER
+    certificates.renew(host.directory, folder, days=days)
+    try:
+        yield
+    finally:
+        certificates.renew(host.directory, folder)
+        host.root("systemctl reload nginx")
+
+
+def test_what_was_done_by_hand_is_named_and_gone_after_what_drift_says(
+    platform: Host, times: dict[str, float]
+) -> None:
+    before = everything(platform)
+    with certificate_of(platform, "5"):
+        platform.root("sh -s", given=BY_HAND)
+        made = everything(platform)
+        code, told, found = look(platform, "--data", "disk_percent_max=1")
+        assert (code, told["unseen"]) == (1, [])
+        assert everything(platform) == made
+
+    listener = found["listener", "127.0.0.1:9999"]
+    process = re.search(r"process (\d+)", listener["what"])
+    assert process, listener
+    expected = {
+        ("file", WATCH): ("was changed", "deploys/plat_08d.py"),
+        ("file", "/etc/motorcade/redis/redis.conf"): ("was changed", "deploys/plat_08b.py"),
+        ("file", KEYS): ("was changed", "deploys/leadgen_06.py"),
+        ("file", HAND): ("was made by no page", f"sudo rm {HAND}; sudo systemctl daemon-reload; sudo systemctl"),
+        ("unit", SWEEPER): ("is masked", f"sudo systemctl unmask {SWEEPER}"),
+        ("container", "by-hand"): ("was made by no page", "sudo podman container rm --force --volumes by-hand"),
+        ("network", "by-hand-net"): ("was made by no page", "sudo podman network rm --force by-hand-net"),
+        ("volume", "by-hand-volume"): ("was made by no page", "sudo podman volume rm --force by-hand-volume"),
+        ("pod", "by-hand-pod"): ("was made by no page", "sudo podman pod rm --force by-hand-pod"),
+        ("image", REDIS): ("which was not built here as localhost/motorcade-redis:", "deploys/platform.py"),
+        ("listener", "127.0.0.1:9999"): ("systemd-socket-", f"sudo systemctl status {process[1]}"),
+        ("edge", f"certificate of {certificates.EDGE}"): ("ends at", "sudo systemctl reload nginx"),
+        ("edge", "nginx.service"): ("another configuration", "sudo systemctl reload nginx"),
+        ("key", "API key ABCD1234"): (f"of website expires at {SOON}", "rotate-an-api-key.md"),
+        ("disk", "/"): ("1 are the most", "sudo du"),
+        ("page", "PLAT_03"): ("found: role motorcade_ro login createdb; expected: role", "deploys/plat_03.py"),
+        ("page", "PLAT_05"): (
+            "nginx.service runs (nginx.service (another configuration))",
+            "--data unlock=PLAT_05",
+        ),
+        ("page", "PLAT_08B"): ("image localhost/motorcade-redis:", "deploys/plat_08b.py"),
+        ("page", "PLAT_08D"): (WATCH, "deploys/plat_08d.py"),
+        ("page", "LEADGEN_04"): ("motorcade-leadgen-watchdog.timer at boot", "deploys/leadgen_04.py"),
+        ("page", "LEADGEN_06"): (KEYS, "deploys/leadgen_06.py"),
+    }
+    for name, (what, remedy) in expected.items():
+        assert what in found[name]["what"], found[name]
+        assert remedy in found[name]["remedy"], found[name]
+    # Pages that lend or check what another one owns tell of it as well.
+    assert {name for name in found if name[0] != "page"} == {name for name in expected if name[0] != "page"}
+
+    for kind in ("file", "unit", "pod", "container", "network", "volume"):
+        commands = [each["remedy"] for name, each in found.items() if name[0] == kind]
+        for command in (each.partition(", then ")[0] for each in commands if each.startswith("sudo ")):
+            platform.root(command)
+    platform.root(f"systemctl stop $(systemctl status {process[1]} | head -n 1 | grep -o '[a-z-]*[.]service')")
+    deployed(platform, *OWNERS)
+    began = time.monotonic()
+    code, told, _ = look(platform)
+    times["drift, nothing to find"] = time.monotonic() - began
+    assert (code, told["findings"], told["unseen"]) == (0, [], [])
+    strange = found["image", REDIS]["what"].removeprefix("runs ").partition(",")[0]
+    platform.root(f"podman image rm {strange}")
+    assert running(state(platform)) == running(before)
+
+
+def running(told: str) -> str:
+    """Of the state, what does not tell of runs: their backups, and when a page passed."""
+    return told.partition("# packages")[2].partition("# passed")[0]
+
+
+def test_a_host_that_somebody_deploys_to_is_not_judged(platform: Host) -> None:
+    lock = "/var/lib/motorcade/lock"
+    holder = {
+        "run": "run-20260101-000000-0000",
+        "who": "a",
+        "machine": "b",
+        "since": "c",
+        "pages": ["D"],
+        "pid": 1,
+    }
+    platform.root(f"mkdir {lock} && cat >{lock}/{holder['run']}.json", given=json.dumps(holder) + "\n")
+    try:
+        code, told, _ = look(platform)
+    finally:
+        platform.root(f"rm -r {lock}")
+    assert (code, told["findings"]) == (2, [])
+    assert "locked by a@b since c" in told["unseen"][0]
