@@ -41,6 +41,8 @@ hostfiles.directories(
     [
         HostDirectory("/etc/motorcade/postgres"),
         HostDirectory("/srv/motorcade/volumes/postgres", mode="700", owner=USER, group=USER),
+        HostDirectory("/srv/motorcade/spool"),
+        HostDirectory("/srv/motorcade/spool/wal", mode="700", owner=USER, group=USER),
         HostDirectory("/var/log/motorcade/postgres", mode="750"),
     ],
 )

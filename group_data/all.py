@@ -39,3 +39,11 @@ drift_expected = (
 )
 disk_percent_max = 80  # of the bytes, or of the inodes, of a file system
 expiry_days = 14  # before the end of a certificate or an API key
+
+# Backups, in S3-compatible storage; each environment names its own endpoint, region, bucket and prefix.
+backup_uri_style = "host"  # or `path`, as the store wants the bucket's name
+backup_ca_file = "/etc/ssl/certs/ca-certificates.crt"  # on the host: who may sign the store's certificate
+backup_time = "03:10"  # of every day, UTC
+backup_full_days = 7  # a full backup so often; those between hold what has changed since
+backup_retention_days = 28  # a full backup older than this goes, once a newer one is as old; and its WAL with it
+backup_spool_mb = 8192  # WAL that may wait on the host while the store is away; twice as much must fit on the disk

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploys.kit.page import Page
 
 CONTAINER: Final = "motorcade-postgres"
+USER: Final = 10001  # fixed in containers/postgres, so that the volume's owner is the same on every host
 VOLUME: Final = "/srv/motorcade/volumes/postgres"
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
 # Settings that were changed on disk and are not those of the running server, by name; none is the good answer.

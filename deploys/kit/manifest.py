@@ -12,6 +12,7 @@ WORKTREE: Final = "worktree"  # build what lies here, committed or not
 
 _NAME: Final = r"(prod|staging|lab)(-[a-z0-9][a-z0-9.-]*)?"
 _TWO_NUMBERS: Final = r"\d+\.\d+"
+_TWO_OR_THREE_NUMBERS: Final = r"\d+\.\d+(\.\d+)?"
 _THREE_NUMBERS: Final = r"\d+\.\d+\.\d+"
 _SHA256: Final = r"[0-9a-f]{64}"
 _FILE: Final = r"\w[\w.+-]*"
@@ -145,6 +146,14 @@ class _Nginx(_Keys):
     )
 
 
+class _Backup(_Keys):
+    version = _pin(
+        _TWO_OR_THREE_NUMBERS,
+        "numbers: what `apt-get update && apt-cache policy pgbackrest` (or `dnf list pgbackrest`) on the host offers,"
+        " up to its first dash",
+    )
+
+
 class _OneOf(fields.Field[Any]):
     """Keys of one of several forms; the key `method` says which."""
 
@@ -180,6 +189,7 @@ class _Manifest(_Keys):
     redis = fields.Nested(_Redis, required=True, error_messages={"required": _MISSING})
     leadgen = fields.Nested(_Leadgen, required=True, error_messages={"required": _MISSING})
     nginx = fields.Nested(_Nginx, required=True, error_messages={"required": _MISSING})
+    backup = fields.Nested(_Backup, required=True, error_messages={"required": _MISSING})
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def keep_the_worktree_in_the_lab(self, _: object, document: object, **__: object) -> None:

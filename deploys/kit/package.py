@@ -29,6 +29,18 @@ def service(page: "Page", program: str, version: str, *, probe: str) -> None:
     )
 
 
+def program(page: "Page", program: str, version: str, *, probe: str) -> None:
+    """A program without a unit of its own. `probe` sees the pinned version."""
+    page.uses(f"package {program}", version)
+    _program(
+        page=page,
+        program=program,
+        version=version,
+        probe=probe,
+        **page.op(f"{program} {version}", INSTALL_SECONDS + SPARE_SECONDS),
+    )
+
+
 def install(program: str, version: str, beside: str = "") -> str:
     """Shell. The pin is the program's own version; the distribution's revisions of it only add fixes."""
     apt = (
@@ -39,6 +51,15 @@ def install(program: str, version: str, beside: str = "") -> str:
     weak = "--setopt=install_weak_deps=False"
     dnf = f"dnf --quiet --assumeyes {weak} install {quote(f'{program}-{version}*')} {beside}"
     return f"if command -v apt-get >/dev/null; then {apt}; else {dnf}; fi"
+
+
+@operation()
+def _program(page: "Page", program: str, version: str, probe: str) -> Generator[StringCommand]:
+    if host.get_fact(Probe, probe).green:
+        host.noop(f"{page.id}: {program} {version} is installed")
+        return
+    page.may_change(f"{program} {version}")
+    yield bounded(install(program, version), INSTALL_SECONDS)
 
 
 @operation()

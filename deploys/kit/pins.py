@@ -69,6 +69,7 @@ class Release:
     redis: Built
     leadgen: Leadgen
     nginx: Packaged
+    backup: Packaged
 
     @property
     def environment(self) -> str:
@@ -94,6 +95,7 @@ def load(path: Path) -> Release:
         redis=Built(**document["redis"]),
         leadgen=Leadgen(**document["leadgen"]),
         nginx=Packaged(**document["nginx"]),
+        backup=Packaged(**document["backup"]),
     )
 
 

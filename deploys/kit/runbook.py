@@ -241,8 +241,11 @@ ORDER: Final[tuple[Entry, ...]] = (
         "PLAT_08",
         "Backups",
         ("PLAT_04A",),
-        "planned",
-        purpose="Encrypted base backups and WAL outside the host, and a drill that restores them.",
+        "ready",
+        purpose="The host may be lost, and the leads are not: encrypted base backups and WAL lie outside it.",
+        leaves="pgBackRest, its settings and secrets, the schema `backup`, archiving switched on, and the units that"
+        " ship WAL, take base backups and keep the heartbeat.",
+        verify="WAL arrives in the store, and a base backup of this cluster is there with its manifest.",
     ),
     Entry(
         "PLAT_06",

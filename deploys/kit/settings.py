@@ -39,6 +39,16 @@ class Settings:
     drift_expected: str
     disk_percent_max: int
     expiry_days: int
+    backup_endpoint: str
+    backup_region: str
+    backup_bucket: str
+    backup_prefix: str
+    backup_uri_style: str
+    backup_ca_file: str
+    backup_time: str
+    backup_full_days: int
+    backup_retention_days: int
+    backup_spool_mb: int
 
 
 NAMES: Final = frozenset(field.name for field in fields(Settings))

@@ -9,16 +9,26 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploys.kit.facts import Probe
+from deploys.kit.shell import SPARE_SECONDS
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
 
 
-def done(page: "Page", unit: str, *, probe: str) -> None:
-    """What a one-shot unit does is done, as `probe` sees it; else it runs again, whatever systemd remembers."""
+def done(page: "Page", unit: str, *, probe: str, seconds: int = 60, why: str = "false") -> None:
+    """What a one-shot unit does is done, as `probe` sees it; else it runs again, whatever systemd remembers.
+
+    `why` is the shell command that tells why it failed.
+    """
     page.uses(f"done {unit}", probe)
+    restart = f"systemctl restart {unit} || {{ {why}; exit 1; }}"
     _ensure(
-        page=page, what=unit, probe=probe, commands=[f"systemctl restart {unit}"], **page.op(f"{unit} is done", 90)
+        page=page,
+        what=unit,
+        probe=probe,
+        commands=[restart],
+        seconds=seconds,
+        **page.op(f"{unit} is done", seconds + SPARE_SECONDS),
     )
 
 
@@ -49,17 +59,23 @@ def user(page: "Page", user: str) -> None:
     _ensure(page=page, what=user, probe=f"getent passwd {user}", commands=[made], **page.op(f"user {user}", 30))
 
 
-def running(page: "Page", unit: str) -> None:
-    """The unit is active; started if it is not."""
+def running(page: "Page", unit: str, *, reads: str = "") -> None:
+    """The unit is active; started if it is not, or if what it `reads` (paths) at its start is newer."""
     probe = f"systemctl is-active --quiet {unit}"
-    _ensure(page=page, what=unit, probe=probe, commands=[f"systemctl start {unit}"], **page.op(f"{unit} runs", 90))
+    if reads:
+        since = f"systemctl show --timestamp=us -P ActiveEnterTimestamp {unit}"
+        probe += f' && [ -z "$(find {reads} -newerct "$({since})")" ]'
+    start = "restart" if reads else "start"
+    _ensure(page=page, what=unit, probe=probe, commands=[f"systemctl {start} {unit}"], **page.op(f"{unit} runs", 90))
 
 
 @operation()
-def _ensure(page: "Page", what: str, probe: str, commands: Sequence[str]) -> Generator[StringCommand]:
+def _ensure(
+    page: "Page", what: str, probe: str, commands: Sequence[str], seconds: int = 60
+) -> Generator[StringCommand]:
     if host.get_fact(Probe, probe).green:
         host.noop(f"{page.id}: {probe}")
         return
     page.may_change(what)
     for command in commands:
-        yield StringCommand(f"timeout 60 sh -c {quote(command)}")
+        yield StringCommand(f"timeout {seconds} sh -c {quote(command)}")

@@ -24,6 +24,7 @@ PINNED = {
     ("redis", "version"): "redis-server",
     ("leadgen", "python"): "python3",
     ("nginx", "version"): "nginx",
+    ("backup", "version"): "pgbackrest",
 }
 
 

@@ -1,22 +1,26 @@
 """A lab host's certificate, and the authority that signs it: clients trust `ca.pem` in the host's folder."""
 
 import runpy
+import shutil
 from pathlib import Path
 from typing import Final
 
 from tests.lab.command import run
 from tests.lab.folders import PROJECT
 
-EDGE: Final[str] = runpy.run_path(str(PROJECT / "group_data/lab.py"))["edge_host"]
+_SETTINGS: Final = runpy.run_path(str(PROJECT / "group_data/lab.py"))
+EDGE: Final[str] = _SETTINGS["edge_host"]
+STORE: Final[str] = _SETTINGS["backup_endpoint"].partition(":")[0]
 FOLDER: Final = "etc/ssl/motorcade"
 _KEY: Final = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc".split()
 _DAYS: Final = "30"
 
 
 def install(folder: Path, root: Path) -> None:
-    """Make the authority in `folder`, and put the edge's certificate and key where group_data says."""
+    """Make the authority in `folder`, and put it and the edge's certificate and key where group_data says."""
     _authority(folder)
     (root / FOLDER).mkdir(mode=0o755)
+    shutil.copy(folder / "ca.pem", root / FOLDER)
     renew(folder, root / FOLDER)
 
 

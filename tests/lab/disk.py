@@ -7,6 +7,7 @@ from string import Template
 
 from tests.lab import machine
 from tests.lab.archives import Archives
+from tests.lab.certificates import STORE
 from tests.lab.cgroup import Group
 from tests.lab.command import run
 from tests.lab.folders import HERE
@@ -20,7 +21,8 @@ def make(root: Path, name: str, network: Network, archives: Archives, group: Gro
     """Fill `root`; the host's key and those who know it are left beside it."""
     run(*group.words("cp", "--archive", "--reflink=auto", archives.root, root), seconds=COPY_SECONDS)
     (root / "etc/hostname").write_text(f"{name}\n", encoding="ascii")
-    (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n", encoding="ascii")
+    names = f"127.0.0.1 localhost\n127.0.1.1 {name}\n{network.gateway} {STORE}\n"
+    (root / "etc/hosts").write_text(names, encoding="ascii")
     # Without it every boot would be a first boot to systemd.
     (root / "etc/machine-id").write_text(f"{secrets.token_hex(16)}\n", encoding="ascii")
     (root / "etc/resolv.conf").write_text(machine.resolver(), encoding="utf-8")

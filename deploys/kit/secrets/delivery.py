@@ -46,7 +46,7 @@ class Delivered(FactBase[dict[str, str]]):
         return {name: label for name, _, label in (line.partition(" ") for line in output)}
 
 
-class _Hidden:
+class Hidden:
     """A value for standard input; no repr, JSON or log of a command shows it."""
 
     def __init__(self, value: str) -> None:
@@ -117,7 +117,7 @@ def create_command(name: str, cipher: str, value: str) -> StringCommand:
         f"IFS= read -r value || {{ echo '{secret}: cut off on its way; run the page again' >&2; exit 1; }};"
         f' printf %s "$value" | podman secret create --replace --label {LABEL}={cipher} {secret} - >/dev/null'
     )
-    return StringCommand("sh -c", QuoteString(script), _stdin=_Hidden(value))
+    return StringCommand("sh -c", QuoteString(script), _stdin=Hidden(value))
 
 
 def _vault(settings: "Settings") -> Vault:

@@ -22,7 +22,7 @@ SELECT line COLLATE "C" FROM (
     FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE datname = 'motorcade'
     UNION ALL
     SELECT concat_ws(' ', 'schema', nspname, 'owned by', nspowner::regrole)
-    FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
+    FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'backup')
     UNION ALL
     SELECT concat_ws(' ', 'schema public', CASE grantee WHEN 0 THEN 'public' ELSE grantee::regrole::text END, lower(privilege_type))
     FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) WHERE nspname = 'public'

@@ -1,0 +1,55 @@
+"""Secrets that a program of the host itself reads: a file of options, from age files through standard input."""
+
+from collections.abc import Generator, Mapping
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import hostfiles
+from deploys.kit.hostfiles import HostFile
+from deploys.kit.secrets.delivery import Hidden, demand, reveal
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+_SECONDS: Final = 60
+_END: Final = "# end"
+
+
+def place(page: "Page", path: str, group: str, secret_of: Mapping[str, str]) -> None:
+    """`path` holds each option with the value of its secret, for root and the group to read. Raises Refused."""
+    demand(page.settings, list(secret_of.values()))
+    lines = [f"{option}={reveal(page.settings, name)}" for option, name in secret_of.items()]
+    content = "\n".join([f"# {page.id} owns this file.", "[global]", *lines, _END, ""])
+    # Only digests of the content are kept: of values that nobody can guess, they tell nobody anything.
+    file = HostFile(path, content, "440", "root", group)
+    hostfiles.register(page, [file])
+    _place(page=page, file=_Kept(file), **page.op(f"secrets in {path}", _SECONDS))
+
+
+class _Kept:
+    """A file whose content no repr or JSON shows."""
+
+    def __init__(self, file: HostFile) -> None:
+        self.file = file
+
+
+@operation()
+def _place(page: "Page", file: _Kept) -> Generator[StringCommand]:
+    wanted = file.file
+    if not hostfiles.differing([wanted]):
+        host.noop(f"{page.id}: {wanted.path} is as it shall be")
+        return
+    page.may_change(wanted.path)
+    new = quote(f"{wanted.path}.motorcade-new")
+    # The last line tells whether all has arrived.
+    script = (
+        f"umask 077; cat > {new}; [ \"$(tail -n 1 {new})\" = '{_END}' ] || {{ rm -f {new};"
+        f" echo '{wanted.path}: cut off on its way; run the page again' >&2; exit 1; }};"
+        f" chown {wanted.owner}:{wanted.group} {new} && chmod {wanted.mode} {new} && sync {new}"
+        f" && mv -fT {new} {quote(wanted.path)} && sync $(dirname {quote(wanted.path)})"
+    )
+    yield StringCommand("sh -c", QuoteString(script), _stdin=Hidden(wanted.content.removesuffix("\n")))

@@ -1,0 +1,104 @@
+"""PLAT_08: encrypted base backups every day, and WAL as it is written, in S3-compatible storage."""
+
+from typing import Any
+
+from deploys.kit import backup, base_backups, database, gate, hostfiles, package, page, secrets, steps, units
+from deploys.kit.hostfiles import HostDirectory, HostFile, render
+
+USER = "motorcade-postgres"
+
+# What
+this = page.begin("PLAT_08")
+settings = this.settings
+
+# Pins
+pin = this.release.backup
+client = this.release.postgres
+
+# Preconditions
+values: dict[str, Any] = {
+    "page": this.id,
+    "user": database.USER,
+    "endpoint": settings.backup_endpoint,
+    "region": settings.backup_region,
+    "bucket": settings.backup_bucket,
+    "prefix": settings.backup_prefix,
+    "uri_style": settings.backup_uri_style,
+    "ca_file": settings.backup_ca_file,
+    "store": f"{settings.backup_endpoint}/{settings.backup_bucket}{settings.backup_prefix}",
+    "time": settings.backup_time,
+    "full_days": settings.backup_full_days,
+    "retention_days": settings.backup_retention_days,
+    "spool_cap_bytes": settings.backup_spool_mb * 1024 * 1024,
+    "ship_seconds": 3,
+    "spool": base_backups.SPOOL,
+    "state": base_backups.STATE,
+    "programs": base_backups.PROGRAMS,
+    "pgbackrest": base_backups.PGBACKREST,
+    "psql": base_backups.PSQL,
+}
+user = HostFile(f"/etc/sysusers.d/{USER}.conf", render(f"backup/{USER}.conf", **values))
+configuration = HostFile(f"{base_backups.SETTINGS}/pgbackrest.conf", render("backup/pgbackrest.conf", **values))
+programs = base_backups.programs(**values)
+unit = base_backups.units(**values)
+switch = HostFile(f"{base_backups.SPOOL}/on", f"{values['spool_cap_bytes']}\n")
+
+# Backup
+backup.files(this, [user, configuration, *programs, *unit, switch])
+
+# Operations
+package.program(
+    this, "pgbackrest", pin.version, probe=f"[ \"$(pgbackrest version)\" = 'pgBackRest {pin.version}' ]"
+)
+package.program(
+    this,
+    "postgresql-client-17",
+    client.version,
+    probe=f"{base_backups.PSQL_PROGRAM} --version | grep -q '^psql (PostgreSQL) {client.version} '",
+)
+hostfiles.directories(this, [HostDirectory("/etc/sysusers.d")])
+hostfiles.place(this, [user], "user")
+units.user(this, USER)
+hostfiles.directories(
+    this,
+    [
+        HostDirectory(base_backups.SETTINGS),
+        HostDirectory(f"{base_backups.SETTINGS}/conf.d", mode="750", group=USER),
+        HostDirectory(base_backups.PROGRAMS.rpartition("/")[0]),
+        HostDirectory(base_backups.PROGRAMS),
+        HostDirectory(base_backups.STATE, owner=USER, group=USER),
+    ],
+)
+secrets.place(
+    this,
+    f"{base_backups.SETTINGS}/conf.d/secrets.conf",
+    USER,
+    {
+        "repo1-s3-key": "backup-s3-key-id",
+        "repo1-s3-key-secret": "backup-s3-key",
+        "repo1-cipher-pass": "backup-cipher",
+    },
+)
+hostfiles.place(this, [configuration, *programs, *unit], "settings, programs and units")
+database.state(
+    this,
+    "schema backup",
+    describe=render("backup/schema-describe.sql"),
+    expected=render("backup/schema-expected.txt"),
+    apply=render("backup/schema-apply.sql"),
+)
+for each in unit:
+    # What has no [Install] is started by a timer or by hand.
+    (units.enabled if "[Install]" in each.content else units.loaded)(this, each.path.rpartition("/")[2])
+base_backups.stanza(this, values["store"])
+hostfiles.place(this, [switch], "archiving is on")
+base_backups.started(this)
+base_backups.taken(this, values["store"])
+
+# Verify
+gate.wait(this, "the volume's owner has its name", f'[ "$(id -u {USER}) $(id -g {USER})" = "10001 10001" ]')
+gate.wait(this, "WAL goes to the store", base_backups.SHIPS, seconds=60)
+gate.wait(this, "the last base backup is good", base_backups.GOOD)
+
+# Record
+steps.passed(this)
