@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploys.kit import backup, base_backups, database, gate, hostfiles, package, page, secrets, steps, units
+from deploys.kit import backup, database, gate, hostfiles, package, page, pgbackrest, secrets, steps, units
 from deploys.kit.hostfiles import HostDirectory, HostFile, render
 
 USER = "motorcade-postgres"
@@ -31,17 +31,17 @@ values: dict[str, Any] = {
     "retention_days": settings.backup_retention_days,
     "spool_cap_bytes": settings.backup_spool_mb * 1024 * 1024,
     "ship_seconds": 3,
-    "spool": base_backups.SPOOL,
-    "state": base_backups.STATE,
-    "programs": base_backups.PROGRAMS,
-    "pgbackrest": base_backups.PGBACKREST,
-    "psql": base_backups.PSQL,
+    "spool": pgbackrest.SPOOL,
+    "state": pgbackrest.STATE,
+    "programs": pgbackrest.PROGRAMS,
+    "pgbackrest": pgbackrest.PGBACKREST,
+    "psql": pgbackrest.PSQL,
 }
 user = HostFile(f"/etc/sysusers.d/{USER}.conf", render(f"backup/{USER}.conf", **values))
-configuration = HostFile(f"{base_backups.SETTINGS}/pgbackrest.conf", render("backup/pgbackrest.conf", **values))
-programs = base_backups.programs(**values)
-unit = base_backups.units(**values)
-switch = HostFile(f"{base_backups.SPOOL}/on", f"{values['spool_cap_bytes']}\n")
+configuration = HostFile(f"{pgbackrest.SETTINGS}/pgbackrest.conf", render("backup/pgbackrest.conf", **values))
+programs = pgbackrest.programs(**values)
+unit = pgbackrest.units(**values)
+switch = HostFile(f"{pgbackrest.SPOOL}/on", f"{values['spool_cap_bytes']}\n")
 
 # Backup
 backup.files(this, [user, configuration, *programs, *unit, switch])
@@ -54,7 +54,7 @@ package.program(
     this,
     "postgresql-client-17",
     client.version,
-    probe=f"{base_backups.PSQL_PROGRAM} --version | grep -q '^psql (PostgreSQL) {client.version} '",
+    probe=f"{pgbackrest.PSQL_PROGRAM} --version | grep -q '^psql (PostgreSQL) {client.version} '",
 )
 hostfiles.directories(this, [HostDirectory("/etc/sysusers.d")])
 hostfiles.place(this, [user], "user")
@@ -62,16 +62,16 @@ units.user(this, USER)
 hostfiles.directories(
     this,
     [
-        HostDirectory(base_backups.SETTINGS),
-        HostDirectory(f"{base_backups.SETTINGS}/conf.d", mode="750", group=USER),
-        HostDirectory(base_backups.PROGRAMS.rpartition("/")[0]),
-        HostDirectory(base_backups.PROGRAMS),
-        HostDirectory(base_backups.STATE, owner=USER, group=USER),
+        HostDirectory(pgbackrest.SETTINGS),
+        HostDirectory(f"{pgbackrest.SETTINGS}/conf.d", mode="750", group=USER),
+        HostDirectory(pgbackrest.PROGRAMS.rpartition("/")[0]),
+        HostDirectory(pgbackrest.PROGRAMS),
+        HostDirectory(pgbackrest.STATE, owner=USER, group=USER),
     ],
 )
 secrets.place(
     this,
-    f"{base_backups.SETTINGS}/conf.d/secrets.conf",
+    f"{pgbackrest.SETTINGS}/conf.d/secrets.conf",
     USER,
     {
         "repo1-s3-key": "backup-s3-key-id",
@@ -90,15 +90,15 @@ database.state(
 for each in unit:
     # What has no [Install] is started by a timer or by hand.
     (units.enabled if "[Install]" in each.content else units.loaded)(this, each.path.rpartition("/")[2])
-base_backups.stanza(this, values["store"])
+pgbackrest.stanza(this, values["store"])
 hostfiles.place(this, [switch], "archiving is on")
-base_backups.started(this)
-base_backups.taken(this, values["store"])
+pgbackrest.started(this)
+pgbackrest.taken(this, values["store"])
 
 # Verify
 gate.wait(this, "the volume's owner has its name", f'[ "$(id -u {USER}) $(id -g {USER})" = "10001 10001" ]')
-gate.wait(this, "WAL goes to the store", base_backups.SHIPS, seconds=60)
-gate.wait(this, "the last base backup is good", base_backups.GOOD)
+gate.wait(this, "WAL goes to the store", pgbackrest.SHIPS, seconds=60)
+gate.wait(this, "the last base backup is good", pgbackrest.GOOD)
 
 # Record
 steps.passed(this)

@@ -17,7 +17,18 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import connection, drift, edge_state, intake_state, lock, pins, runbook, session, settings
+from deploys.kit import (
+    backup_state,
+    connection,
+    drift,
+    edge_state,
+    intake_state,
+    lock,
+    pins,
+    runbook,
+    session,
+    settings,
+)
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
@@ -55,6 +66,7 @@ class Status:
     maintenance: str  # since when; empty when there is none
     intake: list[str]  # why no lead could be stored now, who does not do their part, and a release unlike the pin
     edge: list[str]  # why nginx does not run as it lies there, and a certificate that has ended or will soon
+    backups: list[str]  # why they would not bring back everything
     units: list[str]  # those that failed, or do not run although the boot wants them
     pages: list[Line]
 
@@ -62,7 +74,10 @@ class Status:
     def troubles(self) -> list[str]:
         return [
             trouble
-            for trouble in (self.lock, self.manifest, self.maintenance, *self.intake, *self.edge, *self.units)
+            for trouble in (
+                *(self.lock, self.manifest, self.maintenance),
+                *(*self.intake, *self.edge, *self.backups, *self.units),
+            )
             if trouble
         ]
 
@@ -81,7 +96,8 @@ def look(host: Host) -> Status:
     pages = [line(entry, steps.get(entry.id), name, found) for entry in ready]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
     served = intake_state.troubles(host, release.leadgen.ref if release else "")
-    return Status(host.name, holder(host), unusable, maintenance(host), served, edge(host), units, pages)
+    backups = backup_state.troubles(host)
+    return Status(host.name, holder(host), unusable, maintenance(host), served, edge(host), backups, units, pages)
 
 
 def known_release(host: Host) -> tuple[pins.Release | None, str]:

@@ -149,8 +149,8 @@ class _Nginx(_Keys):
 class _Backup(_Keys):
     version = _pin(
         _TWO_OR_THREE_NUMBERS,
-        "numbers: what `apt-get update && apt-cache policy pgbackrest` (or `dnf list pgbackrest`) on the host offers,"
-        " up to its first dash",
+        "numbers: what `apt-get update && apt-cache policy pgbackrest` (or `dnf list pgbackrest`) on the host"
+        " offers, up to its first dash",
     )
 
 

@@ -90,6 +90,16 @@ ORDER: Final[tuple[Entry, ...]] = (
         verify="The read-only role reads over the network and is refused a write; the target wants the service.",
     ),
     Entry(
+        "PLAT_08",
+        "Backups",
+        ("PLAT_04A",),
+        "ready",
+        purpose="The host may be lost, and the leads are not: encrypted base backups and WAL lie outside it.",
+        leaves="pgBackRest, its settings and secrets, the schema `backup`, archiving switched on, and the units"
+        " that ship WAL, take base backups and keep the heartbeat.",
+        verify="WAL arrives in the store, and a base backup of this cluster is there with its manifest.",
+    ),
+    Entry(
         "PLAT_08B",
         "Redis, not started",
         ("PLAT_02A",),
@@ -236,16 +246,6 @@ ORDER: Final[tuple[Entry, ...]] = (
         purpose="The persistence check through the edge, as a client's website would send it.",
         leaves="Nothing: its synthetic lead is removed again.",
         verify="As LEADGEN_07B, over HTTPS; a failure shows diagnostics without personal data.",
-    ),
-    Entry(
-        "PLAT_08",
-        "Backups",
-        ("PLAT_04A",),
-        "ready",
-        purpose="The host may be lost, and the leads are not: encrypted base backups and WAL lie outside it.",
-        leaves="pgBackRest, its settings and secrets, the schema `backup`, archiving switched on, and the units that"
-        " ship WAL, take base backups and keep the heartbeat.",
-        verify="WAL arrives in the store, and a base backup of this cluster is there with its manifest.",
     ),
     Entry(
         "PLAT_06",

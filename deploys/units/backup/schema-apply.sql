@@ -10,8 +10,8 @@ CREATE TABLE IF NOT EXISTS backup.manifests (
     label text,
     restore_point text NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
-    relation text,
+    name text,
     rows bigint NOT NULL,
     hash numeric NOT NULL,
-    PRIMARY KEY (label, relation)
+    PRIMARY KEY (label, name)
 );

@@ -1,4 +1,4 @@
-"""Base backups and WAL in the store: where things lie, their programs and units, and what the page asks of them."""
+"""Backups and WAL in the store: where things lie, their programs and units, and what the page asks of them."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +26,7 @@ SHIPS: Final = f"systemctl is-active --quiet {SHIP} && grep -q '\"ok\": true' {S
 GOOD: Final = f"grep '\"ok\": true' {STATE}/backup.json"
 WATCHED: Final = ("motorcade-heartbeat.timer", "motorcade-backup.timer", "motorcade-backup.path")
 _BACKUP_SECONDS: Final = 4 * 3600
-_PROGRAM_FILES: Final = ("state", "wal-ship", "stanza", "backup", "manifest", "heartbeat")
+_PROGRAM_FILES: Final = ("state", "wal-ship", "stanza", "backup", "manifest", "hashes.sql", "heartbeat")
 
 
 def programs(**values: object) -> list[HostFile]:

@@ -1,0 +1,68 @@
+"""How the backups are: what their programs say of themselves on the host, and what is wrong with that."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pyinfra.api.host import Host
+
+from deploys.kit import pgbackrest
+from deploys.kit.facts import Probe
+
+# The host's own time, then each program's last word on one line; nothing on a host without backups.
+_LOOK: Final = (
+    f"cd {pgbackrest.STATE} 2>/dev/null || exit 0; date --utc +%FT%TZ;"
+    ' for each in ship backup; do echo "$each $(cat "$each.json" 2>/dev/null)"; done'
+)
+_LABEL: Final = re.compile(r"(\d{8}-\d{6}F_)?\d{8}-\d{6}[FDI]")
+SHIP_AGE: Final = timedelta(minutes=5)  # it speaks every few seconds, and one try lasts two minutes at most
+BACKUP_AGE: Final = timedelta(hours=26)  # one a day, and two hours for it
+_PAGE: Final = "docs/services/backup.md"
+
+
+def troubles(host: Host) -> list[str]:
+    """Every fault in a sentence; nothing on a host without backups."""
+    answer = host.get_fact(Probe, _LOOK)
+    if not answer.lines:
+        return []
+    now, *lines = answer.lines
+    said = {name: _read(text) for name, _, text in (line.partition(" ") for line in lines)}
+    at = _time(now)
+    found = [*_ship(said.get("ship", {}), at), *_backup(said.get("backup", {}), at)]
+    return [f"{host.name}: {fault}; {_PAGE}" for fault in found]
+
+
+def _ship(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    if not said or now - _time(said["at"]) > SHIP_AGE:
+        yield f"WAL: its shipper says nothing since {said.get('at', 'ever')}"
+    elif not said["ok"]:
+        yield f"WAL: {said['reason']} (since {said['since']})"
+
+
+def _backup(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """An old good backup is a fault of its own: nobody may have tried to take a newer one."""
+    label = said.get("label", "") if _LABEL.fullmatch(said.get("label", "")) else ""
+    if said and not said["ok"]:
+        yield f"backup: {said['reason']} ({said['at']}; the last good one is {label or 'none'})"
+    elif not label or now - _taken(label) > BACKUP_AGE:
+        yield f"backup: the last one is {label or 'none'}"
+
+
+def _taken(label: str) -> datetime:
+    """When a backup was begun: a label is the full backup's time, and after `_` its own, with its kind."""
+    return datetime.strptime(label.rpartition("_")[2][:-1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _read(text: str) -> dict[str, Any]:
+    """What a program said; nothing where a hand or a full disk left something else."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) and {"at", "ok", "reason"} <= said.keys() else {}
