@@ -9,6 +9,7 @@ import pytest
 
 # The services of the platform, by the one word for each, and the command that is its process.
 SERVICES = {
+    "backup": "wal-ship",
     "leadgen-api": "leadgen serve",
     "leadgen-sweeper": "leadgen sweep",
     "leadgen-worker": "leadgen worker",

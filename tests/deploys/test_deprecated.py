@@ -104,7 +104,7 @@ def test_pyinfra_stops_at_a_superseded_page_before_it_touches_anything(tmp_path:
         (banner(day="2026-02-30"), "'2026-02-30' is no date"),
         (banner(day="20261121"), "'20261121' is no date"),
         (banner(replacement="PLAT_99"), "'PLAT_99' is no page that is ready, nor 'none'"),
-        (banner(replacement="PLAT_08"), "'PLAT_08' is no page that is ready, nor 'none'"),
+        (banner(replacement="PLAT_06"), "'PLAT_06' is no page that is ready, nor 'none'"),
     ],
 )
 def test_a_banner_that_is_not_whole_is_found_and_refused_all_the_same(

@@ -33,6 +33,8 @@ leadgen:
   ref: leadgen-1
 nginx:
   version: {THREE}
+backup:
+  version: {THREE}
 """
 FILES = {
     "CHANGELOG.md": "# Changelog\n\n## Unreleased\n\n### Added\n\n- A worker.\n\n## 0.1 - 2026-11-20\n\n- All.\n",

@@ -27,6 +27,7 @@ MEASURED = {
     "redis.version": ".".join("888"),
     "python": ".".join("888"),
     "nginx.version": ".".join("888"),
+    "backup.version": ".".join("888"),
 }
 
 
@@ -79,7 +80,7 @@ def pieces(release: pins.Release) -> dict[str, Any]:
         "release": release.name,
         **{
             piece: {key: value for key, value in vars(getattr(release, piece)).items() if value}
-            for piece in ("podman", "base", "postgres", "redis", "leadgen", "nginx")
+            for piece in ("podman", "base", "postgres", "redis", "leadgen", "nginx", "backup")
         },
     }
 
@@ -125,6 +126,7 @@ def test_what_nobody_has_measured_is_listed_whole_with_how_to_measure_it(name: s
         "leadgen.python",
         "leadgen.ref",
         "nginx.version",
+        "backup.version",
     ]
     assert first == (
         f"{path}: {', '.join(f'{key} is unpinned' for key in keys)}; "
@@ -139,7 +141,7 @@ def test_the_lab_leaves_open_only_what_its_mirror_decides() -> None:
     told = str(refused.value).splitlines()[0]
     assert told.endswith(
         "lab.yaml: base.sha256 is unpinned, postgres.version is unpinned, redis.version is unpinned,"
-        " leadgen.python is unpinned, nginx.version is unpinned; "
+        " leadgen.python is unpinned, nginx.version is unpinned, backup.version is unpinned; "
         "write there (docs/reference/releases.md tells more)"
     )
 
@@ -293,4 +295,12 @@ def test_a_key_of_any_name_is_refused_by_it(name: str, piece: str) -> None:
 def test_every_key_has_its_line_in_the_reference() -> None:
     page = (RELEASES.parent / "docs/reference/releases.md").read_text(encoding="utf-8")
     named = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
-    assert named == set(manifest.meanings()) - {"podman", "base", "postgres", "redis", "leadgen", "nginx"}
+    assert named == set(manifest.meanings()) - {
+        "podman",
+        "base",
+        "postgres",
+        "redis",
+        "leadgen",
+        "nginx",
+        "backup",
+    }

@@ -114,18 +114,18 @@ def test_a_page_in_the_wrong_place_is_found() -> None:
 
 
 def test_a_page_whose_file_is_not_as_the_runbook_says_is_found(tmp_path: Path) -> None:
-    ready, planned = runbook.find("PLAT_01"), runbook.find("PLAT_08")
+    ready, planned = runbook.find("PLAT_01"), runbook.find("PLAT_06")
     other = replace(ready, id="PLAT_02A")
     (tmp_path / "deploys").mkdir()
     for file, text in [
-        ("plat_08.py", '"""PLAT_08: too early."""\n'),
+        ("plat_06.py", '"""PLAT_06: too early."""\n'),
         ("plat_02a.py", '"""PLAT_02B: another."""\npage.begin("PLAT_02B")\n'),
         ("plat_77.py", '"""PLAT_77: stray."""\n'),
     ]:
         (tmp_path / "deploys" / file).write_text(text)
     assert list(file_faults([ready, planned, other], tmp_path)) == [
         "deploys/plat_01.py is ready and not there",
-        "deploys/plat_08.py is planned and there",
+        "deploys/plat_06.py is planned and there",
         "deploys/plat_02a.py does not start with its id",
         "deploys/plat_02a.py does not begin as PLAT_02A",
         "deploys/plat_77.py is not in the runbook",

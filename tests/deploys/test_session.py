@@ -29,6 +29,7 @@ MEASURED = {
     "unpinned  # what the mirror offers as redis-server": f"'{'.'.join('808')}'",
     "unpinned  # what the mirror offers as python3": f"'{'.'.join('808')}'",
     "unpinned  # what the mirror offers as nginx": f"'{'.'.join('808')}'",
+    "unpinned  # what the mirror offers as pgbackrest": f"'{'.'.join('808')}'",
     "unpinned": "'17.6'",
 }
 

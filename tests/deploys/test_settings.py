@@ -31,6 +31,16 @@ VALID = {
     "drift_expected": "0.0.0.0:22",
     "disk_percent_max": 80,
     "expiry_days": 14,
+    "backup_endpoint": "s3.example.com",
+    "backup_region": "test",
+    "backup_bucket": "backups",
+    "backup_prefix": "/motorcade",
+    "backup_uri_style": "host",
+    "backup_ca_file": "/etc/ssl/certs/ca-certificates.crt",
+    "backup_time": "03:10",
+    "backup_full_days": 7,
+    "backup_retention_days": 28,
+    "backup_spool_mb": 8192,
 }
 
 

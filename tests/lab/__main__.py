@@ -50,6 +50,7 @@ def platform(host: Host) -> None:
     """The same with the whole platform on it; says how to send it a lead."""
     began = time.monotonic()
     host.up()
+    host.store.start()
     done = subprocess.run(words(host.name, ["platform"], {}, []), cwd=PROJECT, check=False)
     if done.returncode:
         sys.exit(done.returncode)

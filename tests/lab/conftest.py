@@ -65,6 +65,7 @@ def platform(times: dict[str, float]) -> Iterator[Host]:
     host = claim()
     try:
         host.up()
+        host.store.start()
         deployed(host, "platform")
         assert post(host).status == 202
         times["from nothing to the first 202"] = time.monotonic() - began

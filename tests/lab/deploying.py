@@ -12,13 +12,14 @@ from typing import Any
 
 from tests.lab.host import Host
 
-FOUNDATION = (
-    *("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a"),
-    *("plat_08b", "plat_08c", "plat_08d"),
-)
+DATABASE = ("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a")
+REDIS = ("plat_08b", "plat_08c", "plat_08d")
+FOUNDATION = (*DATABASE, *REDIS)  # all that needs no store outside the host
 EDGE_PAGES = ("plat_05", "plat_06a", "plat_07")
 PAGES = (
-    *FOUNDATION,
+    *DATABASE,
+    "plat_08",
+    *REDIS,
     *(
         "plat_04",
         "leadgen_01",

@@ -19,6 +19,7 @@ from tests.lab.folders import LAB, lock, lockable
 from tests.lab.guest import BOOT_SECONDS, Guest
 from tests.lab.network import Network
 from tests.lab.runs import RUN_SECONDS, Run, words
+from tests.lab.store import Store
 
 PREFIX = "motorcade-lab-"
 SSH_SECONDS = 60
@@ -51,6 +52,10 @@ class Host:
     @property
     def guest(self) -> Guest:
         return Guest(self.name, self.directory, self.network)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.name, self.directory, self.network)
 
     @property
     def work(self) -> Group:
@@ -182,6 +187,7 @@ class Host:
         # First of all, the inventory must not name a host that is half gone.
         (self.directory / "address").unlink(missing_ok=True)
         self.work.remove()
+        self.store.stop()
         self.guest.remove()
         self.network.close()
         for path in self.directory.glob("*"):

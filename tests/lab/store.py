@@ -7,100 +7,97 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from deploys.kit.secrets import Vault
 from tests.lab import certificates
 from tests.lab.cgroup import Group
 from tests.lab.command import run, tail, until
 from tests.lab.errors import LabError
-
-if TYPE_CHECKING:
-    from tests.lab.host import Host
+from tests.lab.network import Network
 
 BUCKET: Final = "backups"
 PORT: Final = 8443
-INNER: Final = "127.0.0.1"  # where its parts meet, each host's by other ports
 READY_SECONDS: Final = 60
-KEYS: Final = ("backup-s3-key-id", "backup-s3-key")
+INNER: Final = "127.0.0.1"  # where its parts meet, each host's by ports of its own
+PARTS: Final = {"master": 20000, "volume": 20100, "filer": 20200, "s3": 20300}
 
 
 @dataclass(frozen=True)
 class Store:
-    """SeaweedFS for one host; what it holds outlives a stop."""
+    """SeaweedFS for one host, by the address that the host knows as its gateway; its data outlive a stop."""
 
-    host: "Host"
+    name: str
+    directory: Path  # the host's
+    network: Network
 
     @property
     def folder(self) -> Path:
-        return self.host.directory / "store"
+        return self.directory / "store"
 
     @property
     def group(self) -> Group:
-        return Group(f"{self.host.name}-store")
+        return Group(f"{self.name}-store")
 
-    @property
-    def runs(self) -> bool:
-        return bool(self.group.pids())
-
-    def start(self, *, keys: tuple[str, str] | None = None) -> None:
-        """Wait until it answers; it knows the key pair of the host's secrets, or another one."""
-        if self.runs:
+    def start(self, keys: tuple[str, str] | None = None) -> None:
+        """Back when it answers. It knows the key pair of the host's secrets, or another one."""
+        if self.group.pids():
             return
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
-        if not (self.folder / "edge.pem").exists():
-            certificates.renew(self.host.directory, self.folder, name=certificates.STORE)
+        certificates.renew(self.directory, self.folder, name=certificates.STORE)
         (self.folder / "users.json").write_text(json.dumps(_users(*(keys or self.keys()))), encoding="ascii")
-        number = self.host.network.number
+        ports = self._ports()
         words = self.group.words(
-            Path(sys.executable).with_name("weed"),
+            _program(),
             *f"-logtostderr=true server -s3 -ip={INNER} -ip.bind={INNER} -dir={self.folder / 'data'}".split(),
-            *f"-master.port={20000 + number} -volume.port={20100 + number} -filer.port={20200 + number}".split(),
+            *f"-master.port={ports['master']} -volume.port={ports['volume']} -filer.port={ports['filer']}".split(),
             *"-master.volumeSizeLimitMB=256 -master.volumePreallocate=false -volume.max=0".split(),
-            *f"-s3.ip.bind={self.host.network.gateway} -s3.port={PORT} -s3.port.grpc={20300 + number}".split(),
+            *f"-s3.ip.bind={self.network.gateway} -s3.port={PORT} -s3.port.grpc={ports['s3']}".split(),
             *"-s3.port.iceberg=0 -s3.port.lance=0".split(),
             *f"-s3.cert.file={self.folder / 'edge.pem'} -s3.key.file={self.folder / 'edge.key'}".split(),
             f"-s3.config={self.folder / 'users.json'}",
         )
-        script = 'log=$1; shift; cd "$1"; shift; exec setsid --fork "$@" </dev/null >>"$log" 2>&1'
-        run("sh", "-c", script, "sh", self.folder / "log", self.folder, *words)
-        if not until(self._answers, READY_SECONDS):
+        script = 'log=$1; shift; exec setsid --fork "$@" </dev/null >>"$log" 2>&1'
+        run("sh", "-c", script, "sh", self.folder / "log", *words)
+        if not until(lambda: self._answers() and self._has_bucket(), READY_SECONDS):
             log = (self.folder / "log").read_text(encoding="utf-8", errors="replace")
             raise LabError(str(self.folder), f"no answer after {READY_SECONDS} s", f"its log ends:\n{tail(log)}")
-        self._shell(f"s3.bucket.create -name {BUCKET}")
-
-    def _shell(self, command: str) -> None:
-        """What the store's owner says to it; the host's user may make no bucket."""
-        number = self.host.network.number
-        parts = f"-master={INNER}:{20000 + number} -filer={INNER}:{20200 + number}".split()
-        subprocess.run(
-            [Path(sys.executable).with_name("weed"), "shell", *parts],
-            input=f"{command}\n",
-            capture_output=True,
-            text=True,
-            timeout=READY_SECONDS,
-            check=False,
-        )
 
     def stop(self) -> None:
+        """As if it were struck by lightning."""
         self.group.remove()
 
     def keys(self) -> tuple[str, str]:
         """Name and key of the host's user."""
-        vault = Vault(self.host.directory / "secrets", self.host.directory / "identity.txt")
-        return vault.reveal(KEYS[0]), vault.reveal(KEYS[1])
+        vault = Vault(self.directory / "secrets", self.directory / "identity.txt")
+        return vault.reveal("backup-s3-key-id"), vault.reveal("backup-s3-key")
 
     def _answers(self) -> bool:
-        context = ssl.create_default_context(cafile=str(self.host.directory / "ca.pem"))
+        context = ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
         try:
             with (
-                socket.create_connection((self.host.network.gateway, PORT), 1) as plain,
-                context.wrap_socket(plain, server_hostname=certificates.STORE) as wire,
+                socket.create_connection((self.network.gateway, PORT), 1) as plain,
+                context.wrap_socket(plain, server_hostname=certificates.STORE),
             ):
-                wire.sendall(f"GET /{BUCKET} HTTP/1.0\r\nHost: {certificates.STORE}:{PORT}\r\n\r\n".encode())
-                return b"AccessDenied" in wire.recv(65536) or True
+                return True
         except OSError:
             return False
+
+    def _has_bucket(self) -> bool:
+        """Made by the store's owner: the host's user may make none."""
+        ports = self._ports()
+        words = [_program(), "shell", f"-master={INNER}:{ports['master']}", f"-filer={INNER}:{ports['filer']}"]
+        given = f"s3.bucket.create -name {BUCKET}\ns3.bucket.list\n"
+        done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=20, check=False)
+        return BUCKET in done.stdout
+
+    def _ports(self) -> dict[str, int]:
+        """SeaweedFS takes for each of them the one that is 10,000 higher too."""
+        return {part: first + self.network.number for part, first in PARTS.items()}
+
+
+def _program() -> Path:
+    return Path(sys.executable).with_name("weed")
 
 
 def _users(name: str, key: str) -> dict[str, object]:
