@@ -17,7 +17,7 @@ _LOOK: Final = (
     ' for each in ship backup; do echo "$each $(cat "$each.json" 2>/dev/null)"; done'
 )
 _LABEL: Final = re.compile(r"(\d{8}-\d{6}F_)?\d{8}-\d{6}[FDI]")
-SHIP_AGE: Final = timedelta(minutes=5)  # it speaks every few seconds, and one try lasts two minutes at most
+SHIP_AGE: Final = timedelta(minutes=2)  # it speaks every few seconds
 BACKUP_AGE: Final = timedelta(hours=26)  # one a day, and two hours for it
 _PAGE: Final = "docs/services/backup.md"
 

@@ -65,8 +65,8 @@ def running(page: "Page", unit: str, *, reads: str = "") -> None:
     if reads:
         since = f"systemctl show --timestamp=us -P ActiveEnterTimestamp {unit}"
         probe += f' && [ -z "$(find {reads} -newerct "$({since})")" ]'
-    start = "restart" if reads else "start"
-    _ensure(page=page, what=unit, probe=probe, commands=[f"systemctl {start} {unit}"], **page.op(f"{unit} runs", 90))
+    start = f"systemctl {'restart' if reads else 'start'} {unit}"
+    _ensure(page=page, what=unit, probe=probe, commands=[start], **page.op(f"{unit} runs", 90))
 
 
 @operation()
