@@ -5,7 +5,6 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,7 +16,7 @@ from tests.lab.command import until
 from tests.lab.errors import LabError
 from tests.lab.folders import LAB, lock, lockable
 from tests.lab.guest import BOOT_SECONDS, Guest
-from tests.lab.network import Network
+from tests.lab.network import MACHINE_LOCK, Network
 from tests.lab.runs import RUN_SECONDS, Run, words
 from tests.lab.store import Store
 
@@ -70,10 +69,18 @@ class Host:
     @property
     def is_taken(self) -> bool:
         """By this checkout, by another one on the machine, or by the remains of a run that died."""
-        return self.directory.exists() or self.network.exists or self.guest.runs
+        return self.directory.exists() or self._mark.exists() or self.network.exists or self.guest.runs
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another checkout on the machine has the name."""
+        return self.guest.is_foreign or (self._mark.exists() and self._mark.resolve() != self.directory.resolve())
 
     def up(self) -> None:
         """Make the host, or boot the one that is there; what a run that died has left of it goes first."""
+        with lock(MACHINE_LOCK):
+            self._refuse_foreign()
+            self.hold()
         with lock(lockable(self.name)):
             if not self.is_made:
                 self._clear()
@@ -81,10 +88,17 @@ class Host:
             elif not self.guest.runs:
                 self.boot()
 
+    def hold(self) -> None:
+        """Take the name, which nobody else has; the caller holds the machine's lock."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._mark.unlink(missing_ok=True)
+        self._mark.symlink_to(self.directory)
+
     def down(self) -> None:
         """Leave nothing of it: no process, interface, firewall rule or folder."""
         with lock(lockable(self.name)):
             self._clear()
+            self._mark.unlink(missing_ok=True)
             if self.directory.exists():
                 self.directory.rmdir()
 
@@ -182,8 +196,7 @@ class Host:
 
     def _clear(self) -> None:
         """Away with all but the folder itself, which keeps the name taken."""
-        if self.guest.is_foreign:
-            raise LabError(self.name, "it belongs to another checkout on this machine", "take another name")
+        self._refuse_foreign()
         # First of all, the inventory must not name a host that is half gone.
         (self.directory / "address").unlink(missing_ok=True)
         self.work.remove()
@@ -194,6 +207,15 @@ class Host:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for path in self.directory.glob(".*"):
             path.unlink()
+
+    @property
+    def _mark(self) -> Path:
+        """A link that the whole machine sees, to the folder of who has the name; without that it holds nothing."""
+        return MACHINE_LOCK / self.name
+
+    def _refuse_foreign(self) -> None:
+        if self.is_foreign:
+            raise LabError(self.name, "it belongs to another checkout on this machine", "take another name")
 
     def _answers(self) -> bool:
         return self.ssh("true", check=False).returncode == 0
@@ -210,8 +232,8 @@ def claim() -> Host:
     LAB.mkdir(exist_ok=True)
     for number in range(1, 100):
         host = Host.named(f"{PREFIX}{number:02}")
-        if not host.is_taken:
-            with suppress(FileExistsError):
-                host.directory.mkdir()
+        with lock(MACHINE_LOCK):
+            if not host.is_taken:
+                host.hold()
                 return host
     raise LabError("lab", "99 hosts are up", "run `python -m tests.lab down --all`")

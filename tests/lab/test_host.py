@@ -383,3 +383,13 @@ def test_no_two_runs_claim_the_same_host() -> None:
     finally:
         for host in claimed:
             host.down()
+
+
+def test_no_two_checkouts_claim_the_same_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = claim()
+    monkeypatch.setattr("tests.lab.host.LAB", tmp_path)
+    theirs = claim()
+    theirs.down()
+    monkeypatch.undo()
+    mine.down()
+    assert mine.name != theirs.name
