@@ -181,7 +181,7 @@ def test_a_store_that_refuses_loses_nothing_and_its_words_are_told_until_it_take
     (world / "away").touch()
     (world / "spool" / (SEGMENT % 1)).write_bytes(b"wal")
     assert until(lambda: shipped(world).get("ok") is False)
-    assert shipped(world)["reason"] == "[039]: 403 (Forbidden)"
+    assert shipped(world)["reason"] == "[039]: 403 (Forbidden) more of it"
     assert names(world) == [SEGMENT % 1]
     (world / "away").unlink()
     assert until(lambda: shipped(world)["ok"] is True)
