@@ -46,4 +46,4 @@ backup_ca_file = "/etc/ssl/certs/ca-certificates.crt"  # on the host: who may si
 backup_time = "03:10"  # of every day, UTC
 backup_full_days = 7  # a full backup so often; those between hold what has changed since
 backup_retention_days = 28  # a full backup older than this goes, once a newer one is as old; and its WAL with it
-backup_spool_mb = 8192  # WAL that may wait on the host while the store is away; twice as much must fit on the disk
+backup_spool_mb = 4096  # WAL that may wait on the host while the store is away; twice as much must fit on the disk
