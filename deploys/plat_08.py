@@ -1,4 +1,4 @@
-"""PLAT_08: encrypted base backups every day, and WAL as it is written, in S3-compatible storage."""
+"""PLAT_08: encrypted base backups and WAL in S3-compatible storage, and a drill that restores them."""
 
 from typing import Any
 
@@ -36,6 +36,10 @@ values: dict[str, Any] = {
     "programs": pgbackrest.PROGRAMS,
     "pgbackrest": pgbackrest.PGBACKREST,
     "psql": pgbackrest.PSQL,
+    "drill_time": settings.backup_drill_time,
+    "drill_seconds": pgbackrest.DRILL_SECONDS,
+    "stale_hours": settings.backup_stale_hours,
+    "rpo_limit_seconds": settings.backup_rpo_limit_seconds,
 }
 user = HostFile(f"/etc/sysusers.d/{USER}.conf", render(f"backup/{USER}.conf", **values))
 configuration = HostFile(f"{pgbackrest.SETTINGS}/pgbackrest.conf", render("backup/pgbackrest.conf", **values))
@@ -75,6 +79,7 @@ hostfiles.directories(
         HostDirectory(pgbackrest.PROGRAMS.rpartition("/")[0]),
         HostDirectory(pgbackrest.PROGRAMS),
         HostDirectory(pgbackrest.STATE, owner=USER, group=USER),
+        HostDirectory(pgbackrest.SCRATCH, mode="711"),
     ],
 )
 secrets.place(
@@ -107,6 +112,7 @@ pgbackrest.taken(this, values["store"])
 gate.wait(this, "the volume's owner has its name", f'[ "$(id -u {USER}) $(id -g {USER})" = "10001 10001" ]')
 gate.wait(this, "WAL goes to the store", pgbackrest.SHIPS, seconds=60)
 gate.wait(this, "the last base backup is good", pgbackrest.GOOD)
+gate.once(this, "a drill restores it", pgbackrest.PROVED, seconds=pgbackrest.DRILL_SECONDS)
 
 # Record
 steps.passed(this)

@@ -47,3 +47,6 @@ backup_time = "03:10"  # of every day, UTC
 backup_full_days = 7  # a full backup so often; those between hold what has changed since
 backup_retention_days = 28  # a full backup older than this goes, once a newer one is as old; and its WAL with it
 backup_spool_mb = 4096  # WAL that may wait on the host while the store is away; twice as much must fit on the disk
+backup_drill_time = "04:40"  # of every day, UTC: restores the newest backup, a good hour after it was begun
+backup_stale_hours = 26  # a drill fails when the newest backup is older
+backup_rpo_limit_seconds = 120  # and when the host, lost at that moment, would have lost more than this

@@ -4,34 +4,55 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from pyinfra import logger
 from pyinfra.api.host import Host
+from pyinfra.context import host
 
 from deploys.kit import pgbackrest
 from deploys.kit.facts import Probe
+from deploys.kit.steps import Steps
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
 
 # The host's own time, then each program's last word on one line; nothing on a host without backups.
 _LOOK: Final = (
     f"cd {pgbackrest.STATE} 2>/dev/null || exit 0; date --utc +%FT%TZ;"
-    ' for each in ship backup; do echo "$each $(cat "$each.json" 2>/dev/null)"; done'
+    ' for each in ship backup drill; do echo "$each $(cat "$each.json" 2>/dev/null)"; done'
 )
+_DRILLED: Final = f"date --utc +%FT%TZ; cat {pgbackrest.STATE}/drill.json 2>/dev/null; true"
 _LABEL: Final = re.compile(r"(\d{8}-\d{6}F_)?\d{8}-\d{6}[FDI]")
 SHIP_AGE: Final = timedelta(minutes=2)  # it speaks every few seconds
 BACKUP_AGE: Final = timedelta(hours=26)  # one a day, and two hours for it
+DRILL_AGE: Final = timedelta(days=2)  # one a day; one that did not come is seen by the next
 _PAGE: Final = "docs/services/backup.md"
 
 
-def troubles(host: Host) -> list[str]:
+def troubles(of: Host) -> list[str]:
     """Every fault in a sentence; nothing on a host without backups."""
-    answer = host.get_fact(Probe, _LOOK)
+    answer = of.get_fact(Probe, _LOOK)
     if not answer.lines:
         return []
     now, *lines = answer.lines
     said = {name: _read(text) for name, _, text in (line.partition(" ") for line in lines)}
     at = _time(now)
-    found = [*_ship(said.get("ship", {}), at), *_backup(said.get("backup", {}), at)]
-    return [f"{host.name}: {fault}; {_PAGE}" for fault in found]
+    found = [
+        *_ship(said.get("ship", {}), at),
+        *_backup(said.get("backup", {}), at),
+        *_drill(said.get("drill", {}), at),
+    ]
+    return [f"{of.name}: {fault}; {_PAGE}" for fault in found]
+
+
+def warn(page: "Page") -> None:
+    """At load of a page that may change the database: whether there would be a proved way back."""
+    if (step := host.get_fact(Steps).get("PLAT_08")) and step.passed:
+        now, *text = host.get_fact(Probe, _DRILLED).lines
+        for fault in _drill(_read("".join(text)), _time(now)):
+            logger.warning(f"{host.name}: {page.id}: {fault}; {_PAGE}")
+            page.run.note(page.id, {"warning": fault})
 
 
 def _ship(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -48,6 +69,13 @@ def _backup(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"backup: {said['reason']} ({said['at']}; the last good one is {label or 'none'})"
     elif not label or now - _taken(label) > BACKUP_AGE:
         yield f"backup: the last one is {label or 'none'}"
+
+
+def _drill(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    if said and not said["ok"]:
+        yield f"drill: {said['reason']} ({said['at']})"
+    elif not said or now - _time(said["at"]) > DRILL_AGE:
+        yield f"drill: none was green since {said.get('at', 'ever')}"
 
 
 def _taken(label: str) -> datetime:

@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import backup, secrets
+from deploys.kit import backup, backup_state, secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.shell import SPARE_SECONDS
@@ -89,6 +89,7 @@ def verifier_with(password: str, salt: bytes) -> str:
 
 def may_begin(page: "Page") -> None:
     """The cluster is there, or this page never passed and may make it; a lost one is not made anew."""
+    backup_state.warn(page)
     _may_begin(page=page, **page.op("a cluster, or leave to make one", 30))
 
 
@@ -123,6 +124,7 @@ def state(page: "Page", title: str, *, describe: str, expected: str, apply: str)
 
 def backup_before(page: "Page", image: str, *, describe: str, expected: str) -> None:
     """A dump that was restored into a scratch container and counted, if `state` is going to change something."""
+    backup_state.warn(page)
     _backup(
         page=page,
         image=image,

@@ -1,9 +1,16 @@
 """Backups and WAL in the store: where things lie, their programs and units, and what the page asks of them."""
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
 
 from deploys.kit import units as systemd
 from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.shell import SPARE_SECONDS
+from deploys.kit.steps import Step, Steps
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
@@ -11,7 +18,9 @@ if TYPE_CHECKING:
 SETTINGS: Final = "/etc/motorcade/backup"
 PROGRAMS: Final = "/usr/local/libexec/motorcade"
 STATE: Final = "/var/lib/motorcade-backup"  # beside the kit's own folder, which is for root only
+SCRATCH: Final = "/srv/motorcade/scratch"  # where backups are restored to
 SPOOL: Final = "/srv/motorcade/spool/wal"
+DRILL: Final = "motorcade-drill.service"
 SHIP: Final = "motorcade-wal-ship.service"
 # Settings and secrets for the stanza; what lies in /etc/pgbackrest is not ours.
 PGBACKREST: Final = (
@@ -24,9 +33,19 @@ PSQL: Final = (
 )
 SHIPS: Final = f"systemctl is-active --quiet {SHIP} && grep -q '\"ok\": true' {STATE}/ship.json"
 GOOD: Final = f"grep '\"ok\": true' {STATE}/backup.json"
-WATCHED: Final = ("motorcade-heartbeat.timer", "motorcade-backup.timer", "motorcade-backup.path")
+WATCHED: Final = (
+    "motorcade-heartbeat.timer",
+    "motorcade-backup.timer",
+    "motorcade-backup.path",
+    "motorcade-drill.timer",
+)
+PROVED: Final = f"systemctl start {DRILL} || {{ sed 's/.*\"reason\": //' {STATE}/drill.json; false; }}"
+DRILL_SECONDS: Final = 6 * 3600
 _BACKUP_SECONDS: Final = 4 * 3600
-_PROGRAM_FILES: Final = ("state", "wal-ship", "stanza", "backup", "manifest", "hashes.sql", "heartbeat")
+_PROGRAM_FILES: Final = (
+    *("state", "wal-ship", "stanza", "backup", "manifest", "hashes.sql", "heartbeat"),
+    *("restore", "drill", "recovery", "choose-backup", "wal-chain"),
+)
 
 
 def programs(**values: object) -> list[HostFile]:
@@ -57,7 +76,7 @@ def units(**values: object) -> list[HostFile]:
         )
         for name, service in services.items()
     ]
-    return [*made, *(_unit(name, name, **values) for name in WATCHED)]
+    return [*made, *(_unit(name, name, **values) for name in (DRILL, *WATCHED))]
 
 
 def stanza(page: "Page", store: str) -> None:
@@ -79,6 +98,22 @@ def taken(page: "Page", store: str) -> None:
     probe = f'grep \'"ok": true\' {STATE}/backup.json | grep -q \'"store": "{store}"\''
     why = f"sed 's/.*\"reason\": //' {STATE}/backup.json"
     systemd.done(page, "motorcade-backup.service", probe=probe, seconds=_BACKUP_SECONDS, why=why)
+
+
+def renew(page: "Page") -> None:
+    """A base backup of what is live now, where PLAT_08 has passed."""
+    _renew(page=page, **page.op("a new base backup", _BACKUP_SECONDS + SPARE_SECONDS))
+
+
+@operation()
+def _renew(page: "Page") -> Generator[StringCommand]:
+    if not host.get_fact(Steps).get("PLAT_08", Step("PLAT_08")).passed:
+        host.noop(f"{page.id}: deploys/plat_08.py takes the first base backup")
+        return
+    why = f"sed 's/.*\"reason\": //' {STATE}/backup.json"
+    yield StringCommand(
+        f"timeout {_BACKUP_SECONDS} systemctl start motorcade-backup.service || {{ {why}; false; }}"
+    )
 
 
 def _unit(name: str, template: str, **values: object) -> HostFile:

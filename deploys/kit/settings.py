@@ -49,6 +49,9 @@ class Settings:
     backup_full_days: int
     backup_retention_days: int
     backup_spool_mb: int
+    backup_drill_time: str
+    backup_stale_hours: int
+    backup_rpo_limit_seconds: int
 
 
 NAMES: Final = frozenset(field.name for field in fields(Settings))

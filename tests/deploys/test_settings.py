@@ -41,6 +41,9 @@ VALID = {
     "backup_full_days": 7,
     "backup_retention_days": 28,
     "backup_spool_mb": 8192,
+    "backup_drill_time": "04:40",
+    "backup_stale_hours": 26,
+    "backup_rpo_limit_seconds": 120,
 }
 
 

@@ -19,7 +19,7 @@ podman images --format '{{.Repository}}:{{.Tag}}' | sort
 podman ps --all --format '{{.Names}} {{.State}} {{.Image}} {{index .Labels "motorcade.config"}}' | sort
 echo '# units'
 for unit in motorcade.target motorcade-core-network.service motorcade-postgres.service motorcade-wal-ship.service \
-    motorcade-backup.timer motorcade-backup.path motorcade-heartbeat.timer motorcade-redis.service \
+    motorcade-backup.timer motorcade-backup.path motorcade-drill.timer motorcade-heartbeat.timer motorcade-redis.service \
     motorcade-redis-healthcheck.timer motorcade-leadgen-api.socket motorcade-leadgen-api.service \
     motorcade-leadgen-worker.service motorcade-leadgen-sweeper.service motorcade-leadgen-watchdog.timer nginx.service \
     motorcade-nginx-logs.timer; do

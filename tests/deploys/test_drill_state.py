@@ -1,0 +1,65 @@
+"""What the last drill means for whoever looks at a host, and for whoever is about to change its database."""
+
+import json
+from typing import Any
+
+import pytest
+from pyinfra.context import ctx_host
+
+from deploys.kit import backup_state
+from deploys.kit.facts import Answer
+from deploys.kit.steps import Step, Steps
+from tests.deploys.known_host import KnownHost, Page
+
+NOW = "2026-11-21T12:00:00Z"
+PASSED = {"PLAT_08": Step("PLAT_08", passed="2026-11-01T00:00:00+00:00")}
+WELL = {"at": "2026-11-21T04:41:00Z", "ok": True, "reason": ""}
+
+
+def drilled(said: dict[str, Any] | None) -> str:
+    return "" if said is None else json.dumps(said)
+
+
+def troubles(said: dict[str, Any] | None) -> list[str]:
+    """Of the drill; the other two programs are well."""
+    ship = {"at": NOW, "ok": True, "reason": ""}
+    backup = {**ship, "label": "20261121-031000F"}
+    lines = [NOW, f"ship {json.dumps(ship)}", f"backup {json.dumps(backup)}", f"drill {drilled(said)}"]
+    host: Any = KnownHost(probes={"for each in ship": Answer(0, lines)})
+    host.name = "host"
+    return backup_state.troubles(host)
+
+
+def warned(said: dict[str, Any] | None, steps: dict[str, Step]) -> list[object]:
+    text = drilled(said)
+    answer = Answer(0, [NOW, text] if text else [NOW])
+    host: Any = KnownHost({Steps: steps}, probes={"drill.json": answer})
+    host.name = "host"
+    page: Any = Page()
+    with ctx_host.use(host):
+        backup_state.warn(page)
+    return [note["warning"] for _, note in page.notes]
+
+
+def test_a_green_drill_of_two_days_is_no_trouble_and_no_warning() -> None:
+    for said in (WELL, {**WELL, "at": "2026-11-19T12:00:00Z"}):
+        assert troubles(said) == []
+        assert warned(said, PASSED) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (None, "drill: none was green since ever"),
+        ({**WELL, "at": "2026-11-19T11:59:59Z"}, "drill: none was green since 2026-11-19T11:59:59Z"),
+        ({**WELL, "ok": False, "reason": "wrong key: x"}, "drill: wrong key: x (2026-11-21T04:41:00Z)"),
+    ],
+)
+def test_without_a_fresh_green_one_status_tells_and_pages_warn(said: dict[str, Any] | None, words: str) -> None:
+    assert troubles(said) == [f"host: {words}; docs/services/backup.md"]
+    assert warned(said, PASSED) == [words]
+
+
+def test_before_backups_are_there_nobody_is_warned() -> None:
+    assert warned(None, {}) == []
+    assert warned(None, {"PLAT_08": Step("PLAT_08", red="run")}) == []
