@@ -268,6 +268,18 @@ TOOLS: Final[tuple[Entry, ...]] = (
         leaves="`/etc/motorcade/maintenance` with `--data state=on`; with `state=off` it is gone.",
         verify="The edge answers 503, and what was accepted before has become leads; or health answers again.",
     ),
+    Entry(
+        "RESTORE",
+        "Restore",
+        # Not PLAT_08: on a new host it refuses until this has brought the database back.
+        ("PLAT_02B",),
+        "ready",
+        purpose="The database comes back out of the store, as it was last or at a moment.",
+        leaves="A copy in the container `motorcade-restore`; or, with `--data over=live`, the restored database in"
+        " the place of the one that was there, which then lies in `/srv/motorcade/backups`.",
+        verify="Recovery has come to its end and every table is counted; live, the intake is ready and a new base"
+        " backup is taken.",
+    ),
 )
 
 

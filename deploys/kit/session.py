@@ -35,7 +35,17 @@ _FLAGS: Final = {"--no-wait": "a failed operation would end with 0", "--serial":
 
 
 # What pages read of --data besides settings; pyinfra would pass over a misspelt one in silence.
-_DATA: Final = {"acknowledge", "leadgen_git_ref", "leadgen_post", "reason", "state", "unlock", "verify"}
+_DATA: Final = {
+    "acknowledge",
+    "at",
+    "leadgen_git_ref",
+    "leadgen_post",
+    "over",
+    "reason",
+    "state",
+    "unlock",
+    "verify",
+}
 
 
 class Unreachable(Refused):

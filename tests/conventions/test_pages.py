@@ -24,7 +24,7 @@ MODULES = {
 }
 # Written out, as importing pyinfra's own command would patch the threads of this process.
 PYINFRA_OPTIONS = {"-y", "--dry", "--limit", "--data"}
-PYINFRA_DATA = {"acknowledge", "leadgen_git_ref", "reason", "state", "unlock", "verify"}
+PYINFRA_DATA = {"acknowledge", "at", "leadgen_git_ref", "over", "reason", "state", "unlock", "verify"}
 
 # What is there for the made pages below.
 FILES = {

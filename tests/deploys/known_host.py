@@ -22,7 +22,7 @@ class KnownHost:
     ) -> None:
         self.facts = facts or {}
         self.probes = probes or {}
-        self.state = SimpleNamespace(is_executing=True)
+        self.state = SimpleNamespace(is_executing=True, print_output=False)
         self.noops: list[str] = []
 
     def get_fact(self, fact: type[FactBase[Any]], *arguments: object, **values: object) -> object:

@@ -1,0 +1,65 @@
+"""The way back out of the store: a restore by the host's own program, whose words the operator sees."""
+
+from collections.abc import Generator
+from datetime import datetime
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploys.kit import backup, database, pgbackrest
+from deploys.kit.errors import Refused
+from deploys.kit.shell import SPARE_SECONDS
+
+if TYPE_CHECKING:
+    from deploys.kit.page import Page
+
+PROGRAM: Final = f"{pgbackrest.PROGRAMS}/restore"
+_SECONDS: Final = 24 * 3600
+
+
+def moment(given: str | None) -> str:
+    """A time with its zone, as 2026-11-21T18:30:00Z, or empty for none. Raises Refused for anything else."""
+    if given is None:
+        return ""
+    try:
+        zoned = datetime.fromisoformat(given).tzinfo is not None
+    except ValueError:
+        zoned = False
+    if not zoned:
+        raise Refused("--data at", f"{given!r} is no time with a zone", "say it as 2026-11-21T18:30:00Z")
+    return given
+
+
+def into_scratch(page: "Page", at: str) -> None:
+    """The database as it was then, in a container beside the live one."""
+    _restore(page=page, words=f"scratch {quote(at)}", aside="", **page.op("restore into scratch", _SECONDS))
+
+
+def over_live(page: "Page", at: str) -> None:
+    """The same in the place of the live one, which is moved aside; the line that brings it back goes on record."""
+    aside = f"{backup.DIRECTORY}/{page.run.run_id}/{page.id}"
+    words = f"live {aside} {quote(at)}"
+    _restore(page=page, words=words, aside=aside, **page.op("restore over the live database", _SECONDS))
+
+
+@operation()
+def _restore(page: "Page", words: str, aside: str) -> Generator[StringCommand]:
+    page.may_change("the database")
+    if aside:
+        page.run.note_backup(f"{aside}/17", _way_back(aside))
+    # It takes minutes or hours, and an operator shall see that something moves.
+    host.state.print_output = True
+    yield StringCommand(f"timeout {_SECONDS - SPARE_SECONDS} {PROGRAM} {words}")
+    host.state.print_output = False
+
+
+def _way_back(aside: str) -> str:
+    """Shell: the database of before is live again; nothing where it was never moved."""
+    live = f"{database.VOLUME}/17"
+    return (
+        f"sudo sh -c '[ -d {aside}/17 ] && systemctl stop motorcade-postgres && mv {live} {aside}/restored"
+        f" && mv {aside}/17 {live} && systemctl start motorcade-postgres motorcade.target'"
+    )

@@ -1,0 +1,47 @@
+"""RESTORE: the database out of the store, as it was last or at a moment; beside the live one, or in its place."""
+
+from deploys.kit import gate, leadgen, page, pgbackrest, recovery, steps
+from deploys.kit.errors import Refused
+
+# What
+this = page.begin("RESTORE")
+
+# Pins: none; it is PLAT_08 that brings pgBackRest.
+
+# Preconditions
+at = recovery.moment(this.run.data("at"))
+over, reason = this.run.data("over"), this.run.data("reason")
+if over not in (None, "live"):
+    raise Refused(
+        "--data over", f"{over} is not known", "say --data over=live, or leave it out for a copy beside it"
+    )
+if over and not (reason or "").strip():
+    raise Refused("--data over", "the live database is replaced without a reason", "add --data reason='why'")
+this.run.note(this.id, {"at": at or "the end", "over": over or "scratch", "reason": reason or ""})
+gate.wait(
+    this,
+    "what PLAT_08 brings is there",
+    f"[ -x {recovery.PROGRAM} ] || {{ echo 'run deploys/plat_08.py; if the store refuses, go on here'; false; }}",
+)
+
+# Backup: what is live is moved aside, not overwritten; the line that brings it back is on record.
+
+# Operations
+if over:
+    recovery.over_live(this, at)
+else:
+    recovery.into_scratch(this, at)
+
+# Verify
+if over:
+    gate.wait(
+        this,
+        "the intake takes leads, where there is one",
+        f"systemctl is-enabled --quiet {leadgen.unit_of('api')}.socket 2>/dev/null || exit 0; {leadgen.ready()}",
+        seconds=60,
+        service="leadgen-api",
+    )
+    pgbackrest.renew(this)
+
+# Record
+steps.passed(this)
