@@ -12,6 +12,7 @@ from tests.deploys.known_host import KnownHost
 NOW = "2026-11-21T12:00:00Z"
 SHIP = {"at": "2026-11-21T11:59:55Z", "ok": True, "since": "2026-11-20T00:00:00Z", "reason": ""}
 BACKUP = {"at": "2026-11-21T03:11:00Z", "ok": True, "label": "20261115-031000F_20261121-031000D", "reason": ""}
+DRILL = {"at": "2026-11-21T04:41:00Z", "ok": True, "reason": ""}
 
 
 def troubles(*lines: str) -> list[str]:
@@ -21,7 +22,7 @@ def troubles(*lines: str) -> list[str]:
 
 
 def told(ship: object = SHIP, backup: object = BACKUP) -> list[str]:
-    return troubles(NOW, f"ship {json.dumps(ship)}", f"backup {json.dumps(backup)}")
+    return troubles(NOW, f"ship {json.dumps(ship)}", f"backup {json.dumps(backup)}", f"drill {json.dumps(DRILL)}")
 
 
 def test_a_host_without_backups_and_one_whose_backups_are_well_have_nothing_to_tell() -> None:
@@ -51,4 +52,4 @@ def test_what_is_not_well_is_told(ship: object, backup: object, words: str) -> N
 
 
 def test_a_state_that_nobody_can_read_is_a_fault_of_its_program() -> None:
-    assert len(troubles(NOW, "ship ", "backup {half")) == 2
+    assert len(troubles(NOW, "ship ", "backup {half", "drill []")) == 3

@@ -21,6 +21,11 @@ VALUES = {
     "time": "03:10",
     "spool_cap_bytes": 1,
     "ship_seconds": 3,
+    "user": 10001,
+    "drill_time": "04:40",
+    "drill_seconds": pgbackrest.DRILL_SECONDS,
+    "stale_hours": 26,
+    "rpo_limit_seconds": 120,
 }
 
 
