@@ -39,7 +39,8 @@ WATCHED: Final = (
     "motorcade-backup.path",
     "motorcade-drill.timer",
 )
-PROVED: Final = f"systemctl start {DRILL} || {{ sed 's/.*\"reason\": //' {STATE}/drill.json; false; }}"
+_REASON: Final = r's/.*"reason": "\([^"]*\)".*/\1/'  # of a state, as people read it
+PROVED: Final = f"systemctl start {DRILL} || {{ sed '{_REASON}' {STATE}/drill.json; false; }}"
 DRILL_SECONDS: Final = 6 * 3600
 _BACKUP_SECONDS: Final = 4 * 3600
 _PROGRAM_FILES: Final = (
@@ -82,7 +83,7 @@ def units(**values: object) -> list[HostFile]:
 def stanza(page: "Page", store: str) -> None:
     """The store knows this cluster; one that holds another's backups is refused in words."""
     probe = f'grep -q \'"ok": true, "store": "{store}"\' {STATE}/stanza.json'
-    why = f"sed 's/.*\"reason\": //' {STATE}/stanza.json"
+    why = f"sed '{_REASON}' {STATE}/stanza.json"
     systemd.done(page, "motorcade-backup-stanza.service", probe=probe, seconds=150, why=why)
 
 
@@ -96,7 +97,7 @@ def started(page: "Page") -> None:
 def taken(page: "Page", store: str) -> None:
     """There is a good base backup in this store; the first one is taken now."""
     probe = f'grep \'"ok": true\' {STATE}/backup.json | grep -q \'"store": "{store}"\''
-    why = f"sed 's/.*\"reason\": //' {STATE}/backup.json"
+    why = f"sed '{_REASON}' {STATE}/backup.json"
     systemd.done(page, "motorcade-backup.service", probe=probe, seconds=_BACKUP_SECONDS, why=why)
 
 
