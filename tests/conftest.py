@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from leadgen.dev.postgres import DATABASE, EmbeddedPostgres
 from leadgen.dev.redis import EmbeddedRedis
@@ -22,6 +23,10 @@ from leadgen.store.roles import ROLES, create_roles
 SETTINGS = {"max_connections": "200", "shared_buffers": "64MB"}
 PASSWORDS = {role: secrets.token_urlsafe(12) for role in ROLES}
 TEMPLATE = "template_leadgen"
+
+# How fast an example is says something of the machine only.
+settings.register_profile("motorcade", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("motorcade")
 
 _numbers = count(1)
 

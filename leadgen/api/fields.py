@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, TypedDict, TypeVar, Unpack
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 from marshmallow import Schema, ValidationError, fields, types, validates_schema
 
 _T = TypeVar("_T")
@@ -27,6 +28,8 @@ _PLAIN_EMAIL: Final = re.compile(
     r"((?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+(?:com|net|org|edu|gov|us|io))"
 )
 _PLAIN_EMAIL_MOST: Final = 63  # of either side: as long as one label of a domain may be
+# info@, sales@ and their like are the same in capitals; everybody else's mailbox need not be.
+_MAILBOXES: Final = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
 _PLAIN_PHONE: Final = re.compile(
     r"(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\)|([2-9]\d\d))[ .-]?([2-9]\d\d)[ .-]?(\d{4})", re.ASCII
 )
@@ -293,7 +296,7 @@ class Sections(fields.List[dict[str, Any]]):
 def plain_email(text: str) -> str | None:
     """Return the normal form of an everyday address, None for any that needs a closer look."""
     match = _PLAIN_EMAIL.fullmatch(text)
-    if match is None or max(map(len, match.groups())) > _PLAIN_EMAIL_MOST:
+    if match is None or max(map(len, match.groups())) > _PLAIN_EMAIL_MOST or match[1].lower() in _MAILBOXES:
         return None
     return f"{match[1]}@{match[2].lower()}"
 

@@ -254,7 +254,7 @@ def test_a_podman_that_fails_fails_the_operation(folder: Path) -> None:
         (folder / "motorcade-redis").rmdir()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(PRINTABLE, min_size=24, max_size=200))
 @example(" leading and trailing blanks  ")
 @example("-n -e \\c \\0 \\x41 %s %% $(id) `id` ${HOME} ! # ~ * ?")

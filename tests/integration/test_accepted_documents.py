@@ -46,7 +46,7 @@ def accepted(submission: Json) -> Intake | None:
 
 
 # One database for all examples: they add rows, and each looks at its own.
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(submissions=EXTREMES)
 @given(submissions=st.lists(SUBMISSIONS, max_size=5))
 def test_every_accepted_submission_becomes_a_lead(database: Database, submissions: list[Json]) -> None:

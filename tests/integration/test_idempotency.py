@@ -86,7 +86,6 @@ def test_a_key_stands_for_one_submission_whatever_happens(app: Flask, keys: Keys
         settings=settings(
             max_examples=25,
             stateful_step_count=20,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,
         ),

@@ -26,7 +26,7 @@ def test_every_answer_is_one_that_the_description_allows(app: Flask, keys: Keys,
             continue  # nothing in it can be wrong
 
         @given(case=operation.as_strategy(generation_mode=mode))
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
         def check(case: schemathesis.Case) -> None:
             headers = {"Authorization": f"Bearer {keys.of['wordpress']}"}
             statuses.add(case.call_and_validate(headers=headers, excluded_checks=EXCLUDED).status_code)
