@@ -33,14 +33,18 @@ PGBACKREST = (
 )
 
 
+@pytest.fixture(scope="module")
+def host(platform: Host) -> Host:
+    return platform
+
+
 @pytest.fixture
-def host(platform: Host) -> Iterator[Host]:
-    """With a store that is as it shall be, before and after."""
-    platform.store.start()
-    yield platform
-    platform.store.stop()
-    platform.store.start()
-    assert until(lambda: well(platform), HEAL_SECONDS), said(platform, "ship")
+def _store_returns(host: Host) -> Iterator[None]:
+    """However the test has left it, the store is as it shall be."""
+    yield
+    host.store.stop()
+    host.store.start()
+    assert until(lambda: well(host), HEAL_SECONDS), said(host, "ship")
 
 
 def said(host: Host, name: str) -> dict[str, Any]:
@@ -138,6 +142,7 @@ def test_a_backup_under_load_refuses_no_lead(host: Host, times: dict[str, float]
     times["the longest answer while a backup was taken"] = callers.longest
 
 
+@pytest.mark.usefixtures("_store_returns")
 def test_a_store_that_is_away_costs_no_lead_and_is_told_before_anything_is_lost(host: Host) -> None:
     before = said(host, "backup")["label"]
     with load(host) as callers:
@@ -173,6 +178,7 @@ def filled(host: Host, words: str) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("_store_returns")
 def test_a_slow_store_costs_no_lead_and_what_waits_is_caught_up_with(host: Host) -> None:
     with load(host) as callers:
         with slow_road(host.network, PORT, bytes_per_second=500):
