@@ -19,14 +19,14 @@ help: ## list these commands
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
 
-# Quick kinds first, each with a count of its own; coverage is judged over all of them together. Two processes: files
-# stay whole, since what is dear to set up is made once a file. EVERY=1 tries each point of the campaigns on lab hosts.
+# Quick kinds first, each with a count of its own; coverage is judged over all of them together. In two processes files
+# stay whole, since what is dear to set up is made once a file; integration tests race with clocks, and run alone.
 test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
 	$(PYTEST) $(TWO) tests/deploys
-	$(PYTEST) $(TWO) $(COVERED) tests/integration
+	$(PYTEST) $(COVERED) tests/integration
 	$(BIN)/coverage report
 	EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
 
