@@ -67,6 +67,7 @@ class Status:
     intake: list[str]  # why no lead could be stored now, who does not do their part, and a release unlike the pin
     edge: list[str]  # why nginx does not run as it lies there, and a certificate that has ended or will soon
     backups: list[str]  # why they would not bring back everything
+    drill: str  # what the last green one restored, in which time, and what would have been lost
     units: list[str]  # those that failed, or do not run although the boot wants them
     pages: list[Line]
 
@@ -97,7 +98,9 @@ def look(host: Host) -> Status:
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
     served = intake_state.troubles(host, release.leadgen.ref if release else "")
     backups = backup_state.troubles(host)
-    return Status(host.name, holder(host), unusable, maintenance(host), served, edge(host), backups, units, pages)
+    drill = backup_state.proof(host)
+    held = holder(host)
+    return Status(host.name, held, unusable, maintenance(host), served, edge(host), backups, drill, units, pages)
 
 
 def known_release(host: Host) -> tuple[pins.Release | None, str]:
@@ -179,6 +182,8 @@ def show(found: Sequence[Status]) -> None:
             table.add_row(status.host, page.page, word, page.release, page.passed, page.run, drift)
     console.print(table)
     for status in found:
+        if status.drill:
+            console.print(f"{status.host}: last drill: {status.drill}", markup=False)
         for trouble in status.troubles:
             console.print(trouble, style="red", markup=False)
 

@@ -46,13 +46,20 @@ def troubles(of: Host) -> list[str]:
     return [f"{of.name}: {fault}; {_PAGE}" for fault in found]
 
 
+def proof(of: Host) -> str:
+    """What the last drill restored, how fast, and what would have been lost; empty when it was not green."""
+    return _proof(_read("".join(of.get_fact(Probe, _DRILLED).lines[1:])))
+
+
 def warn(page: "Page") -> None:
-    """At load of a page that may change the database: whether there would be a proved way back."""
+    """At load of a page that may change the database: its way back goes on record; without one it is told."""
     if (step := host.get_fact(Steps).get("PLAT_08")) and step.passed:
         now, *text = host.get_fact(Probe, _DRILLED).lines
-        for fault in _drill(_read("".join(text)), _time(now)):
+        said = _read("".join(text))
+        faults = list(_drill(said, _time(now)))
+        for fault in faults:
             logger.warning(f"{host.name}: {page.id}: {fault}; {_PAGE}")
-            page.run.note(page.id, {"warning": fault})
+        page.run.note(page.id, {"warning": "; ".join(faults)} if faults else {"drill": _proof(said)})
 
 
 def _ship(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -76,6 +83,13 @@ def _drill(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"drill: {said['reason']} ({said['at']})"
     elif not said or now - _time(said["at"]) > DRILL_AGE:
         yield f"drill: none was green since {said.get('at', 'ever')}"
+
+
+def _proof(said: Mapping[str, Any]) -> str:
+    if not said or not said["ok"]:
+        return ""
+    took, lost = said.get("rto_seconds"), said.get("rpo_seconds")
+    return f"{said.get('label')} was restored in {took} s, and {lost} s would have been lost ({said['at']})"
 
 
 def _taken(label: str) -> datetime:

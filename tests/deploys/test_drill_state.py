@@ -13,7 +13,9 @@ from tests.deploys.known_host import KnownHost, Page
 
 NOW = "2026-11-21T12:00:00Z"
 PASSED = {"PLAT_08": Step("PLAT_08", passed="2026-11-01T00:00:00+00:00")}
-WELL = {"at": "2026-11-21T04:41:00Z", "ok": True, "reason": ""}
+FIGURES = {"label": "20261121-031000F", "rto_seconds": 5, "rpo_seconds": 12}
+WELL = {"at": "2026-11-21T04:41:00Z", "ok": True, "reason": "", **FIGURES}
+PROOF = "20261121-031000F was restored in 5 s, and 12 s would have been lost (2026-11-21T04:41:00Z)"
 
 
 def drilled(said: dict[str, Any] | None) -> str:
@@ -30,7 +32,8 @@ def troubles(said: dict[str, Any] | None) -> list[str]:
     return backup_state.troubles(host)
 
 
-def warned(said: dict[str, Any] | None, steps: dict[str, Step]) -> list[object]:
+def noted(said: dict[str, Any] | None, steps: dict[str, Step]) -> list[Any]:
+    """What goes on record."""
     text = drilled(said)
     answer = Answer(0, [NOW, text] if text else [NOW])
     host: Any = KnownHost({Steps: steps}, probes={"drill.json": answer})
@@ -38,7 +41,11 @@ def warned(said: dict[str, Any] | None, steps: dict[str, Step]) -> list[object]:
     page: Any = Page()
     with ctx_host.use(host):
         backup_state.warn(page)
-    return [note["warning"] for _, note in page.notes]
+    return [note for _, note in page.notes]
+
+
+def warned(said: dict[str, Any] | None, steps: dict[str, Step]) -> list[object]:
+    return [note["warning"] for note in noted(said, steps) if "warning" in note]
 
 
 def test_a_green_drill_of_two_days_is_no_trouble_and_no_warning() -> None:
@@ -61,5 +68,15 @@ def test_without_a_fresh_green_one_status_tells_and_pages_warn(said: dict[str, A
 
 
 def test_before_backups_are_there_nobody_is_warned() -> None:
-    assert warned(None, {}) == []
-    assert warned(None, {"PLAT_08": Step("PLAT_08", red="run")}) == []
+    assert noted(None, {}) == []
+    assert noted(None, {"PLAT_08": Step("PLAT_08", red="run")}) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "words"), [(WELL, PROOF), ({**WELL, "ok": False, "reason": "wrong key"}, ""), (None, "")]
+)
+def test_status_and_record_tell_what_a_green_drill_proved(said: dict[str, Any] | None, words: str) -> None:
+    text = drilled(said)
+    host: Any = KnownHost(probes={"drill.json": Answer(0, [NOW, text] if text else [NOW])})
+    assert backup_state.proof(host) == words
+    assert [note.get("drill", "") for note in noted(said, PASSED)] == [words]
