@@ -33,6 +33,7 @@ def test_every_answer_is_one_that_the_description_allows(app: Flask, keys: Keys,
 
         check()
     assert {operation.label for operation in operations} == OPERATIONS
-    # Neither a run that was refused everything nor one that was refused nothing would have tried much.
-    assert (202 in statuses) == (mode is GenerationMode.POSITIVE)
+    # Neither a run that was refused everything nor one that was refused nothing would have tried much. What is
+    # wrong where nobody reads, such as an unknown header, may be accepted: schemathesis judges that, and says so.
+    assert 202 in statuses or mode is GenerationMode.NEGATIVE
     assert 422 in statuses or 404 in statuses
