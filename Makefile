@@ -28,7 +28,7 @@ test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(PYTEST) $(TWO) tests/deploys
 	$(PYTEST) $(COVERED) tests/integration
 	$(BIN)/coverage report
-	EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
+	ROTA=1 EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
 
 lint: .venv/test ## check style and types
 	$(BIN)/ruff check .

@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 
 from tests.lab.deploying import deployed
+from tests.lab.folders import HERE
 from tests.lab.host import Host, claim
 from tests.lab.load import post
 from tests.lab.requirements import missing
+from tests.lab.sample import is_due
 
 TIMES: dict[str, float] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for its turn is shown as skipped."""
+    for item in items:
+        if HERE in item.path.parents and not is_due(item.path.name):
+            item.add_marker(pytest.mark.skip(reason="another commit's turn; EVERY=1 runs it"))
 
 
 @pytest.fixture(scope="session", autouse=True)
