@@ -10,7 +10,8 @@ from deploys.kit.facts import Probe
 from deploys.kit.finding import Finding
 
 TOLERANCE_SECONDS: Final = 2.0
-# A container has the clock of the machine below it and cannot say who keeps that right.
+# A container has the clock of the machine below it and cannot say who keeps that right; nor can a host without
+# timedatectl: there the offset alone is judged.
 _LOOK: Final = (
     "date +%s.%N; systemd-detect-virt --container --quiet"
     " || timedatectl show --property=NTPSynchronized --value 2>/dev/null || true"
