@@ -1,11 +1,11 @@
 """Prometheus metrics: what each process counts, and what SQL tells about the queue when it is asked."""
 
-import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -24,9 +24,11 @@ _requests = Counter("leadgen_requests", "Requests answered.", ["endpoint", "stat
 _latency = Histogram(
     "leadgen_request_seconds", "Time to answer.", ["endpoint"], buckets=_SECONDS, registry=REGISTRY
 )
-accepted = Counter("leadgen_accepted", "202 answers: new, or a replay.", ["outcome"], registry=REGISTRY)
+_accepted = Counter("leadgen_accepted", "202 answers: new, or a replay.", ["outcome"], registry=REGISTRY)
 flushed_rows = Histogram("leadgen_flush_rows", "Intakes in one commit.", buckets=_ROWS, registry=REGISTRY)
 doorbell_failures = Counter("leadgen_doorbell_failures", "Rings that Redis did not take.", registry=REGISTRY)
+
+_new, _replayed = _accepted.labels("new"), _accepted.labels("replay")
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -55,25 +57,24 @@ class QueueCollector(Collector):
         yield GaugeMetricFamily("leadgen_dead", "Intakes given up, until somebody acts.", now.dead)
 
 
-def register(app: Flask) -> None:
-    """Count and time every request of the app, by its endpoint."""
-    app.register_blueprint(blueprint)
-    app.before_request(_start_clock)
-    app.after_request(_count)
+def count(endpoint: str, status: int, seconds: float) -> None:
+    """Count and time an answered request."""
+    counter, histogram = _series(endpoint, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+def count_accepted(*, replayed: bool) -> None:
+    (_replayed if replayed else _new).inc()
+
+
+@cache
+def _series(endpoint: str, status: int) -> tuple[Counter, Histogram]:
+    """The series of an answer; to find them takes the library as long as to count."""
+    return _requests.labels(endpoint, status), _latency.labels(endpoint)
 
 
 def _shared(directory: Path) -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(directory))
     return registry
-
-
-def _start_clock() -> None:
-    g.started = time.perf_counter()
-
-
-def _count(response: Response) -> Response:
-    endpoint = request.endpoint or "none"
-    _requests.labels(endpoint, response.status_code).inc()
-    _latency.labels(endpoint).observe(time.perf_counter() - g.started)
-    return response

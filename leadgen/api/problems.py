@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
-from uuid import uuid4
 
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from leadgen.api.this_request import this_request
 from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnfitSchema, UnsafeDurability
 from leadgen.log import event
 
@@ -218,9 +218,9 @@ def _as_problem(error: Exception) -> Problem:
     if isinstance(error, IdempotencyKeyHeld):
         return Problem("idempotency-key-in-use", headers={"Retry-After": str(_RETRY_HELD_SECONDS)})
     if isinstance(error, DatabaseUnavailable | UnsafeDurability | UnfitSchema):
-        event(_logger, "unavailable", level=logging.WARNING, what=error.what, request_id=request_id())
+        event(_logger, "unavailable", level=logging.WARNING, what=error.what, request_id=_request_id())
         return unavailable()
-    event(_logger, "internal_error", level=logging.ERROR, error=error, request_id=request_id())
+    event(_logger, "internal_error", level=logging.ERROR, error=error, request_id=_request_id())
     return Problem("internal-error")
 
 
@@ -238,8 +238,8 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _response(problem: Problem, public_url: str) -> Response:
-    event(_logger, "refused", problem=problem.kind.slug, request_id=request_id())
-    body = json.dumps(document(problem, public_url, request_id())) + "\n"
+    event(_logger, "refused", problem=problem.kind.slug, request_id=_request_id())
+    body = json.dumps(document(problem, public_url, _request_id())) + "\n"
     return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
 
 
@@ -255,8 +255,5 @@ def document(problem: Problem, public_url: str, request_id: str) -> dict[str, ob
     }
 
 
-def request_id() -> str:
-    """Return the id of the present request, also when it failed before one was given to it."""
-    if "request_id" not in g:
-        g.request_id = uuid4()
-    return str(g.request_id)
+def _request_id() -> str:
+    return str(this_request().id)

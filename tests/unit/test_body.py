@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from leadgen.api import body, problems
 from leadgen.api.strict_json import MOST_LEVELS, NotStrictJson, parse_object
+from leadgen.api.this_request import NamedRequest
 
 JSON = "application/json"
 
@@ -19,12 +20,17 @@ JSON = "application/json"
 @pytest.fixture
 def client() -> FlaskClient:
     app = Flask("test")
+    app.request_class = NamedRequest
     problems.register(app, "/lead")
-    app.after_request(body.discard_rest)
 
     @app.post("/echo")
     def echo() -> dict[str, object]:
-        return body.parse(request)
+        return body.parse(request.environ)
+
+    @app.after_request
+    def discard(response: Response) -> Response:
+        body.discard_rest(request.environ)
+        return response
 
     return app.test_client()
 

@@ -3,13 +3,14 @@
 import json
 import logging
 from collections.abc import Callable
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from flask import Flask, Response, abort, g, redirect
+from flask import Flask, Response, abort, redirect
 from werkzeug.exceptions import RequestTimeout
 
 from leadgen.api.problems import CATALOGUE, Problem, register, type_url
+from leadgen.api.this_request import NamedRequest, this_request
 from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnsafeDurability
 from leadgen.log import JsonFormatter
 
@@ -18,6 +19,7 @@ SECRET = "maria.lopez@example.com"
 
 def answer(view: Callable[[], object], method: str = "GET", path: str = "/here") -> Response:
     app = Flask("test")
+    app.request_class = NamedRequest
     register(app, "https://motorcade.vip/api/lead")
     app.add_url_rule("/here", "view", view)
     return app.test_client().open(path, method=method)
@@ -107,13 +109,13 @@ def test_a_redirect_that_a_view_makes_is_left_alone() -> None:
 
 
 def test_the_request_id_is_the_one_that_the_request_was_given() -> None:
-    given = uuid4()
+    names: list[UUID] = []
 
     def view() -> object:
-        g.request_id = given
+        names.append(this_request().id)
         raise Problem("not-found")
 
-    assert answer(view).json["request_id"] == str(given)
+    assert answer(view).json["request_id"] == str(*names)
 
 
 def test_an_unforeseen_error_is_logged_with_the_request_id_and_its_trace(

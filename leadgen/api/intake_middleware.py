@@ -1,0 +1,62 @@
+"""POST /lead/intake, met before Flask: whoever submits a lead waits for its commit and for little else.
+
+What Flask does for any request takes longer than to read, check and hand over a lead (docs/why.md). So a lead that
+is accepted is answered here; a refusal goes on to Flask, whose view raises it and whose handlers find the words.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from leadgen.api import intake, metrics
+from leadgen.api.services import Services
+from leadgen.api.this_request import REFUSAL, Environ, Refusal, common_headers
+from leadgen.domain.intake_id import uuid7
+from leadgen.log import event
+from leadgen.store.intakes import Receipt
+
+Application: TypeAlias = Callable[..., Iterable[bytes]]  # WSGI's
+
+PATHS: Final = frozenset({"lead/intake", "lead/intake/"})  # however many slashes go before
+ENDPOINT: Final = "intake.post_intake"  # the view's, by which metrics know both ways
+
+_log: Final = logging.getLogger(__name__)
+
+
+class IntakeMiddleware:
+    def __init__(self, flask: Application, services: Services) -> None:
+        self._flask = flask
+        self._services = services
+
+    def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "POST" or environ["PATH_INFO"].lstrip("/") not in PATHS:
+            return self._flask(environ, start_response)
+        started, request_id = perf_counter(), uuid7()
+        try:
+            receipt = intake.accept(self._services, environ, request_id)
+        except Exception as error:  # noqa: BLE001 - Flask's handlers word every kind
+            environ[REFUSAL] = Refusal(error, started, request_id)
+            return self._flask(environ, start_response)
+        body, headers = self._answer(receipt, request_id)
+        metrics.count(ENDPOINT, 202, perf_counter() - started)
+        start_response("202 ACCEPTED", headers)
+        return [body]
+
+    def _answer(self, receipt: Receipt, request_id: UUID) -> tuple[bytes, list[tuple[str, str]]]:
+        intake_id = str(receipt.intake_id)
+        body = (
+            f'{{"intake_id": "{intake_id}", "request_id": "{receipt.request_id}", "status": "queued"}}\n'.encode()
+        )
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Location", f"{self._services.config.public_url}/intake/{intake_id}"),
+            *common_headers(request_id),
+        ]
+        metrics.count_accepted(replayed=receipt.replayed)
+        if receipt.replayed:
+            event(_log, "replayed", intake_id=intake_id, request_id=str(request_id))
+            headers.append(("Idempotency-Replayed", "true"))
+        return body, headers

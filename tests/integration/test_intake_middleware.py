@@ -1,0 +1,109 @@
+"""The middleware in front of Flask: it answers what Flask would have answered, where Flask's own routes say so."""
+
+import json
+import logging
+
+import pytest
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from leadgen.api import intake_middleware, metrics
+from leadgen.api.app import create_app
+from leadgen.api.intake_middleware import ENDPOINT, PATHS, IntakeMiddleware
+from leadgen.api.services import services_of
+from leadgen.log import JsonFormatter
+from tests.conftest import Database
+from tests.integration.test_intake_api import (
+    LEAD,
+    Caller,
+    CountingDoorbell,
+    Keys,
+    app,
+    caller,
+    keys,
+    make_config,
+)
+
+__all__ = ["app", "caller", "keys"]  # fixtures
+SPELLINGS = [
+    *(
+        "/lead/intake",
+        "/lead/intake/",
+        "/lead/intake//",
+        "//lead/intake",
+        "///lead/intake/",
+        "/lead//intake",
+        "/lead/intake/.",
+    ),
+    *("/LEAD/intake", "/lead/intakes", "/lead", "/", ""),
+]
+
+
+def endpoint(app: Flask, path: str) -> str | None:
+    try:
+        return app.url_map.bind("host").match(path, method="POST")[0]
+    except HTTPException:
+        return None
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+def test_it_meets_exactly_the_paths_that_flask_would_lead_to_the_view(app: Flask, path: str) -> None:
+    assert (path.lstrip("/") in PATHS) == (endpoint(app, path) == ENDPOINT)
+
+
+@pytest.mark.parametrize("path", ["/lead/intake", "/lead/intake/"])
+def test_a_lead_is_accepted_at_each_of_its_paths(app: Flask, caller: Caller, path: str) -> None:
+    headers = {"Authorization": f"Bearer {caller.key}"}
+    answer = app.test_client().post(f"{path}?utm=1", json=LEAD, headers=headers)
+    assert answer.status_code == 202
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Content-Length"] == str(len(answer.data))
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Request-Id"] == answer.json["request_id"]
+
+
+def test_other_methods_are_flasks(app: Flask) -> None:
+    client = app.test_client()
+    assert client.get("/lead/intake").status_code == 405
+    assert client.options("/lead/intake").headers["X-Request-Id"]
+
+
+def test_a_refusal_is_counted_once_and_named_alike_in_answer_and_log(
+    caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    def count() -> float:
+        labels = {"endpoint": ENDPOINT, "status": "400"}
+        return metrics.REGISTRY.get_sample_value("leadgen_requests_total", labels) or 0.0
+
+    before = count()
+    with caplog.at_level(logging.INFO):
+        answer = caller.post(b"{")
+    assert count() == before + 1
+    (line,) = [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.msg == "refused"]
+    assert line["request_id"] == answer.json["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_a_fault_that_nobody_foresaw_is_a_500_with_its_trace_in_the_log(
+    caller: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(intake_middleware.intake, "accept", broken)
+    answer = caller.post()
+    assert (answer.status_code, answer.json["type"]) == (500, "/lead/problems/internal-error")
+    assert "ZeroDivisionError" in json.dumps(
+        [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    )
+
+
+def test_without_it_no_lead_is_accepted_unread(database: Database, keys: Keys) -> None:
+    """The view alone refuses: a middleware that is left out must not look like an accepted lead."""
+    made = create_app(make_config(database, keys), CountingDoorbell())
+    assert isinstance(made.wsgi_app, IntakeMiddleware)
+    del made.wsgi_app
+    try:
+        assert Caller(made, keys.of["wordpress"]).post().status_code == 404
+    finally:
+        services_of(made).close()
