@@ -1,0 +1,154 @@
+"""A TCP proxy that slows, holds, refuses or resets what goes through it, in a thread of its own."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+
+LOOPBACK: Final = "127.0.0.1"
+CHUNK_BYTES: Final = 65_536
+
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Mode:
+    delay_seconds: float = 0.0
+    holds: bool = False
+    refuses: bool = False
+
+
+class Proxy:
+    """Stands in front of a server on this machine; clients connect to `port`.
+
+    A mode is in force when its method returns, for what is connected and for what will be.
+    """
+
+    def __init__(self, server_port: int) -> None:
+        self.server_port = server_port
+        self._listener = socket.create_server((LOOPBACK, 0), backlog=1_024)
+        self.port: int = self._listener.getsockname()[1]
+        self._mode = _Mode()
+        self._changed = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._links: set[asyncio.Task[Any]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=f"proxy of {server_port}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Reset what is connected and free the port."""
+        self._loop.call_soon_threadsafe(self._ending.set)
+        self._thread.join()
+
+    def pass_all(self) -> None:
+        """Hand everything through at once; what was held is delivered."""
+        self._do(self._enter(_Mode()))
+
+    def delay(self, seconds: float) -> None:
+        """Hand each piece through so much later, in either direction."""
+        self._do(self._enter(_Mode(delay_seconds=seconds)))
+
+    def blackhole(self) -> None:
+        """Accept connections and bytes, and hand nothing on: a network that loses packets, to bring them later."""
+        self._do(self._enter(_Mode(holds=True)))
+
+    def refuse(self) -> None:
+        """Reset what is connected, and whoever connects."""
+        self._do(self._enter(_Mode(refuses=True)))
+        self.reset()
+
+    def reset(self) -> int:
+        """Reset what is connected, and tell how many that were."""
+        return self._do(self._reset())
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _enter(self, mode: _Mode) -> None:
+        self._mode = mode
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _reset(self) -> int:
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+        return len(links)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._link, sock=self._listener)
+        await self._ending.wait()
+        server.close()
+        await self._reset()
+
+    async def _link(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        """One client's connection, and the one to the server that stands for it."""
+        link = asyncio.current_task()
+        assert link is not None
+        self._links.add(link)
+        ends = [to_client]
+        try:
+            if self._mode.refuses or self._ending.is_set():
+                raise ConnectionRefusedError
+            await self._passage()
+            from_server, to_server = await asyncio.open_connection(LOOPBACK, self.server_port)
+            ends.append(to_server)
+            await _both(self._pump(from_client, to_server), self._pump(from_server, to_client))
+            for end in ends:
+                end.close()
+                await end.wait_closed()
+        except (OSError, asyncio.CancelledError):
+            for end in ends:
+                _reset(end)
+        finally:
+            self._links.discard(link)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            piece = await reader.read(CHUNK_BYTES)
+            await self._passage()
+            if not piece:
+                writer.write_eof()
+                return
+            writer.write(piece)
+            await writer.drain()
+
+    async def _passage(self) -> None:
+        """Return when the next piece may go on."""
+        await asyncio.sleep(self._mode.delay_seconds)
+        while self._mode.holds:
+            await self._changed.wait()
+
+
+async def _both(*works: Coroutine[Any, Any, None]) -> None:
+    """Run both to their ends; an error of one is the end of the other."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reset(end: asyncio.StreamWriter) -> None:
+    with suppress(OSError):  # the other side was faster
+        end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    end.transport.abort()
