@@ -1,0 +1,161 @@
+"""One campaign: load and faults side by side, then heal, ask again for what is unknown, drain and reckon."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.chaos import rows, verdicts
+from tests.chaos.client import Client
+from tests.chaos.faults import Kind
+from tests.chaos.ledger import Ledger, read
+from tests.chaos.load import Load, Result
+from tests.chaos.reckoning import Reckoning, reckon
+from tests.chaos.schedule import Step, plan
+from tests.chaos.secrecy import leaks
+from tests.chaos.stack import Stack
+from tests.chaos.verdicts import Window
+from tests.chaos.watcher import Watcher
+
+GREEN_SECONDS: Final = 60.0
+GIVE_UP_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What is wanted. With `minutes` faults come for so long, otherwise there are `faults` of them."""
+
+    seed: int
+    requests: int
+    faults: int
+    minutes: float
+    rate: float
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it; `broken` has, by its name, what broke each rule."""
+
+    orders: Orders
+    reckoning: Reckoning
+    windows: list[Window]
+    results: list[Result]
+    seconds: float
+    broken: dict[str, list[str]]
+
+    @property
+    def red(self) -> bool:
+        return any(self.broken.values())
+
+
+class Campaign:
+    def __init__(self, stack: Stack, folder: Path, orders: Orders, report: Callable[[str], None]) -> None:
+        """`folder` is the client's own: the system knows nothing of it."""
+        self._stack = stack
+        self._file = folder / "ledger"
+        self._orders = orders
+        self._report = report
+        self._ledger = Ledger(self._file)
+        self._client = Client(stack.api_port, stack.place.api_key())
+        self._watcher = Watcher(self._client)
+        self._load = Load(self._client, self._ledger, orders.seed, orders.rate)
+        self._windows: list[Window] = []
+
+    def run(self) -> Outcome:
+        began = time.monotonic()
+        if not self._wait_until_green():
+            raise TimeoutError(f"the system is not well after {GREEN_SECONDS:g} s; see its logs")
+        self._watcher.start()
+        self._load.start()
+        for step in self._steps(began):
+            self._do(step)
+        while self._load.sent < self._orders.requests:
+            time.sleep(POLL_SECONDS)
+        self._load.stop()
+        return self._judge(began)
+
+    def _steps(self, began: float) -> Iterator[Step]:
+        steps = plan(self._orders.seed, self._orders.only)
+        if not self._orders.minutes:
+            done = 0
+            for step in steps:
+                if done >= self._orders.faults:
+                    return
+                done += len(step.kinds)
+                yield step
+        for step in steps:
+            if time.monotonic() - began > self._orders.minutes * 60:
+                return
+            yield step
+
+    def _do(self, step: Step) -> None:
+        """Inject, wait, heal, and wait until submissions are steady again."""
+        time.sleep(step.pause_seconds)
+        window = Window(step.kinds, injected=time.monotonic())
+        self._windows.append(window)
+        opened: dict[Kind, AbstractContextManager[set[str] | None]] = {}
+        for kind in step.kinds:
+            opened[kind] = kind.act(self._stack, self._load)
+            window.spared |= opened[kind].__enter__() or set()
+        time.sleep(max(kind.seconds for kind in step.kinds))
+        for kind in step.healed:
+            opened[kind].__exit__(None, None, None)
+        window.healed = time.monotonic()
+        self._wait_until_steady(window.healed)
+        window.steady = time.monotonic()
+        self._report(f"{window}: steady {window.steady - window.healed:.1f} s after")
+
+    def _wait_until_steady(self, since: float) -> None:
+        until = since + GIVE_UP_SECONDS
+        while not self._load.is_steady(since) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+
+    def _wait_until_green(self) -> bool:
+        until = time.monotonic() + GREEN_SECONDS
+        while not self._watcher.look().green:
+            if time.monotonic() > until:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def _judge(self, began: float) -> Outcome:
+        """Find out what is unknown, wait for rest, and hold everything that was told against what is there."""
+        results, windows = self._load.results, self._windows
+        unknown = self._load.unknown()
+        self._report(f"asking again for {len(unknown)} of which nobody knows")
+        never = self._load.retry(unknown)
+        with closing(self._stack.superuser()) as connection:
+            drained = rows.drained(connection, verdicts.DRAINED_SECONDS)
+            green = self._wait_until_green()
+            self._watcher.stop()
+            self._ledger.close()
+            reckoning = reckon(read(self._file), rows.stored(connection), rows.rest(connection))
+        looks = self._watcher.looks
+        shown = [*self._watcher.texts, *(result.answer.text for result in results)]
+        return Outcome(
+            orders=self._orders,
+            reckoning=reckoning,
+            windows=windows,
+            results=results,
+            seconds=time.monotonic() - began,
+            broken={
+                "durable, once": reckoning.faults + [f"{key}: never accepted" for key in never],
+                "honest": [*verdicts.dishonest(results, windows), *verdicts.unsafe(results, windows)],
+                "isolated": list(verdicts.not_isolated(results, windows)),
+                "back": list(verdicts.slow_to_come_back(windows)),
+                "drains": [
+                    *verdicts.slow_to_drain(looks),
+                    *(["the queue is not empty"] if drained is None else []),
+                ],
+                "visible": [
+                    *verdicts.invisible(looks, windows),
+                    *([] if green else ["health is not green again"]),
+                ],
+                "private": list(leaks(self._stack.place.folder, shown, self._stack.secrets)),
+                "client": self._load.errors,
+            },
+        )

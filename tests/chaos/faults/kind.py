@@ -1,0 +1,64 @@
+"""What a fault is: how it is done and undone, how long it lasts, and what has to hold meanwhile."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from tests.chaos.load import Load
+from tests.chaos.stack import Stack
+
+Part: TypeAlias = Literal["api", "drain", "redis", "postgres"]
+Keys: TypeAlias = set[str]
+"""Those that have to suffer for the fault's own sake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    name: str
+    part: Part
+    """Whom it hits: two faults at once are of different parts."""
+    act: Callable[[Stack, Load], AbstractContextManager[Keys | None]]
+    seconds: float
+    isolated: bool
+    """No submission may fail while it lasts."""
+    breaks: bool
+    """Clients' connections may break."""
+    delays: bool
+    """Who answers is frozen: an answer may be as late as the fault is long."""
+    refuses: bool
+    """Nothing may be accepted, but for its first two seconds."""
+    shows: str | None
+    """The dependency that health has to name while it lasts."""
+
+
+KINDS: Final[dict[str, Kind]] = {}
+
+
+def fault(  # noqa: PLR0913 - each has a default and is given by its name
+    part: Part,
+    *,
+    seconds: float = 0.0,
+    isolated: bool = False,
+    breaks: bool = False,
+    delays: bool = False,
+    refuses: bool = False,
+    shows: str | None = None,
+) -> Callable[[Callable[[Stack, Load], Iterator[Keys | None]]], None]:
+    """Add a generator to KINDS: it does the fault, yields, and undoes it."""
+
+    def add(act: Callable[[Stack, Load], Iterator[Keys | None]]) -> None:
+        name = act.__name__.replace("_", " ")
+        KINDS[name] = Kind(
+            name=name,
+            part=part,
+            act=contextmanager(act),
+            seconds=seconds,
+            isolated=isolated,
+            breaks=breaks,
+            delays=delays,
+            refuses=refuses,
+            shows=shows,
+        )
+
+    return add

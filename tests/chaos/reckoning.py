@@ -1,0 +1,108 @@
+"""The checker: what the client was told beside what the database holds, once both are at rest."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from typing import Final
+
+from tests.chaos.ledger import Attempt
+
+SHOWN_MOST: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An intake as the database has it, with how many leads and consents came of it."""
+
+    intake_id: str
+    key: str
+    body: str
+    """The SHA-256 of its payload's canonical JSON, in hex."""
+    leads: int
+    leads_alike: bool
+    """Whether each of its leads holds its payload."""
+    consents: int
+    consents_given: int
+    """How many its payload has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What the database holds beside the intakes."""
+
+    queued: int = 0
+    dead: int = 0
+    stray_leads: int = 0
+    """Leads without an intake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """The counts, and for each rule what breaks it; all of these have to be empty."""
+
+    acknowledged: int
+    stored: int
+    lost: Collection[str]
+    """Keys that were acknowledged and are not stored."""
+    duplicated: Collection[str]
+    """Keys that are stored, or are leads, more than once."""
+    changed: Collection[str]
+    """Keys whose stored payload is not the one that was acknowledged."""
+    renamed: Collection[str]
+    """Keys that were acknowledged with another intake than the stored one."""
+    uninvited: Collection[str]
+    """Keys that are stored although nobody was told, or could still be told, that they are."""
+    unfinished: Collection[str]
+    """Keys that are stored and are no lead, or whose consents are not all there."""
+    left_over: Collection[str]
+    """What the queue, the dead and the leads hold beside that."""
+
+    @property
+    def faults(self) -> list[str]:
+        """A line for each rule that is broken."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)[2:]}
+        return [f"{name}: {len(what)} ({_some(what)})" for name, what in found.items() if what]
+
+
+def reckon(attempts: Iterable[Attempt], stored: Iterable[Stored], rest: Rest = Rest()) -> Reckoning:
+    """Compare the ledger's attempts with the rows. Every outcome that was unknown has been asked for again before."""
+    by_key = defaultdict(list)
+    for row in stored:
+        by_key[row.key].append(row)
+    rows = {key: found[0] for key, found in by_key.items()}
+    known = list(attempts)
+    acknowledged = [attempt for attempt in known if attempt.acknowledged]
+    told = {attempt.key for attempt in acknowledged}
+    met = [(attempt, rows[attempt.key]) for attempt in acknowledged if attempt.key in rows]
+    may_be = told | {attempt.key for attempt in known if attempt.wanted == "accept" and _unknown(attempt.status)}
+    return Reckoning(
+        acknowledged=len(told),
+        stored=sum(len(found) for found in by_key.values()),
+        lost=sorted(told - rows.keys()),
+        duplicated=sorted(
+            key for key, found in by_key.items() if len(found) > 1 or any(row.leads > 1 for row in found)
+        ),
+        changed=sorted({attempt.key for attempt, row in met if attempt.body != row.body}),
+        renamed=sorted({attempt.key for attempt, row in met if attempt.intake_id != row.intake_id}),
+        uninvited=sorted(rows.keys() - may_be),
+        unfinished=sorted(
+            key
+            for key, row in rows.items()
+            if row.leads < 1 or not row.leads_alike or row.consents != row.consents_given
+        ),
+        left_over=[f"{name} {count}" for name, count in _counts(rest).items() if count],
+    )
+
+
+def _unknown(status: int | None) -> bool:
+    """An error of the server, a key that is held, or no answer: none of them says that nothing was stored."""
+    return status is None or status >= 500 or status == 409
+
+
+def _counts(rest: Rest) -> Counter[str]:
+    return Counter({field.name.replace("_", " "): getattr(rest, field.name) for field in fields(rest)})
+
+
+def _some(what: Collection[str]) -> str:
+    shown = list(what)[:SHOWN_MOST]
+    return ", ".join(shown) + (", ..." if len(what) > SHOWN_MOST else "")

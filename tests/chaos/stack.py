@@ -1,0 +1,129 @@
+"""The system under test, in one folder: servers behind proxies, and the three services, all kept running."""
+
+import os
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import psycopg
+
+from leadgen.dev.database import prepare_database
+from leadgen.dev.place import Place
+from leadgen.dev.ports import LOOPBACK, is_free
+from leadgen.dev.postgres import EmbeddedPostgres
+from leadgen.dev.processes import Process, where
+from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.service import Service
+from leadgen.dev.sessions import Sessions
+from tests.chaos.keeper import Kept
+from tests.chaos.proxy import Proxy
+
+CLIENT: Final = "dev"  # whose key the folder has
+# Below those that the kernel gives to outgoing connections: a server that is away must find its port free.
+PORTS: Final = range(15_000, 32_000)
+# Few enough connections that a fault can take them all.
+POSTGRES: Final = {"max_connections": "40", "shared_buffers": "64MB"}
+
+
+class Stack:
+    """Everything that a 202 goes through, and nothing of the client's.
+
+    With `postgres_home` PostgreSQL keeps its data there, and begins with what it finds.
+    """
+
+    def __init__(
+        self, folder: Path, *, postgres_home: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.place = Place(folder.absolute())
+        self.place.make()
+        postgres, redis = postgres_home or folder / "postgres", folder / "redis"
+        for home in (postgres, redis):
+            _choose_port(home)
+        self.postgres = EmbeddedPostgres(
+            postgres, settings={**POSTGRES, **(settings or {})}, log=self.place.log("postgres")
+        )
+        self.redis = EmbeddedRedis(redis, log=self.place.log("redis"))
+        self.api_port = free_port()
+        self.kept: dict[str, Kept] = {}
+        self.proxies: dict[str, Proxy] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return when the servers answer; the services may need a moment more."""
+        self._keep("postgres", self.postgres)
+        self._keep("redis", self.redis)
+        self.proxies = {"postgres": Proxy(self.postgres.port), "redis": Proxy(self.redis.port)}
+        sessions = Sessions(self.place.folder / "sessions")
+        sessions.begin()
+        environ = self._environ()
+        for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
+            self._keep(name, Service(command, environ, self.place.log(name), sessions))
+
+    def stop(self) -> None:
+        """Stop what was started, in the opposite order."""
+        for kept in reversed(self.kept.values()):
+            kept.stop()
+        for proxy in self.proxies.values():
+            proxy.close()
+
+    def superuser(self) -> psycopg.Connection:
+        """To PostgreSQL itself, past the proxy."""
+        return psycopg.connect(
+            self.postgres.superuser_url, autocommit=True, connect_timeout=5, application_name="chaos"
+        )
+
+    def processes(self, name: str) -> list[Process]:
+        """Those of a part that live: of the API the master first, then its workers."""
+        if name == "postgres":
+            return self.postgres.processes()
+        leader = self.kept[name].part.pid
+        return sorted(where(lambda process: process.session == leader), key=lambda process: process.pid != leader)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What no log, metric or answer may show."""
+        passwords = {f"the password of {role}": word for role, word in self.place.passwords().items()}
+        redis = urlsplit(self.redis.url).password or ""
+        return {**passwords, "the API key": self.place.api_key(), "the password of Redis": redis}
+
+    def _keep(self, name: str, part: EmbeddedPostgres | EmbeddedRedis | Service) -> None:
+        self.kept[name] = Kept(name, part)
+        self.kept[name].start()
+
+    def _environ(self) -> dict[str, str]:
+        self.place.api_key()
+        urls = prepare_database(self.postgres, self.place.passwords(), lambda _: None)
+        through = {name: f"@{LOOPBACK}:{proxy.port}/" for name, proxy in self.proxies.items()}
+        return {
+            "PATH": os.environ["PATH"],
+            "LEADGEN_DATABASE_URL": urls.app.replace(f"@{LOOPBACK}:{self.postgres.port}/", through["postgres"]),
+            "LEADGEN_REDIS_URL": self.redis.url.replace(f"@{LOOPBACK}:{self.redis.port}/", through["redis"]),
+            "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
+            "LEADGEN_BIND": f"{LOOPBACK}:{self.api_port}",
+            "LEADGEN_METRICS_DIR": str(self.place.folder / "metrics"),
+        }
+
+
+def free_port() -> int:
+    """One that no outgoing connection gets."""
+    return next(port for port in iter(lambda: random.SystemRandom().choice(PORTS), 0) if is_free(port))
+
+
+def _choose_port(home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "port"
+    if not file.exists():
+        file.write_text(f"{free_port()}\n", encoding="ascii")

@@ -1,0 +1,121 @@
+"""The rules that have to hold while faults come and go: each a function that lists what breaks it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.chaos.faults import Kind
+from tests.chaos.load import Result
+from tests.chaos.watcher import Look
+
+HONEST_SECONDS: Final = 5.0  # what the API promises
+MARGIN_SECONDS: Final = 1.5  # what a busy machine may add
+TAKES_SECONDS: Final = 2.0  # until everybody knows of a setting that was changed
+BACK_SECONDS: Final = 20.0
+DRAINED_SECONDS: Final = 60.0
+
+
+@dataclass(slots=True)
+class Window:
+    """A fault that was done: when it began, was healed, and submissions were steady again."""
+
+    kinds: tuple[Kind, ...]
+    injected: float
+    healed: float = float("inf")
+    steady: float = float("inf")
+    spared: set[str] = field(default_factory=set)
+    """Keys that had to suffer."""
+
+    def __str__(self) -> str:
+        return " + ".join(kind.name for kind in self.kinds)
+
+    def meets(self, began: float, ended: float) -> bool:
+        return began < self.steady and ended > self.injected
+
+    def sent_in(self, results: Iterable[Result]) -> list[Result]:
+        return [result for result in results if self.injected <= result.attempt.sent < self.steady]
+
+    def longest_outage(self, results: Iterable[Result]) -> float:
+        """The longest time without a single 202, in seconds."""
+        inside = (result.attempt.answered or 0.0 for result in results if result.accepted)
+        marks = sorted([self.injected, *(at for at in inside if self.injected < at < self.steady), self.steady])
+        return max(after - before for before, after in zip(marks, marks[1:], strict=False))
+
+
+def dishonest(results: Iterable[Result], windows: Sequence[Window]) -> Iterator[str]:
+    """2xx only for what may be stored; else 4xx, or 503 with Retry-After in time; never a hang, never a torn answer."""
+    for result in results:
+        attempt, answer = result.attempt, result.answer
+        ended = attempt.sent + answer.seconds
+        met = [kind for window in windows if window.meets(attempt.sent, ended) for kind in window.kinds]
+        limit = HONEST_SECONDS + MARGIN_SECONDS + sum(kind.seconds for kind in met if kind.delays)
+        where = f"{attempt.key} after {answer.seconds:.1f} s"
+        if answer.failure == "silent":
+            yield f"{where}: no answer"
+        elif answer.failure and not any(kind.breaks for kind in met):
+            yield f"{where}: connection {answer.failure}"
+        elif answer.status and answer.seconds > limit:
+            yield f"{where}: {answer.status} came late"
+        if answer.status:
+            yield from (f"{where}: {what}" for what in _ill_formed(result))
+
+
+def not_isolated(results: Sequence[Result], windows: Iterable[Window]) -> Iterator[str]:
+    """No submission fails for a fault of what it does not need."""
+    for window in windows:
+        if all(kind.isolated for kind in window.kinds):
+            for result in window.sent_in(results):
+                attempt = result.attempt
+                if attempt.wanted == "accept" and not result.accepted and attempt.key not in window.spared:
+                    yield f"{window}: {attempt.key} got {attempt.status or result.answer.failure}"
+
+
+def unsafe(results: Sequence[Result], windows: Iterable[Window]) -> Iterator[str]:
+    """Nothing is accepted while a commit might not survive."""
+    for window in windows:
+        if any(kind.refuses for kind in window.kinds):
+            for result in results:
+                if result.accepted and window.injected + TAKES_SECONDS < result.attempt.sent < window.healed:
+                    yield f"{window}: {result.attempt.key} was accepted"
+
+
+def invisible(looks: Sequence[Look], windows: Iterable[Window]) -> Iterator[str]:
+    """Health names what is wrong while it is, unless nobody could ask."""
+    for window in windows:
+        inside = [look for look in looks if window.injected < look.at < window.healed + MARGIN_SECONDS]
+        for kind in window.kinds:
+            if (
+                kind.shows
+                and any(look.health for look in inside)
+                and not any(look.names(kind.shows) for look in inside)
+            ):
+                yield f"{window}: health never named {kind.shows}"
+
+
+def slow_to_come_back(windows: Iterable[Window]) -> Iterator[str]:
+    for window in windows:
+        if window.steady - window.healed > BACK_SECONDS:
+            yield f"{window}: not steady {BACK_SECONDS:g} s after it was healed"
+
+
+def slow_to_drain(looks: Iterable[Look]) -> Iterator[str]:
+    oldest = max((look.oldest_seconds for look in looks), default=0.0)
+    if oldest > DRAINED_SECONDS:
+        yield f"an intake waited {oldest:.0f} s to become a lead"
+
+
+def _ill_formed(result: Result) -> Iterator[str]:
+    """An answer that the contract does not know."""
+    attempt, answer = result.attempt, result.answer
+    if answer.status == 202:
+        if attempt.wanted == "refuse":
+            yield "202 for what has to be refused"
+    elif answer.status == 503 or answer.status == 409:
+        if not answer.retry_after:
+            yield f"{answer.status} without Retry-After"
+    elif not 400 <= (answer.status or 0) < 500:
+        yield f"status {answer.status}"
+    elif attempt.wanted == "accept":
+        yield f"{answer.status} for a valid lead"
+    if answer.status != 202 and answer.media_type != "application/problem+json":
+        yield f"{answer.status} as {answer.media_type}"
