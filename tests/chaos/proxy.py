@@ -4,16 +4,19 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 LOOPBACK: Final = "127.0.0.1"
 CHUNK_BYTES: Final = 65_536
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger
 _T = TypeVar("_T")
+
+Filter: TypeAlias = Callable[[bytes], bytes]
+"""Sees each piece that goes one way and returns what to hand on now; raises ConnectionResetError to cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ class Proxy:
         """Reset what is connected, and tell how many that were."""
         return self._do(self._reset())
 
+    def filters(self) -> tuple[Filter, Filter]:
+        """What one new connection's requests and answers go through."""
+        return bytes, bytes
+
     def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
@@ -110,7 +117,11 @@ class Proxy:
             await self._passage()
             from_server, to_server = await asyncio.open_connection(LOOPBACK, self.server_port)
             ends.append(to_server)
-            await _both(self._pump(from_client, to_server), self._pump(from_server, to_client))
+            asked, answered = self.filters()
+            await _both(
+                self._pump(from_client, to_server, asked),
+                self._pump(from_server, to_client, answered),
+            )
             for end in ends:
                 end.close()
                 await end.wait_closed()
@@ -120,14 +131,14 @@ class Proxy:
         finally:
             self._links.discard(link)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, filtered: Filter) -> None:
         while True:
             piece = await reader.read(CHUNK_BYTES)
             await self._passage()
             if not piece:
                 writer.write_eof()
                 return
-            writer.write(piece)
+            writer.write(filtered(piece))
             await writer.drain()
 
     async def _passage(self) -> None:
