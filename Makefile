@@ -11,7 +11,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lab lab-down lab-ssh tools docs runbook release lock clean
+.PHONY: help run test lint lab lab-down lab-ssh chaos tools docs runbook release lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ lab-down: .venv/test ## remove every trace of it
 
 lab-ssh: .venv/test ## a shell on it
 	$(BIN)/python -m tests.lab ssh
+
+chaos: .venv/test ## break the intake while leads come in, and count them (SEED=1 FAULTS=50 N=10000 MINUTES=60 RECORD=1)
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(N),--requests $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) \
+		$(if $(RECORD),--record)
 
 tools: .venv/deploy ## install what an operator runs pages with
 

@@ -5,37 +5,59 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
-from tests.chaos.campaign import Campaign, Orders
+from leadgen.errors import LeadgenError
+from tests.chaos import record
+from tests.chaos.campaign import Campaign, Orders, Outcome
 from tests.chaos.faults import KINDS
 from tests.chaos.stack import Stack
 from tests.chaos.table import show
 
 
 @click.command(help=__doc__)
-@click.option("--seed", type=int, help="what to repeat; a new one is drawn without it")
+@click.option("--seed", type=int, help="what to repeat; without it one is drawn")
 @click.option("--requests", default=10_000, show_default=True, help="how many to send at least")
 @click.option("--faults", default=50, show_default=True, help="how many to inject")
 @click.option("--minutes", default=0.0, help="inject faults for so long, however many that makes")
 @click.option("--rate", default=80.0, show_default=True, help="requests a second")
 @click.option("--only", multiple=True, type=click.Choice(list(KINDS)), help="faults of this kind alone")
-def chaos(
-    seed: int | None, requests: int, faults: int, minutes: float, rate: float, only: tuple[str, ...]
-) -> None:
-    orders = Orders(secrets.randbelow(10**6) if seed is None else seed, requests, faults, minutes, rate, only)
+@click.option("--record", "recorded", is_flag=True, help="add a row to docs/reference/proof.md")
+def chaos(*, seed: int | None, recorded: bool, **orders: Any) -> None:  # noqa: ANN401 - click's own values
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    try:
+        commit = record.commit() if recorded else ""
+        red = _run(Orders(seed=seed, **orders), commit)
+    except LeadgenError as error:
+        raise click.ClickException(str(error)) from None
+    sys.exit(red)
+
+
+def _run(orders: Orders, commit: str) -> bool:
+    """Whether anything was broken; with a commit the outcome goes into the page."""
     folder = Path(tempfile.mkdtemp(prefix="leadgen-chaos-"))
     folder.chmod(0o711)  # as root, PostgreSQL's user has to reach its data
     click.echo(f"seed {orders.seed}, in {folder}")
     with Stack(folder / "system") as stack:
         outcome = Campaign(stack, folder, orders, click.echo).run()
+    _tell(outcome)
+    if commit:
+        record.PAGE.write_text(
+            record.append(record.PAGE.read_text("utf-8"), record.entry_of(outcome, commit)), "utf-8"
+        )
+    if outcome.red:
+        click.echo(f"RED: repeat it with SEED={orders.seed}; ledger and logs are in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return outcome.red
+
+
+def _tell(outcome: Outcome) -> None:
     for line in show(outcome):
         click.echo(line)
-    if outcome.red:
-        click.echo(f"RED: repeat it with SEED={orders.seed}; what was written is in {folder}")
-        sys.exit(1)
-    shutil.rmtree(folder)
 
 
-chaos()
+if __name__ == "__main__":
+    chaos()

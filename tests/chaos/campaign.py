@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from leadgen.dev.errors import CannotStart
 from tests.chaos import rows, verdicts
 from tests.chaos.client import Client
-from tests.chaos.faults import Kind
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.load import Load, Result
 from tests.chaos.reckoning import Reckoning, reckon
@@ -66,9 +66,10 @@ class Campaign:
         self._windows: list[Window] = []
 
     def run(self) -> Outcome:
+        """Raises CannotStart when the system does not even begin to work."""
         began = time.monotonic()
         if not self._wait_until_green():
-            raise TimeoutError(f"the system is not well after {GREEN_SECONDS:g} s; see its logs")
+            raise CannotStart("system", f"it is not well after {GREEN_SECONDS:g} s", "read its logs")
         self._watcher.start()
         self._load.start()
         for step in self._steps(began):
@@ -97,10 +98,9 @@ class Campaign:
         time.sleep(step.pause_seconds)
         window = Window(step.kinds, injected=time.monotonic())
         self._windows.append(window)
-        opened: dict[Kind, AbstractContextManager[set[str] | None]] = {}
-        for kind in step.kinds:
-            opened[kind] = kind.act(self._stack, self._load)
-            window.spared |= opened[kind].__enter__() or set()
+        opened = {kind: kind.act(self._stack, self._load) for kind in step.kinds}
+        for done in opened.values():
+            window.spared |= done.__enter__() or set()
         time.sleep(max(kind.seconds for kind in step.kinds))
         for kind in step.healed:
             opened[kind].__exit__(None, None, None)

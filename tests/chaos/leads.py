@@ -42,7 +42,7 @@ def make_lead(key: str, edition: int = 0) -> JSON:
             "timeline": "planning",
             "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
             "details": f"{MARKER} asks: "
-            + "für zwölf Gäste, ‘one’ evening. " * chance.randrange(1, 30)
+            + "für zwölf Gäste, one evening, 晚上. " * chance.randrange(1, 30)
             + str(edition),
         },
         "consent": [_consent(channel) for _ in range(chance.randrange(3))],

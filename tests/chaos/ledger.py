@@ -1,4 +1,4 @@
-"""The client's own record of what it sent and what it was told: append-only, on disk, outside the system under test."""
+"""The client's own record of what it sent and what it was told: append-only, on disk, outside the system."""
 
 import json
 import os

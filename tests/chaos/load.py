@@ -22,7 +22,7 @@ RETRIES_SECONDS: Final = 90.0
 STEADY_SECONDS: Final = 1.0  # of submissions, all of them accepted
 SETTLING_SECONDS: Final = 0.5  # what was sent later than this ago may still wait
 
-# Of a hundred requests so many are not a new lead: sent twice at once, sent again later, other body, no lead at all.
+# So many of a hundred requests are no new lead: sent twice at once, again later, another body, no lead at all.
 TWICE, AGAIN, OTHER, SPOILT_ONES = range(1, 5), range(5, 10), range(10, 12), range(12, 17)
 
 

@@ -65,7 +65,7 @@ class Reckoning:
 
 
 def reckon(attempts: Iterable[Attempt], stored: Iterable[Stored], rest: Rest = Rest()) -> Reckoning:
-    """Compare the ledger's attempts with the rows. Every outcome that was unknown has been asked for again before."""
+    """Compare a ledger's attempts with the rows, once every outcome that was unknown has been asked for again."""
     by_key = defaultdict(list)
     for row in stored:
         by_key[row.key].append(row)

@@ -3,8 +3,8 @@
 import os
 import random
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from leadgen.dev.redis import EmbeddedRedis
 from leadgen.dev.service import Service
 from leadgen.dev.sessions import Sessions
 from tests.chaos.keeper import Kept
+from tests.chaos.postgres_proxy import PostgresProxy
 from tests.chaos.proxy import Proxy
 
 CLIENT: Final = "dev"  # whose key the folder has
@@ -34,6 +35,9 @@ class Stack:
     With `postgres_home` PostgreSQL keeps its data there, and begins with what it finds.
     """
 
+    postgres_proxy: PostgresProxy
+    redis_proxy: Proxy
+
     def __init__(
         self, folder: Path, *, postgres_home: Path | None = None, settings: Mapping[str, str] | None = None
     ) -> None:
@@ -48,7 +52,7 @@ class Stack:
         self.redis = EmbeddedRedis(redis, log=self.place.log("redis"))
         self.api_port = free_port()
         self.kept: dict[str, Kept] = {}
-        self.proxies: dict[str, Proxy] = {}
+        self._opened = ExitStack()
 
     def __enter__(self) -> Self:
         try:
@@ -58,14 +62,15 @@ class Stack:
             raise
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
         """Return when the servers answer; the services may need a moment more."""
         self._keep("postgres", self.postgres)
         self._keep("redis", self.redis)
-        self.proxies = {"postgres": Proxy(self.postgres.port), "redis": Proxy(self.redis.port)}
+        self.postgres_proxy = self._opened.enter_context(PostgresProxy(self.postgres.port))
+        self.redis_proxy = self._opened.enter_context(Proxy(self.redis.port))
         sessions = Sessions(self.place.folder / "sessions")
         sessions.begin()
         environ = self._environ()
@@ -74,10 +79,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop what was started, in the opposite order."""
-        for kept in reversed(self.kept.values()):
-            kept.stop()
-        for proxy in self.proxies.values():
-            proxy.close()
+        self._opened.close()
 
     def superuser(self) -> psycopg.Connection:
         """To PostgreSQL itself, past the proxy."""
@@ -101,16 +103,16 @@ class Stack:
 
     def _keep(self, name: str, part: EmbeddedPostgres | EmbeddedRedis | Service) -> None:
         self.kept[name] = Kept(name, part)
+        self._opened.callback(self.kept[name].stop)
         self.kept[name].start()
 
     def _environ(self) -> dict[str, str]:
         self.place.api_key()
         urls = prepare_database(self.postgres, self.place.passwords(), lambda _: None)
-        through = {name: f"@{LOOPBACK}:{proxy.port}/" for name, proxy in self.proxies.items()}
         return {
             "PATH": os.environ["PATH"],
-            "LEADGEN_DATABASE_URL": urls.app.replace(f"@{LOOPBACK}:{self.postgres.port}/", through["postgres"]),
-            "LEADGEN_REDIS_URL": self.redis.url.replace(f"@{LOOPBACK}:{self.redis.port}/", through["redis"]),
+            "LEADGEN_DATABASE_URL": _through(self.postgres_proxy, self.postgres.port, urls.app),
+            "LEADGEN_REDIS_URL": _through(self.redis_proxy, self.redis.port, self.redis.url),
             "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
             "LEADGEN_BIND": f"{LOOPBACK}:{self.api_port}",
             "LEADGEN_METRICS_DIR": str(self.place.folder / "metrics"),
@@ -120,6 +122,10 @@ class Stack:
 def free_port() -> int:
     """One that no outgoing connection gets."""
     return next(port for port in iter(lambda: random.SystemRandom().choice(PORTS), 0) if is_free(port))
+
+
+def _through(proxy: Proxy, port: int, url: str) -> str:
+    return url.replace(f"@{LOOPBACK}:{port}/", f"@{LOOPBACK}:{proxy.port}/")
 
 
 def _choose_port(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from tests.chaos.faults import Kind
@@ -39,11 +40,11 @@ class Window:
         """The longest time without a single 202, in seconds."""
         inside = (result.attempt.answered or 0.0 for result in results if result.accepted)
         marks = sorted([self.injected, *(at for at in inside if self.injected < at < self.steady), self.steady])
-        return max(after - before for before, after in zip(marks, marks[1:], strict=False))
+        return max(after - before for before, after in pairwise(marks))
 
 
 def dishonest(results: Iterable[Result], windows: Sequence[Window]) -> Iterator[str]:
-    """2xx only for what may be stored; else 4xx, or 503 with Retry-After in time; never a hang, never a torn answer."""
+    """2xx only for what may be stored; else 4xx, or 503 with Retry-After in time; no hang, no torn answer."""
     for result in results:
         attempt, answer = result.attempt, result.answer
         ended = attempt.sent + answer.seconds
@@ -110,7 +111,7 @@ def _ill_formed(result: Result) -> Iterator[str]:
     if answer.status == 202:
         if attempt.wanted == "refuse":
             yield "202 for what has to be refused"
-    elif answer.status == 503 or answer.status == 409:
+    elif answer.status in {409, 503}:
         if not answer.retry_after:
             yield f"{answer.status} without Retry-After"
     elif not 400 <= (answer.status or 0) < 500:

@@ -21,19 +21,19 @@ def all_api_workers_killed(stack: Stack, _: Load) -> Iterator[None]:
     yield
 
 
-@fault("api", breaks=True)
+@fault("api", seconds=2, breaks=True)  # its workers go on for a moment
 def api_master_killed(stack: Stack, _: Load) -> Iterator[None]:
     stack.processes("api")[0].signal(signal.SIGKILL)
     yield
 
 
-@fault("api", breaks=True)
+@fault("api", seconds=2, breaks=True)  # what is in flight is answered first
 def api_told_to_end(stack: Stack, _: Load) -> Iterator[None]:
     stack.processes("api")[0].signal(signal.SIGTERM)
     yield
 
 
-@fault("api", breaks=True)
+@fault("api", seconds=2, breaks=True)  # what is in flight is answered first
 def api_told_to_reload(stack: Stack, _: Load) -> Iterator[None]:
     stack.processes("api")[0].signal(signal.SIGHUP)
     yield

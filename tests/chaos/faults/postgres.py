@@ -14,7 +14,7 @@ from psycopg import sql
 
 from tests.chaos.faults.freezing import frozen
 from tests.chaos.faults.kind import fault
-from tests.chaos.leads import make_key, dice
+from tests.chaos.leads import dice, make_key
 from tests.chaos.load import Load
 from tests.chaos.stack import CLIENT, Stack
 
@@ -106,11 +106,11 @@ def a_key_held_by_another_writer(stack: Stack, load: Load) -> Iterator[set[str]]
         "INSERT INTO app.intake_jobs (intake_id, request_id, client_id, idempotency_key, fingerprint,"
         " fingerprint_version, payload) VALUES (gen_random_uuid(), gen_random_uuid(), {}, {}, '', 1, '{{}}')"
     )
-    with ThreadPoolExecutor() as callers:  # whose answers are waited for after the key is free
-        with _holding(stack, insert.format(CLIENT, key)):
-            for _ in range(3):
-                callers.submit(load.send, key)
-            yield {key}
+    # The callers are waited for after the key is free.
+    with ThreadPoolExecutor() as callers, _holding(stack, insert.format(CLIENT, key)):
+        for _ in range(3):
+            callers.submit(load.send, key)
+        yield {key}
 
 
 @fault("postgres", seconds=3)

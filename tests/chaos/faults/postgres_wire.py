@@ -1,34 +1,62 @@
 """Faults of the way between the services and PostgreSQL."""
 
+import time
 from collections.abc import Iterator
+from typing import Final
 
 from tests.chaos.faults.kind import fault
 from tests.chaos.load import Load
 from tests.chaos.stack import Stack
 
+CUTS: Final = 8
+CUTS_SECONDS: Final = 5.0
+
 
 @fault("postgres")
 def postgres_connections_reset(stack: Stack, _: Load) -> Iterator[None]:
-    stack.proxies["postgres"].reset()
+    stack.postgres_proxy.reset()
     yield
 
 
 @fault("postgres", seconds=3)
 def postgres_refused_by_the_network(stack: Stack, _: Load) -> Iterator[None]:
-    stack.proxies["postgres"].refuse()
+    stack.postgres_proxy.refuse()
     yield
-    stack.proxies["postgres"].pass_all()
+    stack.postgres_proxy.pass_all()
 
 
 @fault("postgres", seconds=4)
 def postgres_swallowed_by_the_network(stack: Stack, _: Load) -> Iterator[None]:
-    stack.proxies["postgres"].blackhole()
+    stack.postgres_proxy.blackhole()
     yield
-    stack.proxies["postgres"].pass_all()
+    stack.postgres_proxy.pass_all()
 
 
 @fault("postgres", seconds=3)
 def postgres_slow(stack: Stack, _: Load) -> Iterator[None]:
-    stack.proxies["postgres"].delay(0.1)
+    stack.postgres_proxy.delay(0.1)
     yield
-    stack.proxies["postgres"].pass_all()
+    stack.postgres_proxy.pass_all()
+
+
+@fault("postgres")
+def commit_done_and_reply_lost(stack: Stack, _: Load) -> Iterator[None]:
+    stack.postgres_proxy.cut_replies(CUTS)
+    _wait_for_cuts(stack)
+    yield
+    stack.postgres_proxy.cut_replies(0)
+
+
+@fault("postgres")
+def request_lost_on_its_way(stack: Stack, _: Load) -> Iterator[None]:
+    stack.postgres_proxy.cut_requests(CUTS)
+    _wait_for_cuts(stack)
+    yield
+    stack.postgres_proxy.cut_requests(0)
+
+
+def _wait_for_cuts(stack: Stack) -> None:
+    """Until all are made, or as long as there is hope: with another fault at work nobody may be writing."""
+    before, until = stack.postgres_proxy.cuts, time.monotonic() + CUTS_SECONDS
+    while stack.postgres_proxy.cuts < before + CUTS and time.monotonic() < until:
+        time.sleep(0.01)

@@ -69,18 +69,16 @@ def redis_drops_its_clients(stack: Stack, _: Load) -> Iterator[None]:
 
 @fault("redis", seconds=4, isolated=True, shows="redis")
 def redis_swallowed_by_the_network(stack: Stack, _: Load) -> Iterator[None]:
-    proxy = stack.proxies["redis"]
-    proxy.blackhole()
+    stack.redis_proxy.blackhole()
     yield
-    proxy.pass_all()
+    stack.redis_proxy.pass_all()
 
 
 @fault("redis", seconds=3, isolated=True)
 def redis_slow(stack: Stack, _: Load) -> Iterator[None]:
-    proxy = stack.proxies["redis"]
-    proxy.delay(0.2)
+    stack.redis_proxy.delay(0.2)
     yield
-    proxy.pass_all()
+    stack.redis_proxy.pass_all()
 
 
 @contextmanager
