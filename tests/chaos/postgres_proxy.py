@@ -20,7 +20,7 @@ class Conversation:
         self.writes = False
         """A submission went to the server, and is neither committed nor given up."""
         self.replying = False
-        """The server has not yet said that it is ready for the next request."""
+        """The server has not yet said that it is done with what it was asked."""
         self._asked = b""
         self._answered = b""
         self._began = False
@@ -29,6 +29,7 @@ class Conversation:
 
     def ask(self, piece: bytes) -> None:
         self._asked += piece
+        self.replying = True
         while not self._began and len(self._asked) >= (length := int.from_bytes(self._asked[:4])) > 0:
             packet, self._asked = self._asked[4:length], self._asked[length:]
             self._begin(int.from_bytes(packet[:4]), packet[4:])
@@ -42,7 +43,6 @@ class Conversation:
         committed = False
         while len(self._answered) >= max(_HEAD_BYTES, end := 1 + int.from_bytes(self._answered[1:_HEAD_BYTES])):
             kind, body, self._answered = self._answered[:1], self._answered[_HEAD_BYTES:end], self._answered[end:]
-            self.replying = kind != b"Z"
             self._failed |= kind == b"E"
             committed |= kind == b"Z" and self._settle(body)
         return committed
@@ -58,6 +58,7 @@ class Conversation:
     def _settle(self, status: bytes) -> bool:
         """The server is ready for more; outside a transaction what was written is committed, or had failed."""
         self._asked = b""
+        self.replying = False
         if status != b"I":
             return False
         committed = self.writes and not self._failed
