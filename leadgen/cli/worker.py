@@ -13,8 +13,8 @@ from leadgen.jobs.rq_bell import QUEUE, WORKER_TTL_SECONDS
 
 COMMAND: Final = (
     *("rq", "worker", "-c", "leadgen.jobs.rq_settings"),
-    # In this process, since a fork for every drain would cost more than the drain; and no pickles.
-    *("-w", "rq.SimpleWorker", "-S", "json"),
+    # It works in this process, since a fork for every drain would cost more than the drain; and no pickles.
+    *("-w", "leadgen.jobs.rq_worker.Worker", "-S", "json"),
     # A fresh process now and then, whatever leaked.
     *("--max-jobs", "1000", "--worker-ttl", str(WORKER_TTL_SECONDS)),
     # One queue: with two RQ takes jobs in a way that loses one when the worker dies.

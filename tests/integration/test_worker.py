@@ -46,10 +46,11 @@ def is_live(doorbell: RedisDoorbell) -> bool:
     return doorbell.status()["worker"] == "ok"
 
 
-def test_the_command_line_is_the_stock_one() -> None:
+def test_the_command_line_is_that_of_rq_with_a_worker_of_ours() -> None:
     result = CliRunner().invoke(leadgen, ["worker", "--print"])
     assert shlex.split(result.output) == (
-        "rq worker -c leadgen.jobs.rq_settings -w rq.SimpleWorker -S json --max-jobs 1000 --worker-ttl 20 intake"
+        "rq worker -c leadgen.jobs.rq_settings -w leadgen.jobs.rq_worker.Worker -S json --max-jobs 1000"
+        " --worker-ttl 20 intake"
     ).split(" ")
 
 
@@ -148,6 +149,17 @@ def test_a_signal_ends_an_idle_one_soon(doorbell: RedisDoorbell, start_worker: C
         assert worker.exit_code() == 0
         assert time.monotonic() - start < SOON_SECONDS
     assert until(lambda: not is_live(doorbell)), "it did not sign off"
+
+
+def test_health_knows_of_it_again_after_redis_was_wiped(
+    redis_url: str, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
+) -> None:
+    with start_worker() as worker, Redis.from_url(redis_url) as client:
+        assert until(lambda: is_live(doorbell))
+        client.flushall()
+        assert until(lambda: not is_live(doorbell)), "it was not forgotten"
+        assert until(lambda: is_live(doorbell))
+        assert worker.process.poll() is None
 
 
 def test_a_postgres_that_is_away_fails_no_job_and_leaks_nothing(
