@@ -153,7 +153,7 @@ class Campaign:
                 ],
                 "visible": [
                     *verdicts.invisible(looks, windows),
-                    *([] if green else ["health is not green again"]),
+                    *([] if green else [f"health is not green again: {looks[-1].health}"]),
                 ],
                 "private": list(leaks(self._stack.place.folder, shown, self._stack.secrets)),
                 "client": self._load.errors,
