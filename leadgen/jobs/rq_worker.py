@@ -6,7 +6,7 @@ from rq.worker_registration import register
 
 
 class Worker(SimpleWorker):
-    """RQ's own registers once, at its start: wiped or restarted, Redis would list no worker as long as it lives."""
+    """RQ's own registers once, at its start: Redis, once wiped or restarted, would never list it again."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         super().heartbeat(timeout, pipeline)

@@ -1,19 +1,15 @@
 """`python -m tests.chaos`: a campaign of faults against the whole intake, and what came of it."""
 
 import secrets
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
 
 from leadgen.errors import LeadgenError
 from tests.chaos import record
-from tests.chaos.campaign import Campaign, Orders, Outcome
+from tests.chaos.campaign import Orders, conduct
 from tests.chaos.faults import KINDS
-from tests.chaos.stack import Stack
 from tests.chaos.table import show
 
 
@@ -37,26 +33,13 @@ def chaos(*, seed: int | None, recorded: bool, **orders: Any) -> None:  # noqa: 
 
 def _run(orders: Orders, commit: str) -> bool:
     """Whether anything was broken; with a commit the outcome goes into the page."""
-    folder = Path(tempfile.mkdtemp(prefix="leadgen-chaos-"))
-    folder.chmod(0o711)  # as root, PostgreSQL's user has to reach its data
-    click.echo(f"seed {orders.seed}, in {folder}")
-    with Stack(folder / "system") as stack:
-        outcome = Campaign(stack, folder, orders, click.echo).run()
-    _tell(outcome)
-    if commit:
-        record.PAGE.write_text(
-            record.append(record.PAGE.read_text("utf-8"), record.entry_of(outcome, commit)), "utf-8"
-        )
-    if outcome.red:
-        click.echo(f"RED: repeat it with SEED={orders.seed}; ledger and logs are in {folder}")
-    else:
-        shutil.rmtree(folder)
-    return outcome.red
-
-
-def _tell(outcome: Outcome) -> None:
+    outcome = conduct(orders, click.echo)
     for line in show(outcome):
         click.echo(line)
+    if commit:
+        page = record.PAGE.read_text(encoding="utf-8")
+        record.PAGE.write_text(record.append(page, record.entry_of(outcome, commit)), encoding="utf-8")
+    return outcome.red
 
 
 if __name__ == "__main__":

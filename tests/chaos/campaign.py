@@ -1,5 +1,7 @@
 """One campaign: load and faults side by side, then heal, ask again for what is unknown, drain and reckon."""
 
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -50,6 +52,18 @@ class Outcome:
     @property
     def red(self) -> bool:
         return any(self.broken.values())
+
+
+def conduct(orders: Orders, report: Callable[[str], None]) -> Outcome:
+    """A campaign on a system of its own, whose folder stays if anything was broken. Raises CannotStart."""
+    folder = Path(tempfile.mkdtemp(prefix="leadgen-chaos-"))
+    folder.chmod(0o711)  # as root, PostgreSQL's user has to reach its data
+    report(f"seed {orders.seed}; ledger and logs are in {folder}, and stay there if a rule is broken")
+    with Stack(folder / "system") as stack:
+        outcome = Campaign(stack, folder, orders, report).run()
+    if not outcome.red:
+        shutil.rmtree(folder)
+    return outcome
 
 
 class Campaign:
