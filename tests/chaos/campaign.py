@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,8 @@ from typing import Final
 from leadgen.dev.errors import CannotStart
 from tests.chaos import rows, verdicts
 from tests.chaos.client import Client
+from tests.chaos.disk import Disk, obstacle
+from tests.chaos.faults import possible
 from tests.chaos.ledger import Ledger, read
 from tests.chaos.load import Load, Result
 from tests.chaos.reckoning import Reckoning, reckon
@@ -59,7 +61,11 @@ def conduct(orders: Orders, report: Callable[[str], None]) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix="leadgen-chaos-"))
     folder.chmod(0o711)  # as root, PostgreSQL's user has to reach its data
     report(f"seed {orders.seed}; ledger and logs are in {folder}, and stay there if a rule is broken")
-    with Stack(folder / "system") as stack:
+    with ExitStack() as last:
+        if reason := obstacle():
+            report(f"without power cuts: {reason}")
+        disk = None if reason else last.enter_context(Disk(folder / "disk"))
+        stack = last.enter_context(Stack(folder / "system", disk=disk))
         outcome = Campaign(stack, folder, orders, report).run()
     if not outcome.red:
         shutil.rmtree(folder)
@@ -94,7 +100,7 @@ class Campaign:
         return self._judge(began)
 
     def _steps(self, began: float) -> Iterator[Step]:
-        steps = plan(self._orders.seed, self._orders.only)
+        steps = plan(self._orders.seed, self._orders.only or possible(self._stack))
         if not self._orders.minutes:
             done = 0
             for step in steps:

@@ -40,9 +40,16 @@ class Kept:
     @contextmanager
     def away(self) -> Iterator[None]:
         """Stopped in order, and not started again within the block."""
+        with self.unattended():
+            with self._changing:
+                self.part.stop()
+            yield
+
+    @contextmanager
+    def unattended(self) -> Iterator[None]:
+        """Not started within the block, whatever becomes of it."""
         with self._changing:
             self._away += 1
-            self.part.stop()
         try:
             yield
         finally:

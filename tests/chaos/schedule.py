@@ -25,15 +25,15 @@ class Step:
         return " + ".join(kind.name for kind in self.kinds)
 
 
-def plan(seed: int, only: Sequence[str] = ()) -> Iterator[Step]:
+def plan(seed: int, names: Sequence[str]) -> Iterator[Step]:
     """Each kind once in any order, and then whatever comes, for ever."""
     chance = dice(("schedule", seed))
-    kinds = [KINDS[name] for name in only or KINDS]
+    kinds = [KINDS[name] for name in names]
     first = chance.sample(kinds, len(kinds))
     for kind in chain(first, iter(lambda: chance.choice(kinds), None)):
         chosen = [kind]
-        others = [other for other in kinds if other.part != kind.part]
-        if others and chance.random() < PAIRS:
+        others = [other for other in kinds if other.part not in {"host", kind.part}]
+        if others and kind.part != "host" and chance.random() < PAIRS:
             chosen.append(chance.choice(others))
         healed = tuple(chance.sample(chosen, len(chosen)))
         yield Step(tuple(chosen), healed, chance.uniform(*PAUSE_SECONDS))

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from leadgen.dev.processes import Process, where
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.dev.service import Service
 from leadgen.dev.sessions import Sessions
+from tests.chaos.disk import Disk
 from tests.chaos.keeper import Kept
 from tests.chaos.postgres_proxy import PostgresProxy
 from tests.chaos.proxy import Proxy
@@ -32,20 +34,29 @@ POSTGRES: Final = {"max_connections": "40", "shared_buffers": "64MB"}
 class Stack:
     """Everything that a 202 goes through, and nothing of the client's.
 
-    With `postgres_home` PostgreSQL keeps its data there, and begins with what it finds.
+    With `disk` PostgreSQL keeps its data there. `module` has other commands `serve`, `worker` and `sweep`.
     """
 
     postgres_proxy: PostgresProxy
     redis_proxy: Proxy
 
     def __init__(
-        self, folder: Path, *, postgres_home: Path | None = None, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        disk: Disk | None = None,
+        settings: Mapping[str, str] | None = None,
+        module: str = "leadgen",
     ) -> None:
+        self.disk = disk
+        self._module = module
         self.place = Place(folder.absolute())
         self.place.make()
-        postgres, redis = postgres_home or folder / "postgres", folder / "redis"
+        postgres, redis = folder / "postgres", folder / "redis"
         for home in (postgres, redis):
             _choose_port(home)
+        if disk:
+            (postgres / "elsewhere").symlink_to(disk.folder)
         self.postgres = EmbeddedPostgres(
             postgres, settings={**POSTGRES, **(settings or {})}, log=self.place.log("postgres")
         )
@@ -75,7 +86,9 @@ class Stack:
         sessions.begin()
         environ = self._environ()
         for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
-            self._keep(name, Service(command, environ, self.place.log(name), sessions))
+            self._keep(name, _Command(self._module, command, environ, self.place.log(name), sessions))
+        if self.disk:
+            os.sync()  # its power is cut under load, not while the system is being set up
 
     def stop(self) -> None:
         """Stop what was started, in the opposite order."""
@@ -117,6 +130,16 @@ class Stack:
             "LEADGEN_BIND": f"{LOOPBACK}:{self.api_port}",
             "LEADGEN_METRICS_DIR": str(self.place.folder / "metrics"),
         }
+
+
+class _Command(Service):
+    """Of the module that is wanted, which need not be leadgen."""
+
+    def __init__(
+        self, module: str, command: str, environ: Mapping[str, str], log: Path, sessions: Sessions
+    ) -> None:
+        super().__init__(command, environ, log, sessions)
+        self._command = [sys.executable, "-m", module, command]
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 from tests.chaos.load import Load
 from tests.chaos.stack import Stack
 
-Part: TypeAlias = Literal["api", "drain", "redis", "postgres"]
+Part: TypeAlias = Literal["api", "drain", "redis", "postgres", "host"]
 Keys: TypeAlias = set[str]
 """Those that have to suffer for the fault's own sake."""
 
@@ -17,7 +17,7 @@ Keys: TypeAlias = set[str]
 class Kind:
     name: str
     part: Part
-    """Whom it hits: two faults at once are of different parts."""
+    """Whom it hits: two faults at once are of different parts, and none is of the host."""
     act: Callable[[Stack, Load], AbstractContextManager[Keys | None]]
     seconds: float
     isolated: bool
@@ -30,6 +30,8 @@ class Kind:
     """Nothing may be accepted, but for its first two seconds."""
     shows: str | None
     """The dependency that health has to name while it lasts."""
+    needs_disk: bool
+    """Only a stack whose data is on a disk of its own can have it."""
 
 
 KINDS: Final[dict[str, Kind]] = {}
@@ -44,6 +46,7 @@ def fault(  # noqa: PLR0913 - each has a default and is given by its name
     delays: bool = False,
     refuses: bool = False,
     shows: str | None = None,
+    needs_disk: bool = False,
 ) -> Callable[[Callable[[Stack, Load], Iterator[Keys | None]]], None]:
     """Add a generator to KINDS: it does the fault, yields, and undoes it."""
 
@@ -59,6 +62,12 @@ def fault(  # noqa: PLR0913 - each has a default and is given by its name
             delays=delays,
             refuses=refuses,
             shows=shows,
+            needs_disk=needs_disk,
         )
 
     return add
+
+
+def possible(stack: Stack) -> list[str]:
+    """The names of the kinds that this stack can have."""
+    return [name for name, kind in KINDS.items() if stack.disk or not kind.needs_disk]

@@ -1,0 +1,70 @@
+"""A disk whose power can be cut: ext4 in a file, of which nothing is left but what was flushed."""
+
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+from typing import Final, Self
+
+BYTES: Final = 4 * 1024**3  # the file is sparse: it takes what is written
+
+_SHUTDOWN: Final = 0x8004587D  # EXT4_IOC_SHUTDOWN
+_NOTHING_FLUSHED: Final = struct.pack("I", 2)  # EXT4_GOING_FLAGS_NOLOGFLUSH
+_PROGRAMS: Final = ("cp", "mkfs.ext4", "mount", "umount")
+
+
+def obstacle() -> str | None:
+    """Why no power can be cut here."""
+    if os.geteuid() != 0:
+        return "it takes root to mount a disk"
+    if not Path("/dev/loop-control").exists():
+        return "this machine has no loop devices"
+    missing = [program for program in _PROGRAMS if not shutil.which(program)]
+    return f"there is no {', '.join(missing)}" if missing else None
+
+
+class Disk:
+    """Mounted at `folder` as long as the block lasts; then nothing is left of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self._image = self.folder.with_name(f"{folder.name}.image")
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir()
+        with self._image.open("xb") as file:
+            file.truncate(BYTES)
+        _run("mkfs.ext4", "-q", "-F", self._image)
+        self._mount()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.folder.is_mount():
+            _run("umount", self.folder)
+        self._image.unlink(missing_ok=True)
+        self.folder.rmdir()
+
+    def cut(self) -> None:
+        """Let everything be gone that is not on the disk: from now on each read and write fails."""
+        opened = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(opened, _SHUTDOWN, _NOTHING_FLUSHED)
+        finally:
+            os.close(opened)
+
+    def power_up(self) -> None:
+        """Mount what was on the disk when it was cut: a copy, since to unmount could still write."""
+        copy = self._image.with_suffix(".copy")
+        _run("cp", "--sparse=always", self._image, copy)
+        _run("umount", self.folder)
+        copy.replace(self._image)
+        self._mount()
+
+    def _mount(self) -> None:
+        _run("mount", "-t", "ext4", "-o", "loop", self._image, self.folder)
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True, capture_output=True)
