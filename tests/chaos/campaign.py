@@ -25,6 +25,8 @@ from tests.chaos.watcher import Watcher
 
 GREEN_SECONDS: Final = 60.0
 GIVE_UP_SECONDS: Final = 60.0
+SHORT_SECONDS: Final = 10.0  # what a fault may last in a campaign of a given number of them
+LONG_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.1
 
 
@@ -100,7 +102,8 @@ class Campaign:
         return self._judge(began)
 
     def _steps(self, began: float) -> Iterator[Step]:
-        steps = plan(self._orders.seed, self._orders.only or possible(self._stack))
+        longest = LONG_SECONDS if self._orders.minutes else SHORT_SECONDS
+        steps = plan(self._orders.seed, self._orders.only or possible(self._stack, longest))
         if not self._orders.minutes:
             done = 0
             for step in steps:

@@ -51,6 +51,18 @@ def nobody_drains(stack: Stack, _: Load) -> Iterator[None]:
         yield
 
 
+@fault("drain", seconds=18, isolated=True, shows="worker")
+def worker_away_for_long(stack: Stack, _: Load) -> Iterator[None]:
+    with stack.kept["worker"].away():
+        yield
+
+
+@fault("drain", seconds=33, isolated=True, shows="sweeper")
+def sweeper_away_for_long(stack: Stack, _: Load) -> Iterator[None]:
+    with stack.kept["sweeper"].away():
+        yield
+
+
 def _kill(stack: Stack, name: str) -> None:
     for process in stack.processes(name):
         process.signal(signal.SIGKILL)

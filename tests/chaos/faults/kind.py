@@ -68,6 +68,8 @@ def fault(  # noqa: PLR0913 - each has a default and is given by its name
     return add
 
 
-def possible(stack: Stack) -> list[str]:
-    """The names of the kinds that this stack can have."""
-    return [name for name, kind in KINDS.items() if stack.disk or not kind.needs_disk]
+def possible(stack: Stack, longest: float) -> list[str]:
+    """The names of the kinds that this stack can have, and that last no longer than so many seconds."""
+    return [
+        name for name, kind in KINDS.items() if kind.seconds <= longest and (stack.disk or not kind.needs_disk)
+    ]

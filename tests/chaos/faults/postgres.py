@@ -56,6 +56,12 @@ def postgres_away(stack: Stack, _: Load) -> Iterator[None]:
         yield
 
 
+@fault("postgres", seconds=30, shows="postgres")
+def postgres_away_for_long(stack: Stack, _: Load) -> Iterator[None]:
+    with stack.kept["postgres"].away():
+        yield
+
+
 @fault("postgres", seconds=4)
 def postgres_frozen(stack: Stack, _: Load) -> Iterator[None]:
     with frozen(stack.processes("postgres")):
