@@ -86,34 +86,31 @@ class Campaign:
         self._watcher = Watcher(self._client)
         self._load = Load(self._client, self._ledger, orders.seed, orders.rate)
         self._windows: list[Window] = []
+        self._began = time.monotonic()
 
     def run(self) -> Outcome:
         """Raises CannotStart when the system does not even begin to work."""
-        began = time.monotonic()
-        if not self._wait_until_green():
-            raise CannotStart("system", f"it is not well after {GREEN_SECONDS:g} s", "read its logs")
-        self._watcher.start()
-        self._load.start()
-        for step in self._steps(began):
-            self._do(step)
-        while self._load.sent < self._orders.requests:
-            time.sleep(POLL_SECONDS)
-        self._load.stop()
-        return self._judge(began)
+        with closing(self._client):
+            if not self._wait_until_green():
+                raise CannotStart("system", f"it is not well after {GREEN_SECONDS:g} s", "read its logs")
+            self._watcher.start()
+            self._load.start()
+            for step in self._steps():
+                self._do(step)
+            while self._load.sent < self._orders.requests:
+                time.sleep(POLL_SECONDS)
+            self._load.stop()
+            return self._judge()
 
-    def _steps(self, began: float) -> Iterator[Step]:
+    def _steps(self) -> Iterator[Step]:
+        """As many as are wanted, or as long as time is left."""
         longest = LONG_SECONDS if self._orders.minutes else SHORT_SECONDS
-        steps = plan(self._orders.seed, self._orders.only or possible(self._stack, longest))
-        if not self._orders.minutes:
-            done = 0
-            for step in steps:
-                if done >= self._orders.faults:
-                    return
-                done += len(step.kinds)
-                yield step
-        for step in steps:
-            if time.monotonic() - began > self._orders.minutes * 60:
+        done = 0
+        for step in plan(self._orders.seed, self._orders.only or possible(self._stack, longest)):
+            over = time.monotonic() - self._began > self._orders.minutes * 60
+            if over and (self._orders.minutes or done >= self._orders.faults):
                 return
+            done += len(step.kinds)
             yield step
 
     def _do(self, step: Step) -> None:
@@ -145,7 +142,7 @@ class Campaign:
             time.sleep(POLL_SECONDS)
         return True
 
-    def _judge(self, began: float) -> Outcome:
+    def _judge(self) -> Outcome:
         """Find out what is unknown, wait for rest, and hold everything that was told against what is there."""
         results, windows = self._load.results, self._windows
         unknown = self._load.unknown()
@@ -164,7 +161,7 @@ class Campaign:
             reckoning=reckoning,
             windows=windows,
             results=results,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - self._began,
             broken={
                 "durable, once": reckoning.faults + [f"{key}: never accepted" for key in never],
                 "honest": [*verdicts.dishonest(results, windows), *verdicts.unsafe(results, windows)],
