@@ -121,6 +121,7 @@ class Campaign:
         opened = {kind: kind.act(self._stack, self._load) for kind in step.kinds}
         for done in opened.values():
             window.spared |= done.__enter__() or set()
+        window.done = time.monotonic()
         time.sleep(max(kind.seconds for kind in step.kinds))
         for kind in step.healed:
             opened[kind].__exit__(None, None, None)

@@ -23,7 +23,7 @@ PROBLEM = "application/problem+json"
 
 
 def window(name: str, injected: float = 10.0, healed: float = 14.0, steady: float = 15.0) -> Window:
-    return Window((KINDS[name],), injected, healed, steady)
+    return Window((KINDS[name],), injected, injected, healed, steady)
 
 
 def result(sent: float, answer: Answer, wanted: Wanted = "accept") -> Result:
@@ -53,8 +53,8 @@ def test_what_the_contract_allows_is_honest() -> None:
     [
         (result(11, Answer(10.0, failure="silent")), "no answer"),
         (result(11, Answer(0.1, failure="broken")), "connection broken"),
-        (refused(11, seconds=7.0), "503 came late"),
-        (accepted(11, 7.0), "202 came late"),
+        (refused(11, seconds=9.0), "503 came late"),
+        (accepted(11, 9.0), "202 came late"),
         (result(11, Answer(0.1, 503, media_type=PROBLEM)), "503 without Retry-After"),
         (result(11, Answer(0.1, 500, media_type=PROBLEM)), "status 500"),
         (result(11, Answer(0.1, 422, media_type=PROBLEM)), "422 for a valid lead"),
@@ -75,8 +75,8 @@ def test_a_connection_may_break_only_where_its_server_was_hit() -> None:
 
 
 def test_a_frozen_server_may_be_as_late_as_it_was_frozen() -> None:
-    assert list(dishonest([accepted(11, 8.0)], [window("api worker frozen")])) == []
-    assert len(list(dishonest([accepted(11, 9.0)], [window("api worker frozen")]))) == 1
+    assert list(dishonest([accepted(11, 9.5)], [window("api worker frozen")])) == []
+    assert len(list(dishonest([accepted(11, 10.5)], [window("api worker frozen")]))) == 1
 
 
 def test_a_submission_that_fails_for_redis_breaks_the_isolation() -> None:
@@ -112,7 +112,7 @@ def test_health_has_to_name_what_is_wrong(looks: Sequence[Look], faults: int) ->
 
 def test_who_is_long_in_coming_back_or_in_draining_is_found() -> None:
     assert list(slow_to_come_back([window("redis away")])) == []
-    assert len(list(slow_to_come_back([window("redis away", steady=40.0)]))) == 1
+    assert len(list(slow_to_come_back([window("redis away", steady=45.0)]))) == 1
     assert list(slow_to_drain([look(1, oldest=59.0)])) == []
     assert len(list(slow_to_drain([look(1, oldest=61.0)]))) == 1
 

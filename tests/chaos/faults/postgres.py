@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import psycopg
@@ -125,7 +125,7 @@ def postgres_read_only(stack: Stack, _: Load) -> Iterator[None]:
         yield
 
 
-@fault("postgres", seconds=4, refuses=True)
+@fault("postgres", seconds=5, refuses=True)
 def postgres_told_to_be_unsafe(stack: Stack, _: Load) -> Iterator[None]:
     """A commit might not survive a power cut: a 202 would be a lie."""
     with _set(stack, "full_page_writes", "off"):
@@ -156,12 +156,14 @@ def _set(stack: Stack, name: str, value: str) -> Iterator[None]:
     """A setting of the whole server, in force for the sessions that are there, too."""
     try:
         _ask(stack, f"ALTER SYSTEM SET {name} = {value}", "SELECT pg_reload_conf()")
+        while _ask(stack, f"SHOW {name}") != [value]:
+            time.sleep(0.05)
         yield
     finally:
         _ask(stack, f"ALTER SYSTEM RESET {name}", "SELECT pg_reload_conf()")
 
 
-def _ask(stack: Stack, *statements: str) -> list[int]:
+def _ask(stack: Stack, *statements: str) -> list[Any]:
     """The first column of the last statement, as soon as PostgreSQL answers."""
     until = time.monotonic() + TRY_SECONDS
     while True:
