@@ -44,10 +44,10 @@ lab-down: .venv/test ## remove every trace of it
 lab-ssh: .venv/test ## a shell on it
 	$(BIN)/python -m tests.lab ssh
 
-chaos: .venv/test ## break the intake while leads come in, and count them (SEED=1 FAULTS=50 N=10000 MINUTES=60 RECORD=1)
+chaos: .venv/test ## break the intake while leads come in, and count them (SEED=1 FAULTS=50 N=10000 MINUTES=60 RECORD=1 CONTROL=…)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(N),--requests $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) \
-		$(if $(RECORD),--record)
+		$(if $(RECORD),--record) $(if $(CONTROL),--control $(CONTROL))
 
 tools: .venv/deploy ## install what an operator runs pages with
 

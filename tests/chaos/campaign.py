@@ -60,8 +60,7 @@ class Outcome:
 
 def conduct(orders: Orders, report: Callable[[str], None]) -> Outcome:
     """A campaign on a system of its own, whose folder stays if anything was broken. Raises CannotStart."""
-    folder = Path(tempfile.mkdtemp(prefix="leadgen-chaos-"))
-    folder.chmod(0o711)  # as root, PostgreSQL's user has to reach its data
+    folder = new_folder()
     report(f"seed {orders.seed}; ledger and logs are in {folder}, and stay there if a rule is broken")
     with ExitStack() as last:
         if reason := obstacle():
@@ -72,6 +71,12 @@ def conduct(orders: Orders, report: Callable[[str], None]) -> Outcome:
     if not outcome.red:
         shutil.rmtree(folder)
     return outcome
+
+
+def new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="leadgen-chaos-"))
+    folder.chmod(0o711)  # as root, PostgreSQL's user has to reach its data
+    return folder
 
 
 class Campaign:

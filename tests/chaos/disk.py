@@ -1,10 +1,12 @@
 """A disk whose power can be cut: ext4 in a file, of which nothing is left but what was flushed."""
 
+import ctypes
 import fcntl
 import os
 import shutil
 import struct
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,6 +14,7 @@ BYTES: Final = 4 * 1024**3  # the file is sparse: it takes what is written
 
 _SHUTDOWN: Final = 0x8004587D  # EXT4_IOC_SHUTDOWN
 _NOTHING_FLUSHED: Final = struct.pack("I", 2)  # EXT4_GOING_FLAGS_NOLOGFLUSH
+_OWN_MOUNTS: Final = 0x00020000  # CLONE_NEWNS
 _PROGRAMS: Final = ("cp", "mkfs.ext4", "mount", "umount")
 
 
@@ -26,13 +29,17 @@ def obstacle() -> str | None:
 
 
 class Disk:
-    """Mounted at `folder` as long as the block lasts; then nothing is left of it."""
+    """Mounted at `folder` as long as the block lasts; then nothing is left of it.
+
+    Only this thread sees it, and what it starts from then on; so it goes with the process, however that ends.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self._image = self.folder.with_name(f"{folder.name}.image")
 
     def __enter__(self) -> Self:
+        _keep_mounts_to_ourselves()
         self.folder.mkdir()
         with self._image.open("xb") as file:
             file.truncate(BYTES)
@@ -42,7 +49,7 @@ class Disk:
 
     def __exit__(self, *_: object) -> None:
         if self.folder.is_mount():
-            _run("umount", self.folder)
+            _run("umount", "--lazy", self.folder)  # also while somebody is still there
         self._image.unlink(missing_ok=True)
         self.folder.rmdir()
 
@@ -64,6 +71,14 @@ class Disk:
 
     def _mount(self) -> None:
         _run("mount", "-t", "ext4", "-o", "loop", self._image, self.folder)
+
+
+@cache
+def _keep_mounts_to_ourselves() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_OWN_MOUNTS):
+        raise OSError(ctypes.get_errno(), "this process may not have mounts of its own")
+    _run("mount", "--make-rprivate", "/")
 
 
 def _run(*command: str | Path) -> None:

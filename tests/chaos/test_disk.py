@@ -1,12 +1,16 @@
 """A power cut takes what was not flushed, leaves what was, and the disk works again afterwards."""
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.disk import Disk, obstacle
+from tests.integration.service import until
 
 pytestmark = pytest.mark.skipif(bool(obstacle()), reason=obstacle() or "")
 
@@ -48,3 +52,19 @@ def test_nothing_is_left_of_a_disk_also_after_a_failure(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
+
+
+def test_a_disk_goes_with_the_process_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from tests.chaos.disk import Disk\n"
+        "with Disk(Path(sys.argv[1])): print(flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "disk"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"\n")
+    assert until(
+        lambda: (
+            str(tmp_path)
+            not in subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=True).stdout
+        )
+    )
+    assert list((tmp_path / "disk").iterdir()) == []
