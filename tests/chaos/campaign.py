@@ -150,7 +150,7 @@ class Campaign:
 
     def _judge(self) -> Outcome:
         """Find out what is unknown, wait for rest, and hold everything that was told against what is there."""
-        results, windows = self._load.results, self._windows
+        results, windows = verdicts.in_order(self._load.results), self._windows
         unknown = self._load.unknown()
         self._report(f"asking again for {len(unknown)} of which nobody knows")
         never = self._load.retry(unknown)

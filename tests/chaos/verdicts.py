@@ -1,10 +1,13 @@
 """The rules that have to hold while faults come and go: each a function that lists what breaks it."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
+from tests.chaos.client import GIVES_UP_SECONDS
 from tests.chaos.faults import Kind
 from tests.chaos.load import Result
 from tests.chaos.watcher import Look
@@ -31,17 +34,20 @@ class Window:
     def __str__(self) -> str:
         return " + ".join(kind.name for kind in self.kinds)
 
-    def meets(self, began: float, ended: float) -> bool:
-        return began < self.steady and ended > self.injected
+    def sent_in(self, results: Sequence[Result]) -> Sequence[Result]:
+        """Of results in the order in which they were sent."""
+        return results[_first_sent(results, self.injected) : _first_sent(results, self.steady)]
 
-    def sent_in(self, results: Iterable[Result]) -> list[Result]:
-        return [result for result in results if self.injected <= result.attempt.sent < self.steady]
-
-    def longest_outage(self, results: Iterable[Result]) -> float:
-        """The longest time without a single 202, in seconds."""
-        inside = (result.attempt.answered or 0.0 for result in results if result.accepted)
+    def longest_outage(self, results: Sequence[Result]) -> float:
+        """The longest time without a single 202, in seconds; the results are in the order of `sent_in`."""
+        near = results[_first_sent(results, self.injected - GIVES_UP_SECONDS) : _first_sent(results, self.steady)]
+        inside = (result.attempt.answered or 0.0 for result in near if result.accepted)
         marks = sorted([self.injected, *(at for at in inside if self.injected < at < self.steady), self.steady])
         return max(after - before for before, after in pairwise(marks))
+
+
+def in_order(results: Iterable[Result]) -> list[Result]:
+    return sorted(results, key=_sent)
 
 
 def dishonest(results: Iterable[Result], windows: Sequence[Window]) -> Iterator[str]:
@@ -49,7 +55,7 @@ def dishonest(results: Iterable[Result], windows: Sequence[Window]) -> Iterator[
     for result in results:
         attempt, answer = result.attempt, result.answer
         ended = attempt.sent + answer.seconds
-        met = [kind for window in windows if window.meets(attempt.sent, ended) for kind in window.kinds]
+        met = [kind for window in _between(windows, attempt.sent, ended) for kind in window.kinds]
         limit = HONEST_SECONDS + MARGIN_SECONDS + sum(kind.seconds for kind in met if kind.delays)
         where = f"{attempt.key} after {answer.seconds:.1f} s"
         if answer.failure == "silent":
@@ -76,7 +82,7 @@ def unsafe(results: Sequence[Result], windows: Iterable[Window]) -> Iterator[str
     """Nothing is accepted while a commit might not survive."""
     for window in windows:
         if any(kind.refuses for kind in window.kinds):
-            for result in results:
+            for result in window.sent_in(results):
                 if result.accepted and window.done + TAKES_SECONDS < result.attempt.sent < window.healed:
                     yield f"{window}: {result.attempt.key} was accepted"
 
@@ -104,6 +110,22 @@ def slow_to_drain(looks: Iterable[Look]) -> Iterator[str]:
     oldest = max((look.oldest_seconds for look in looks), default=0.0)
     if oldest > DRAINED_SECONDS:
         yield f"an intake waited {oldest:.0f} s to become a lead"
+
+
+def _between(windows: Sequence[Window], began: float, ended: float) -> Iterator[Window]:
+    """Those that a time meets; one window follows the other."""
+    for window in windows[bisect_right(windows, began, key=attrgetter("steady")) :]:
+        if window.injected >= ended:
+            return
+        yield window
+
+
+def _first_sent(results: Sequence[Result], since: float) -> int:
+    return bisect_left(results, since, key=_sent)
+
+
+def _sent(result: Result) -> float:
+    return result.attempt.sent
 
 
 def _ill_formed(result: Result) -> Iterator[str]:
