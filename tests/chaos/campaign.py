@@ -25,8 +25,9 @@ from tests.chaos.watcher import Watcher
 
 GREEN_SECONDS: Final = 60.0
 GIVE_UP_SECONDS: Final = 60.0
-SHORT_SECONDS: Final = 10.0  # what a fault may last in a campaign of a given number of them
-LONG_SECONDS: Final = 60.0
+SHORT_SECONDS: Final = 10.0  # what a fault may last in a campaign of minutes
+LONG_SECONDS: Final = 60.0  # and in one of so many faults, or of a given time
+LONG_FAULTS: Final = 200
 POLL_SECONDS: Final = 0.1
 
 
@@ -109,9 +110,10 @@ class Campaign:
 
     def _steps(self) -> Iterator[Step]:
         """As many as are wanted, or as long as time is left."""
-        longest = LONG_SECONDS if self._orders.minutes else SHORT_SECONDS
+        long = self._orders.minutes or self._orders.faults >= LONG_FAULTS
+        names = self._orders.only or possible(self._stack, LONG_SECONDS if long else SHORT_SECONDS)
         done = 0
-        for step in plan(self._orders.seed, self._orders.only or possible(self._stack, longest)):
+        for step in plan(self._orders.seed, names):
             over = time.monotonic() - self._began > self._orders.minutes * 60
             if over and (self._orders.minutes or done >= self._orders.faults):
                 return

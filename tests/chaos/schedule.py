@@ -9,6 +9,8 @@ from tests.chaos.faults import KINDS, Kind
 from tests.chaos.leads import dice
 
 PAIRS: Final = 0.15  # of the steps are two faults at once
+LASTING_SECONDS: Final = 10.0  # a fault that lasts longer comes seldom, or would take all of the time
+SELDOM: Final = 0.1
 PAUSE_SECONDS: Final = (0.2, 1.0)  # between one step and the next
 
 
@@ -30,9 +32,11 @@ def plan(seed: int, names: Sequence[str]) -> Iterator[Step]:
     chance = dice(("schedule", seed))
     kinds = [KINDS[name] for name in names]
     first = chance.sample(kinds, len(kinds))
-    for kind in chain(first, iter(lambda: chance.choice(kinds), None)):
+    brief = [kind for kind in kinds if kind.seconds <= LASTING_SECONDS]
+    weights = [1.0 if kind in brief else SELDOM for kind in kinds]
+    for kind in chain(first, iter(lambda: chance.choices(kinds, weights)[0], None)):
         chosen = [kind]
-        others = [other for other in kinds if other.part not in {"host", kind.part}]
+        others = [other for other in brief if other.part not in {"host", kind.part}]
         if others and kind.part != "host" and chance.random() < PAIRS:
             chosen.append(chance.choice(others))
         healed = tuple(chance.sample(chosen, len(chosen)))
