@@ -130,6 +130,7 @@ class Campaign:
             window.spared |= done.__enter__() or set()
         window.done = time.monotonic()
         time.sleep(max(kind.seconds for kind in step.kinds))
+        window.healing = time.monotonic()
         for kind in step.healed:
             opened[kind].__exit__(None, None, None)
         window.healed = time.monotonic()

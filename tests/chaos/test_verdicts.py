@@ -23,7 +23,7 @@ PROBLEM = "application/problem+json"
 
 
 def window(name: str, injected: float = 10.0, healed: float = 14.0, steady: float = 15.0) -> Window:
-    return Window((KINDS[name],), injected, injected, healed, steady)
+    return Window((KINDS[name],), injected, injected, healed, healed, steady)
 
 
 def result(sent: float, answer: Answer, wanted: Wanted = "accept") -> Result:
@@ -94,7 +94,7 @@ def test_the_keys_that_a_fault_is_about_may_suffer_from_it() -> None:
 
 def test_nothing_may_be_accepted_while_a_commit_might_not_survive() -> None:
     told = window("postgres told to be unsafe")
-    assert list(unsafe([accepted(11), refused(13), accepted(14.5)], [told])) == []
+    assert list(unsafe([accepted(11), refused(13), accepted(13.995), accepted(14.5)], [told])) == []
     assert len(list(unsafe([accepted(13)], [told]))) == 1
 
 

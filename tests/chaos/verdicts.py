@@ -21,11 +21,12 @@ DRAINED_SECONDS: Final = 60.0
 
 @dataclass(slots=True)
 class Window:
-    """A fault: when it began, was done, was healed, and submissions were steady again."""
+    """A fault: when it began, was done, began to be healed and was, and submissions were steady again."""
 
     kinds: tuple[Kind, ...]
     injected: float
     done: float = float("inf")
+    healing: float = float("inf")
     healed: float = float("inf")
     steady: float = float("inf")
     spared: set[str] = field(default_factory=set)
@@ -83,7 +84,8 @@ def unsafe(results: Sequence[Result], windows: Iterable[Window]) -> Iterator[str
     for window in windows:
         if any(kind.refuses for kind in window.kinds):
             for result in window.sent_in(results):
-                if result.accepted and window.done + TAKES_SECONDS < result.attempt.sent < window.healed:
+                began, ended = result.attempt.sent, result.attempt.answered or 0.0
+                if result.accepted and window.done + TAKES_SECONDS < began and ended < window.healing:
                     yield f"{window}: {result.attempt.key} was accepted"
 
 
