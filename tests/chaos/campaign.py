@@ -173,7 +173,11 @@ class Campaign:
             seconds=time.monotonic() - self._began,
             broken={
                 "durable, once": reckoning.faults + [f"{key}: never accepted" for key in never],
-                "honest": [*verdicts.dishonest(results, windows), *verdicts.unsafe(results, windows)],
+                "honest": [
+                    *verdicts.dishonest(results, windows),
+                    *verdicts.slow_to_refuse(results),
+                    *verdicts.unsafe(results, windows),
+                ],
                 "isolated": list(verdicts.not_isolated(results, windows)),
                 "back": list(verdicts.slow_to_come_back(windows)),
                 "drains": [

@@ -39,7 +39,7 @@ def api_told_to_reload(stack: Stack, _: Load) -> Iterator[None]:
     yield
 
 
-@fault("api", seconds=2, delays=True, breaks=True)  # a connection may idle for too long meanwhile
+@fault("api", seconds=2, breaks=True)  # a connection may idle for too long meanwhile
 def api_worker_frozen(stack: Stack, _: Load) -> Iterator[None]:
     with frozen(stack.processes("api")[1:2]):
         yield

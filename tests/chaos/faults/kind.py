@@ -24,8 +24,6 @@ class Kind:
     """No submission may fail while it lasts."""
     breaks: bool
     """Clients' connections may break."""
-    delays: bool
-    """Who answers is frozen: an answer may be as late as the fault is long."""
     refuses: bool
     """Nothing may be accepted, but for its first two seconds."""
     shows: str | None
@@ -43,7 +41,6 @@ def fault(  # noqa: PLR0913 - each has a default and is given by its name
     seconds: float = 0.0,
     isolated: bool = False,
     breaks: bool = False,
-    delays: bool = False,
     refuses: bool = False,
     shows: str | None = None,
     needs_disk: bool = False,
@@ -59,7 +56,6 @@ def fault(  # noqa: PLR0913 - each has a default and is given by its name
             seconds=seconds,
             isolated=isolated,
             breaks=breaks,
-            delays=delays,
             refuses=refuses,
             shows=shows,
             needs_disk=needs_disk,
