@@ -66,7 +66,7 @@ class Kept:
             self.part.stop()
 
     def _revive(self) -> None:
-        with self._changing, contextlib.suppress(CannotStart):  # its log says why, and the next turn tries again
+        with self._changing, contextlib.suppress(CannotStart, OSError):  # the next turn tries again
             if not self._away:
                 self.part.start()
                 self._started.set()
