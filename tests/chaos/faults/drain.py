@@ -1,33 +1,44 @@
 """Faults of those who make leads of intakes: RQ's worker and the sweeper."""
 
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
+from typing import Final
+
+import psycopg
 
 from tests.chaos.faults.freezing import frozen
 from tests.chaos.faults.kind import fault
 from tests.chaos.load import Load
 from tests.chaos.stack import Stack
 
-DRAINERS = ("worker", "sweeper")
+DRAINERS: Final = ("worker", "sweeper")
+AT_WORK_SECONDS: Final = 15.0  # a busy machine needs some of them to start a worker
+POLL_SECONDS: Final = 0.05
+
+# The sequence, as another fault may hold the table.
+_AT_WORK: Final = """
+SELECT (SELECT last_value FROM app.leads_lead_id_seq),
+       (SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name = ANY (%s))
+"""
 
 
 @fault("drain", isolated=True)
 def worker_killed(stack: Stack, _: Load) -> Iterator[None]:
-    _kill(stack, "worker")
+    _kill_at_work(stack, "worker")
     yield
 
 
 @fault("drain", isolated=True)
 def sweeper_killed(stack: Stack, _: Load) -> Iterator[None]:
-    _kill(stack, "sweeper")
+    _kill_at_work(stack, "sweeper")
     yield
 
 
 @fault("drain", isolated=True)
 def worker_and_sweeper_killed(stack: Stack, _: Load) -> Iterator[None]:
-    for name in DRAINERS:
-        _kill(stack, name)
+    _kill_at_work(stack, *DRAINERS)
     yield
 
 
@@ -63,6 +74,23 @@ def sweeper_away_for_long(stack: Stack, _: Load) -> Iterator[None]:
         yield
 
 
-def _kill(stack: Stack, name: str) -> None:
-    for process in stack.processes(name):
-        process.signal(signal.SIGKILL)
+def _kill_at_work(stack: Stack, *names: str) -> None:
+    """As soon as they are there and leads are being made: who is killed while it starts could not have done harm.
+
+    Another fault may keep them from that, so the wait has an end.
+    """
+    until = time.monotonic() + AT_WORK_SECONDS
+    before = None
+    while time.monotonic() < until:
+        with suppress(psycopg.OperationalError), closing(stack.superuser()) as connection:
+            made, present = connection.execute(_AT_WORK, [[f"leadgen-{name}" for name in names]]).fetchone() or (
+                0,
+                0,
+            )
+            if present == len(names) and before not in {None, made}:
+                break
+            before = made
+        time.sleep(POLL_SECONDS)
+    for name in names:
+        for process in stack.processes(name):
+            process.signal(signal.SIGKILL)
