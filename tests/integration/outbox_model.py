@@ -1,0 +1,123 @@
+"""What the outbox has to be after any event: a model of it in memory, without PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+from leadgen.domain.backoff import MAX_ATTEMPTS
+from leadgen.domain.fingerprint import FINGERPRINT_VERSION, canonical_json, fingerprint
+from leadgen.domain.intake_id import uuid7
+from leadgen.jobs.sweeper import OVERDUE_SECONDS
+from leadgen.store.intakes import Intake, Receipt
+from leadgen.store.queue import Drained, Failed
+from tests.integration.outbox import PAYLOAD, payload_with
+
+Sent: TypeAlias = tuple[str, str | None, int]  # client, key and the number of the body
+
+BODIES = (
+    PAYLOAD,
+    payload_with(details="two") | {"consent": PAYLOAD["consent"] * 2},
+    payload_with(details="picky"),
+    payload_with(headcount="ten"),
+    payload_with(details=None),
+)
+# Why PostgreSQL makes no lead of a body: it never does, or only as long as it is told to be picky.
+NEVER = {3: "22P02 InvalidTextRepresentation", 4: "23502 NotNullViolation leads details"}
+PICKY = {2: "23514 CheckViolation leads picky"}
+
+
+@dataclass
+class Kept:
+    """An accepted intake. `state`: queued, retrying, done, dead or discarded; `due`: claimable from then on."""
+
+    intake: Intake
+    body: int
+    due: datetime
+    state: str = "queued"
+    attempts: int = 0
+    reason: str | None = None
+
+    @property
+    def id(self) -> UUID:
+        return self.intake.intake_id
+
+
+def make_intake(sent: Sent) -> Intake:
+    """As the API makes it."""
+    client, key, body = sent
+    payload = canonical_json(BODIES[body])
+    return Intake(
+        intake_id=uuid7(),
+        request_id=uuid7(),
+        client_id=client,
+        idempotency_key=key,
+        fingerprint=fingerprint(payload),
+        fingerprint_version=FINGERPRINT_VERSION,
+        payload=payload,
+        email="ann@example.com",
+        phone_e164=None,
+    )
+
+
+def told(receipt: Receipt | Intake) -> tuple[UUID, UUID, bytes]:
+    """What an answer is made of."""
+    return receipt.intake_id, receipt.request_id, receipt.fingerprint
+
+
+class Model:
+    """The outbox, at the time `now`."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.kept: list[Kept] = []
+        self.by_key: dict[tuple[str, str], Kept] = {}
+        self.deeds: list[tuple[str, UUID]] = []
+        self.refused: Mapping[int, str] = NEVER
+
+    def store(self, sent: Sequence[Sent], intakes: Sequence[Intake], receipts: Mapping[UUID, Receipt]) -> None:
+        """Keep what was told that it was first, and hold that all others of its key were told the same."""
+        assert receipts.keys() == {intake.intake_id for intake in intakes}
+        for (_, _, body), intake in zip(sent, intakes, strict=True):
+            if not receipts[intake.intake_id].replayed:
+                assert intake.key not in self.by_key, "a second one was told that it was first"
+                self.by_key[intake.key] = Kept(intake, body, self.now)
+                self.kept.append(self.by_key[intake.key])
+        for intake in intakes:
+            assert told(receipts[intake.intake_id]) == told(self.by_key[intake.key].intake)
+
+    def where(self, *states: str) -> list[Kept]:
+        """What is in one of these states, in the order of the ids."""
+        return sorted((kept for kept in self.kept if kept.state in states), key=lambda kept: kept.id)
+
+    def at_rest(self) -> list[Kept]:
+        return [kept for kept in self.where("retrying") if kept.due > self.now]
+
+    def claimable(self) -> list[Kept]:
+        """A fresh intake always is, whatever the clock says."""
+        return [kept for kept in self.where("queued", "retrying") if not kept.attempts or kept.due <= self.now]
+
+    def is_overdue(self) -> bool:
+        oldest = self.now - timedelta(seconds=OVERDUE_SECONDS)
+        return any(not oldest <= kept.due <= self.now for kept in self.claimable())
+
+    def drain(self, batch: Sequence[Kept]) -> Drained:
+        """Let these become leads or fail; `due` of those that fail is left to whoever rolls the dice."""
+        failed = [kept for kept in batch if kept.body in self.refused]
+        for kept in batch:
+            kept.state = "done"
+        for kept in failed:
+            kept.attempts += 1
+            kept.state = "dead" if kept.attempts == MAX_ATTEMPTS else "retrying"
+            kept.reason = self.refused[kept.body]
+        failures = tuple(Failed(kept.id, kept.attempts, self.refused[kept.body]) for kept in failed)
+        return Drained(len(batch) - len(failed), failures)
+
+    def settle(self, action: str, kept: Kept) -> None:
+        """What an operator does to one that is dead."""
+        self.deeds.append((action, kept.id))
+        if action == "replay":
+            kept.state, kept.attempts, kept.reason, kept.due = "queued", 0, None, self.now
+        else:
+            kept.state = "discarded"
