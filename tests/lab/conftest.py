@@ -20,7 +20,7 @@ TIMES: dict[str, float] = {}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits for its turn is shown as skipped."""
     for item in items:
-        if HERE in item.path.parents and not is_due(item.path.name):
+        if HERE in item.path.parents and not is_due(f"{item.path.name}::{item.name}"):
             item.add_marker(pytest.mark.skip(reason="another commit's turn; EVERY=1 runs it"))
 
 
