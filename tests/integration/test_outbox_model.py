@@ -36,7 +36,7 @@ from tests.integration.service import until
 
 T = TypeVar("T")
 
-EXAMPLES, STEPS = (400, 60) if os.environ.get("EVERY") else (25, 40)
+EXAMPLES, STEPS = (200, 60) if os.environ.get("EVERY") else (25, 40)
 BATCH = st.lists(
     st.tuples(
         st.sampled_from(["wordpress", "partner"]),

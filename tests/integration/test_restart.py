@@ -95,11 +95,11 @@ def test_64_clients_with_one_key_get_one_row_and_the_same_202_while_postgres_res
             time.sleep(moment)
             go(server)
             answers.append(crowd.answers())
-        assert until(lambda: stack.count("leads") == len(answers))
-    with psycopg.connect(stack.database.superuser_url) as connection:
-        rows = connection.execute(
-            "SELECT intake_id, request_id FROM app.intake_jobs ORDER BY intake_id"
-        ).fetchall()
-    assert answers == [
-        {(str(intake_id), str(request_id), f"/lead/intake/{intake_id}")} for intake_id, request_id in rows
-    ]
+        with psycopg.connect(stack.database.superuser_url) as connection:
+            rows = connection.execute(
+                "SELECT intake_id, request_id FROM app.intake_jobs ORDER BY intake_id"
+            ).fetchall()
+        assert answers == [
+            {(str(intake_id), str(request_id), f"/lead/intake/{intake_id}")} for intake_id, request_id in rows
+        ]
+        assert until(lambda: stack.count("leads") == len(answers), 30)
