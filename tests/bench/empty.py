@@ -1,0 +1,19 @@
+"""A Flask application with one route that does nothing: what the server and the framework cost by themselves."""
+
+from types import SimpleNamespace
+
+from flask import Flask
+
+from leadgen.api import services
+
+
+def make() -> Flask:
+    """For gunicorn with our settings, whose worker tells the application's services when it stops."""
+    app = Flask("tests.bench.empty", static_folder=None)
+    app.extensions[services._NAME] = SimpleNamespace(stopping=False, close=lambda: None)  # noqa: SLF001 - see above
+
+    @app.post("/lead/intake")
+    def post_intake() -> tuple[str, int]:
+        return "", 202
+
+    return app

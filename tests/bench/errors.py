@@ -1,0 +1,7 @@
+"""What keeps a measurement from being one."""
+
+from leadgen.errors import LeadgenError
+
+
+class CannotMeasure(LeadgenError):
+    """A part is missing, did not come up or answered what it should not."""

@@ -1,0 +1,83 @@
+"""What a measurement comes to: samples, their median and spread, and the goal they are held against."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Samples of one thing, one a round."""
+
+    samples: Sequence[float]
+    unit: str = ""
+
+    @property
+    def median(self) -> float:
+        return median(self.samples)
+
+    @property
+    def least(self) -> float:
+        return min(self.samples)
+
+    @property
+    def most(self) -> float:
+        return max(self.samples)
+
+    def __str__(self) -> str:
+        """`0.41 (0.38 to 0.44)`: the median and the range."""
+        words = f"{_plain(self.median)} ({_plain(self.least)} to {_plain(self.most)})"
+        return f"{words} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the median is to reach; `at_most` for what is to stay low."""
+
+    bound: float
+    at_most: bool = False
+
+    def met(self, value: float) -> bool:
+        return value <= self.bound if self.at_most else value >= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {_plain(self.bound)}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table: `name` is for machines, `title` for people, `parts` is what the value was made of."""
+
+    name: str
+    title: str
+    value: Spread
+    goal: Goal | None = None
+    parts: Mapping[str, Spread] = field(default_factory=dict)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached; None without one."""
+        return None if self.goal is None else self.goal.met(self.value.median)
+
+    def document(self) -> dict[str, Any]:
+        """The figure as JSON has it, with every sample."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "value": _spread(self.value),
+            "goal": None if self.goal is None else str(self.goal),
+            "met": self.met,
+            "parts": {name: _spread(part) for name, part in self.parts.items()},
+        }
+
+
+def _spread(spread: Spread) -> dict[str, Any]:
+    return {"median": spread.median, "unit": spread.unit, "samples": list(spread.samples)}
+
+
+def _plain(number: float) -> str:
+    """Three digits that matter, thousands with commas."""
+    if abs(number) >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"

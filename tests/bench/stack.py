@@ -1,0 +1,155 @@
+"""What is measured and what it stands on, in a folder of its own: PostgreSQL, Redis, and programs on them."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+from leadgen.dev.child import Child, last_lines, spawn, stop
+from leadgen.dev.ports import LOOPBACK, free_port
+from leadgen.dev.postgres import EmbeddedPostgres
+from leadgen.dev.redis import EmbeddedRedis
+from leadgen.domain.api_key import mint
+from tests.bench.errors import CannotMeasure
+from tests.conftest import TEMPLATE, Database, administer, make_database, make_template
+
+PROJECT = Path(__file__).parents[2]
+# As on a host (deploys/units/postgres), but for a checkpoint that would fall into one arm and not into the other.
+SETTINGS = {
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "jit": "off",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum_naptime": "15s",
+    "autovacuum_vacuum_cost_limit": "2000",
+}
+START_SECONDS = 30
+STOP_SECONDS = 10
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Server:
+    """Something that answers HTTP; `key` is a client's API key."""
+
+    address: str
+    key: str
+    child: Child
+
+    @property
+    def intake(self) -> str:
+        return f"{self.address}/lead/intake"
+
+
+class Stack:
+    """The servers, from the start of the block to its end; programs and databases come and go by methods."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="leadgen-bench-"))
+        self.folder.chmod(0o711)  # as root, PostgreSQL runs as `nobody` and has to reach its data
+        self.postgres = EmbeddedPostgres(self.folder / "postgres", settings=SETTINGS)
+        self.redis = EmbeddedRedis(self.folder / "redis")
+        self.key, line = mint("bench", frozenset({"intake"}), expires=None)
+        self.keys_file = self.folder / "api-keys"
+        self.keys_file.write_text(line + "\n", encoding="ascii")
+        self._numbers = count(1)
+
+    def __enter__(self) -> Self:
+        self.postgres.start()
+        make_template(self.postgres)
+        self.redis.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.redis.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.postgres.home)
+        shutil.rmtree(self.folder, ignore_errors=True)  # the folder before may be all that was in it
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """A migrated, empty database."""
+        made = make_database(self.postgres, TEMPLATE)
+        yield made
+        administer(self.postgres, f"DROP DATABASE {made.name} WITH (FORCE)")
+
+    def environ(self, database: Database, **settings: str) -> dict[str, str]:
+        """What a service of ours is told; `settings` as in LEADGEN_NAME, in small letters."""
+        told = {
+            "database_url": database.app_url,
+            "redis_url": self.redis.url,
+            "api_keys_file": str(self.keys_file),
+            **settings,
+        }
+        return {"PATH": os.environ["PATH"]} | {f"LEADGEN_{name.upper()}": text for name, text in told.items()}
+
+    @contextmanager
+    def program(self, words: Sequence[str | Path], environ: Mapping[str, str], name: str) -> Iterator[Child]:
+        """Any program, ended with the block."""
+        child = spawn(words, log=self.log(name), environ=environ)
+        try:
+            yield child
+        finally:
+            stop(child, (signal.SIGTERM, STOP_SECONDS))
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    @contextmanager
+    def service(self, command: str, database: Database, checkout: Path = PROJECT) -> Iterator[Child]:
+        """`leadgen worker` or `leadgen sweep`."""
+        with self.program(
+            [python(checkout), "-m", "leadgen", command], self.environ(database), self._name(command)
+        ) as child:
+            yield child
+
+    @contextmanager
+    def api(
+        self, database: Database, *, checkout: Path = PROJECT, app: str = "leadgen.wsgi:make()"
+    ) -> Iterator[Server]:
+        """`app` in our gunicorn with our settings: the intake of a checkout, or another application."""
+        name = self._name("api")
+        bind = f"{LOOPBACK}:{free_port()}"
+        metrics = self.folder / f"{name}-metrics"
+        metrics.mkdir()
+        environ = self.environ(
+            database, bind=bind, workers=str(WORKERS), metrics_dir=str(metrics), log_level="INFO"
+        ) | {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "PYTHONPATH": f"{checkout}:{PROJECT}"}
+        words = [python(checkout), "-m", "gunicorn", "--config", "python:leadgen.api.gunicorn_settings", app]
+        with self.program(words, environ, name) as child:
+            server = Server(f"http://{bind}", self.key, child)
+            self.wait_until_answers(server.intake, child, name)
+            yield server
+
+    def wait_until_answers(self, url: str, child: Child, name: str) -> None:
+        """Any answer will do: whether it is the right one, each measurement looks itself."""
+        until = time.monotonic() + START_SECONDS
+        while child.poll() is None and time.monotonic() < until:
+            try:
+                urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise CannotMeasure(name, f"it does not answer:{last_lines(self.log(name))}\n", "read what it wrote above")
+
+    def _name(self, what: str) -> str:
+        return f"{what}-{next(self._numbers)}"
+
+
+def python(checkout: Path) -> str:
+    """The interpreter with a checkout's own packages."""
+    return sys.executable if checkout == PROJECT else str(checkout / ".venv/bin/python")
