@@ -11,7 +11,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lab lab-down lab-ssh chaos tools docs runbook release lock clean
+.PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos tools docs runbook release lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ runbook: .venv/test ## write docs/RUNBOOK.md from the registry of pages
 docs: .venv/test ## write the reference pages that follow from the code
 	$(BIN)/python docs/reference/write.py
 
+bench: .venv/test .bench/made ## measure the speed table beside its peers and write docs/reference/speed.md (half an hour)
+	$(BIN)/python -m tests.bench --page
+
+bench-quick: .venv/test ## the rows that need no peer, as a report, within a minute
+	$(BIN)/python -m tests.bench --quick
+
 release: .venv/deploy ## keep for ever what the release is that the manifest names (NAME=prod-2)
 	$(BIN)/python -m deploys.kit.history keep $(NAME)
 
@@ -65,11 +71,12 @@ lock: ## bring the locks in requirements/ up to date (needs uv)
 	$(LOCK) pyproject.toml --extra deploy --extra dev --extra test --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --output-file requirements/runtime.txt
 	$(LOCK) --group build --constraint requirements/test.txt --output-file requirements/build.txt
+	$(LOCK) --group bench --constraint requirements/test.txt --output-file requirements/bench.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
 
-clean: ## remove what was installed, cached and kept: .venv/, and .dev/ with its leads
-	rm -rf .venv .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+clean: ## remove what was installed, cached and kept: .venv/, .bench/, and .dev/ with its leads
+	rm -rf .venv .bench .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 # One environment, filled as far as the command needs; each of these files says that its step is done.
 .venv/dev .venv/test: .venv/%: requirements/%.txt pyproject.toml | .venv/made
@@ -82,6 +89,13 @@ clean: ## remove what was installed, cached and kept: .venv/, and .dev/ with its
 .venv/deploy: requirements/deploy.txt | .venv/made
 	@echo 'Installing $< into .venv.'
 	@$(PIP) --require-hashes --requirement $<
+	@touch $@
+
+# Others' frameworks and queues, whose versions must not meet ours.
+.bench/made: requirements/bench.txt
+	@echo 'Installing $< into .bench; this takes a minute.'
+	@$(PYTHON) -m venv --clear .bench
+	@.bench/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
 	@touch $@
 
 .venv/made:
