@@ -84,7 +84,7 @@ class Stack:
         yield made
         administer(self.postgres, f"DROP DATABASE {made.name} WITH (FORCE)")
 
-    def environ(self, database: Database, **settings: str) -> dict[str, str]:
+    def environ(self, database: Database, checkout: Path = PROJECT, **settings: str) -> dict[str, str]:
         """What a service of ours is told; `settings` as in LEADGEN_NAME, in small letters."""
         told = {
             "database_url": database.app_url,
@@ -92,7 +92,9 @@ class Stack:
             "api_keys_file": str(self.keys_file),
             **settings,
         }
-        return {"PATH": os.environ["PATH"]} | {f"LEADGEN_{name.upper()}": text for name, text in told.items()}
+        return {"PATH": os.environ["PATH"], "PYTHONPATH": f"{checkout}:{PROJECT}"} | {
+            f"LEADGEN_{name.upper()}": text for name, text in told.items()
+        }
 
     @contextmanager
     def program(self, words: Sequence[str | Path], environ: Mapping[str, str], name: str) -> Iterator[Child]:
@@ -110,7 +112,7 @@ class Stack:
     def service(self, command: str, database: Database, checkout: Path = PROJECT) -> Iterator[Child]:
         """`leadgen worker` or `leadgen sweep`."""
         with self.program(
-            [python(checkout), "-m", "leadgen", command], self.environ(database), self._name(command)
+            [*python(checkout), "-m", "leadgen", command], self.environ(database, checkout), self._name(command)
         ) as child:
             yield child
 
@@ -123,10 +125,11 @@ class Stack:
         bind = f"{LOOPBACK}:{free_port()}"
         metrics = self.folder / f"{name}-metrics"
         metrics.mkdir()
-        environ = self.environ(
-            database, bind=bind, workers=str(WORKERS), metrics_dir=str(metrics), log_level="INFO"
-        ) | {"PROMETHEUS_MULTIPROC_DIR": str(metrics), "PYTHONPATH": f"{checkout}:{PROJECT}"}
-        words = [python(checkout), "-m", "gunicorn", "--config", "python:leadgen.api.gunicorn_settings", app]
+        environ = self.environ(database, checkout, bind=bind, workers=str(WORKERS), metrics_dir=str(metrics)) | {
+            "PROMETHEUS_MULTIPROC_DIR": str(metrics)
+        }
+        settings = ("--config", "python:leadgen.api.gunicorn_settings", "--chdir", str(checkout))
+        words = [*python(checkout), "-m", "gunicorn", *settings, app]
         with self.program(words, environ, name) as child:
             server = Server(f"http://{bind}", self.key, child)
             self.wait_until_answers(server.intake, child, name)
@@ -150,6 +153,6 @@ class Stack:
         return f"{what}-{next(self._numbers)}"
 
 
-def python(checkout: Path) -> str:
-    """The interpreter with a checkout's own packages."""
-    return sys.executable if checkout == PROJECT else str(checkout / ".venv/bin/python")
+def python(checkout: Path) -> list[str]:
+    """The interpreter with a checkout's own packages, whatever folder it is called from."""
+    return [sys.executable if checkout == PROJECT else str(checkout / ".venv/bin/python"), "-P"]
