@@ -135,6 +135,21 @@ class Stack:
             self.wait_until_answers(server.intake, child, name)
             yield server
 
+    @contextmanager
+    def fastapi(self, database: Database) -> Iterator[Server]:
+        """The same intake by the peer of that name, in as many processes."""
+        name = self._name("fastapi")
+        port = free_port()
+        words = [
+            *(peer_python(), "-m", "uvicorn", "tests.bench.peers.fastapi_intake:app", "--workers", str(WORKERS)),
+            *("--host", LOOPBACK, "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
+            *("--no-access-log", "--log-level", "warning"),
+        ]
+        with self.program(words, self.environ(database), name) as child:
+            server = Server(f"http://{LOOPBACK}:{port}", self.key, child)
+            self.wait_until_answers(server.intake, child, name)
+            yield server
+
     def wait_until_answers(self, url: str, child: Child, name: str) -> None:
         """Any answer will do: whether it is the right one, each measurement looks itself."""
         until = time.monotonic() + START_SECONDS
@@ -151,6 +166,14 @@ class Stack:
 
     def _name(self, what: str) -> str:
         return f"{what}-{next(self._numbers)}"
+
+
+def peer_python() -> Path:
+    """The interpreter with the peers' packages. Raises CannotMeasure."""
+    found = PROJECT / ".bench/bin/python"
+    if not found.exists():
+        raise CannotMeasure("peers", "they are not installed", "call `make .bench/made`")
+    return found
 
 
 def python(checkout: Path) -> list[str]:

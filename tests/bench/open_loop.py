@@ -1,0 +1,163 @@
+"""Latency in an open loop: posts leave at their own pace, and each is timed from the moment at which it was due.
+
+`post` runs this file as a program of its own, so that nothing else of ours delays its clock.
+"""
+
+import gc
+import json
+import random
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tests.bench.errors import CannotMeasure
+
+PROJECT = Path(__file__).parents[2]
+MOST_CONNECTIONS = 400  # whoever is due when all of them are busy waits, and that counts
+FIRST_CONNECTIONS = 16
+PATIENCE_SECONDS = 20  # longer than any answer takes that is one
+MOST_ANSWER_BYTES = 65_536
+
+
+def post(url: str, key: str, document: object, *, rate: float, seconds: float, seed: int = 1) -> list[float]:
+    """Milliseconds from due to answered, in the order of the answers. Raises CannotMeasure unless all are 202."""
+    told = {"url": url, "key": key, "document": document, "rate": rate, "seconds": seconds, "seed": seed}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.open_loop"],
+        cwd=PROJECT,
+        input=json.dumps(told),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds + 2 * PATIENCE_SECONDS,
+    )
+    if done.returncode:
+        raise CannotMeasure("open loop", done.stderr.strip().splitlines()[-1], "read the server's log")
+    answers: list[float] = json.loads(done.stdout)
+    return answers
+
+
+def moments(rate: float, seconds: float, seed: int) -> list[float]:
+    """When each post is due: at random with that mean rate, as people are, and the same for the same seed."""
+    chance = random.Random(seed)  # noqa: S311 - no secret hangs on it
+    found = []
+    due = chance.expovariate(rate)
+    while due < seconds:
+        found.append(due)
+        due += chance.expovariate(rate)
+    return found
+
+
+def requests(told: dict[str, Any]) -> Iterator[bytes]:
+    """Whole posts, each with a key of its own."""
+    host, _, path = told["url"].removeprefix("http://").partition("/")
+    body = json.dumps(told["document"]).encode()
+    head = (
+        f"POST /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {told['key']}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nIdempotency-Key: {uuid4().hex}"
+    ).encode()
+    number = 0
+    while True:
+        number += 1
+        yield b"%b-%d\r\n\r\n%b" % (head, number, body)
+
+
+@dataclass
+class Wire:
+    """One kept connection; `due` is the moment of the post that it carries, None while it is free."""
+
+    address: tuple[str, int]
+    due: float | None = None
+    received: bytes = b""
+    socket: socket.socket = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.socket = socket.create_connection(self.address, PATIENCE_SECONDS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, request: bytes, due: float) -> None:
+        self.due, self.received = due, b""
+        self.socket.sendall(request)
+
+    def read(self) -> bool:
+        """Take what came; True when the answer is whole. Raises when it is no 202, or broken off."""
+        piece = self.socket.recv(MOST_ANSWER_BYTES)
+        if not piece:
+            raise CannotMeasure("open loop", "a connection was closed before its answer", "read the server's log")
+        self.received += piece
+        head, blank, body = self.received.partition(b"\r\n\r\n")
+        if not blank:
+            return False
+        status, *headers = head.split(b"\r\n")
+        if status.split(b" ")[1] != b"202":
+            raise CannotMeasure("open loop", f"an answer was {status.decode()}", "read the server's log")
+        length = next(int(line[15:]) for line in headers if line.lower().startswith(b"content-length:"))
+        return len(body) >= length
+
+
+class Loop:
+    """Sends what is due over the first free connection, and a new one when there is none."""
+
+    def __init__(self, address: tuple[str, int], posts: Iterator[bytes]) -> None:
+        self._address = address
+        self._posts = posts
+        self._free = deque(Wire(address) for _ in range(FIRST_CONNECTIONS))
+        self._wires = {wire.socket: wire for wire in self._free}
+        self.latencies: list[float] = []
+
+    def run(self, dues: Sequence[float]) -> None:
+        """`dues` in seconds from now."""
+        began = time.perf_counter()
+        left = deque(began + due for due in dues)
+        until = began + (dues[-1] if dues else 0) + PATIENCE_SECONDS
+        while len(self.latencies) < len(dues):
+            now = time.perf_counter()
+            if now > until:
+                raise CannotMeasure("open loop", "answers did not come", "read the server's log")
+            while left and left[0] <= now and (wire := self._take()):
+                wire.send(next(self._posts), left.popleft())
+            # What is due and has no connection waits for an answer, not for the clock.
+            waits = left[0] - now if left and left[0] > now else PATIENCE_SECONDS
+            self._receive(max(waits, 0))
+
+    def _take(self) -> Wire | None:
+        if self._free:
+            return self._free.popleft()
+        if len(self._wires) == MOST_CONNECTIONS:
+            return None
+        wire = Wire(self._address)
+        self._wires[wire.socket] = wire
+        return wire
+
+    def _receive(self, seconds: float) -> None:
+        for ready in select.select(list(self._wires), [], [], seconds)[0]:
+            wire = self._wires[ready]
+            if wire.due is None:  # the server closes what was not needed for a while
+                self._free.remove(wire)
+                del self._wires[ready]
+                ready.close()
+            elif wire.read():
+                self.latencies.append((time.perf_counter() - wire.due) * 1000)
+                wire.due = None
+                self._free.append(wire)
+
+
+def main() -> None:
+    told = json.load(sys.stdin)
+    host, _, port = told["url"].removeprefix("http://").partition("/")[0].partition(":")
+    loop = Loop((host, int(port)), requests(told))
+    gc.disable()  # it would stand between an answer and its clock
+    loop.run(moments(told["rate"], told["seconds"], told["seed"]))
+    json.dump([round(latency, 3) for latency in loop.latencies], sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
