@@ -15,7 +15,7 @@ from tests.bench.figures import Figure
 from tests.bench.stack import Stack
 
 # In the order of the table; each a module in rows/ with `measure(context)`.
-ROWS = ("accept", "fastapi", "floor")
+ROWS = ("accept", "fastapi", "floor", "latency", "redis")
 QUICK = ("accept",)
 
 
@@ -26,7 +26,7 @@ QUICK = ("accept",)
 @click.option("--quick", is_flag=True, help="Short samples of what needs no peers; under a minute.")
 @click.option("--against", type=click.Path(path_type=Path, exists=True), help="Another checkout, beside this one.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write every sample.")
-def bench(
+def bench(  # noqa: PLR0913 - one for each option
     names: str | None, rounds: int, seconds: int, *, quick: bool, against: Path | None, file: Path | None
 ) -> None:
     chosen = names.split(",") if names else QUICK if quick else ROWS

@@ -1,9 +1,9 @@
 """What a measurement comes to: samples, their median and spread, and the goal they are held against."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,17 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: `name` is for machines, `title` for people, `parts` is what the value was made of."""
+    """One line of the table: `name` is for machines, `title` for people, `parts` is what the value was made of.
+
+    `series` are lines to draw: name -> points (x, y).
+    """
 
     name: str
     title: str
     value: Spread
     goal: Goal | None = None
     parts: Mapping[str, Spread] = field(default_factory=dict)
+    series: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
 
     @property
     def met(self) -> bool | None:
@@ -65,15 +69,24 @@ class Figure:
         return {
             "name": self.name,
             "title": self.title,
-            "value": _spread(self.value),
-            "goal": None if self.goal is None else str(self.goal),
-            "met": self.met,
-            "parts": {name: _spread(part) for name, part in self.parts.items()},
+            "value": asdict(self.value),
+            "goal": self.goal and asdict(self.goal),
+            "parts": {name: asdict(part) for name, part in self.parts.items()},
+            "series": self.series,
         }
 
-
-def _spread(spread: Spread) -> dict[str, Any]:
-    return {"median": spread.median, "unit": spread.unit, "samples": list(spread.samples)}
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Self:
+        """The figure that `document` was made of."""
+        goal, parts = document["goal"], document["parts"]
+        return cls(
+            document["name"],
+            document["title"],
+            Spread(**document["value"]),
+            goal and Goal(**goal),
+            {name: Spread(**part) for name, part in parts.items()},
+            document["series"],
+        )
 
 
 def _plain(number: float) -> str:

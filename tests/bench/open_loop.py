@@ -13,7 +13,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,9 +27,9 @@ PATIENCE_SECONDS = 20  # longer than any answer takes that is one
 MOST_ANSWER_BYTES = 65_536
 
 
-def post(url: str, key: str, document: object, *, rate: float, seconds: float, seed: int = 1) -> list[float]:
+def post(url: str, key: str, document: object, *, rate: float, seconds: float) -> list[float]:
     """Milliseconds from due to answered, in the order of the answers. Raises CannotMeasure unless all are 202."""
-    told = {"url": url, "key": key, "document": document, "rate": rate, "seconds": seconds, "seed": seed}
+    told = {"url": url, "key": key, "document": document, "rate": rate, "seconds": seconds}
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.open_loop"],
         cwd=PROJECT,
@@ -45,9 +45,9 @@ def post(url: str, key: str, document: object, *, rate: float, seconds: float, s
     return answers
 
 
-def moments(rate: float, seconds: float, seed: int) -> list[float]:
-    """When each post is due: at random with that mean rate, as people are, and the same for the same seed."""
-    chance = random.Random(seed)  # noqa: S311 - no secret hangs on it
+def moments(rate: float, seconds: float) -> list[float]:
+    """When each post is due: at random with that mean rate, as people are, and the same at each call."""
+    chance = random.Random(1)  # noqa: S311 - no secret hangs on it
     found = []
     due = chance.expovariate(rate)
     while due < seconds:
@@ -77,19 +77,18 @@ class Wire:
     address: tuple[str, int]
     due: float | None = None
     received: bytes = b""
-    socket: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
-        self.socket = socket.create_connection(self.address, PATIENCE_SECONDS)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.end = socket.create_connection(self.address, PATIENCE_SECONDS)
+        self.end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, request: bytes, due: float) -> None:
         self.due, self.received = due, b""
-        self.socket.sendall(request)
+        self.end.sendall(request)
 
     def read(self) -> bool:
         """Take what came; True when the answer is whole. Raises when it is no 202, or broken off."""
-        piece = self.socket.recv(MOST_ANSWER_BYTES)
+        piece = self.end.recv(MOST_ANSWER_BYTES)
         if not piece:
             raise CannotMeasure("open loop", "a connection was closed before its answer", "read the server's log")
         self.received += piece
@@ -110,7 +109,7 @@ class Loop:
         self._address = address
         self._posts = posts
         self._free = deque(Wire(address) for _ in range(FIRST_CONNECTIONS))
-        self._wires = {wire.socket: wire for wire in self._free}
+        self._wires = {wire.end: wire for wire in self._free}
         self.latencies: list[float] = []
 
     def run(self, dues: Sequence[float]) -> None:
@@ -134,7 +133,7 @@ class Loop:
         if len(self._wires) == MOST_CONNECTIONS:
             return None
         wire = Wire(self._address)
-        self._wires[wire.socket] = wire
+        self._wires[wire.end] = wire
         return wire
 
     def _receive(self, seconds: float) -> None:
@@ -155,7 +154,7 @@ def main() -> None:
     host, _, port = told["url"].removeprefix("http://").partition("/")[0].partition(":")
     loop = Loop((host, int(port)), requests(told))
     gc.disable()  # it would stand between an answer and its clock
-    loop.run(moments(told["rate"], told["seconds"], told["seed"]))
+    loop.run(moments(told["rate"], told["seconds"]))
     json.dump([round(latency, 3) for latency in loop.latencies], sys.stdout)
 
 

@@ -17,7 +17,7 @@ CONNECTIONS = (16, 64)
 
 @dataclass(frozen=True)
 class Run:
-    """Answers a second, and milliseconds of processor time that each of them took of the server and of PostgreSQL."""
+    """Answers a second, and milliseconds of processor time for each: the server's and PostgreSQL's."""
 
     rate: float
     cpu_ms: float

@@ -118,7 +118,12 @@ class Stack:
 
     @contextmanager
     def api(
-        self, database: Database, *, checkout: Path = PROJECT, app: str = "leadgen.wsgi:make()"
+        self,
+        database: Database,
+        *,
+        checkout: Path = PROJECT,
+        app: str = "leadgen.wsgi:make()",
+        redis_url: str | None = None,
     ) -> Iterator[Server]:
         """`app` in our gunicorn with our settings: the intake of a checkout, or another application."""
         name = self._name("api")

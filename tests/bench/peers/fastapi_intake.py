@@ -1,8 +1,8 @@
-"""The same intake as one would write it with FastAPI, asyncpg and uvicorn: one INSERT and one commit a request.
+"""The same intake with FastAPI, asyncpg and uvicorn: one INSERT and one commit a request.
 
-No straw man: uvloop and httptools, a warm pool that sends nothing but the statement (prepared by asyncpg), the same
-short cuts for everyday addresses and numbers, an answer that no model checks again; no metrics, no log line and no
-bell. Keys, idempotency, fingerprint and tables are ours.
+No straw man: uvloop and httptools, a warm pool that sends nothing but the statement (prepared by asyncpg), the
+same short cuts for everyday addresses and numbers, an answer that no model checks again; no metrics, no log line
+and no bell. Keys, idempotency, fingerprint and tables are ours.
 """
 
 import json
