@@ -15,7 +15,7 @@ from tests.bench.figures import Figure
 from tests.bench.stack import Stack
 
 # In the order of the table; each a module in rows/ with `measure(context)`.
-ROWS = ("accept", "fastapi", "floor", "latency", "redis")
+ROWS = ("accept", "fastapi", "floor", "latency", "redis", "load")
 QUICK = ("accept",)
 
 

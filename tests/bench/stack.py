@@ -123,18 +123,17 @@ class Stack:
         *,
         checkout: Path = PROJECT,
         app: str = "leadgen.wsgi:make()",
-        redis_url: str | None = None,
+        **settings: str,
     ) -> Iterator[Server]:
         """`app` in our gunicorn with our settings: the intake of a checkout, or another application."""
         name = self._name("api")
         bind = f"{LOOPBACK}:{free_port()}"
         metrics = self.folder / f"{name}-metrics"
         metrics.mkdir()
-        environ = self.environ(database, checkout, bind=bind, workers=str(WORKERS), metrics_dir=str(metrics)) | {
-            "PROMETHEUS_MULTIPROC_DIR": str(metrics)
-        }
-        settings = ("--config", "python:leadgen.api.gunicorn_settings", "--chdir", str(checkout))
-        words = [*python(checkout), "-m", "gunicorn", *settings, app]
+        settings = {"bind": bind, "workers": str(WORKERS), "metrics_dir": str(metrics), **settings}
+        environ = self.environ(database, checkout, **settings) | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+        options = ("--config", "python:leadgen.api.gunicorn_settings", "--chdir", str(checkout))
+        words = [*python(checkout), "-m", "gunicorn", *options, app]
         with self.program(words, environ, name) as child:
             server = Server(f"http://{bind}", self.key, child)
             self.wait_until_answers(server.intake, child, name)

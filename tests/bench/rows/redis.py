@@ -39,7 +39,7 @@ def measure(context: Context) -> list[Figure]:
     return [
         Figure(
             f"redis-{state}",
-            f"p99 of 202 with Redis {state} ÷ with Redis up, {RATE}/s open loop, {len(found['up'][0]):,} posts a round",
+            f"p99 of 202 with Redis {state} ÷ with Redis up, open loop, {len(found['up'][0]):,} posts a round",
             ratios(tails[state], tails["up"]),
             GOAL,
             parts,
