@@ -27,6 +27,7 @@ test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(PYTEST) $(COVERED) tests/conventions
 	$(PYTEST) $(TWO) tests/deploys
 	$(PYTEST) $(COVERED) tests/integration
+	$(PYTEST) tests/bench
 	$(BIN)/coverage report
 	ROTA=1 EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
 
@@ -58,10 +59,12 @@ docs: .venv/test ## write the reference pages that follow from the code
 	$(BIN)/python docs/reference/write.py
 
 bench: .venv/test .bench/made ## measure the speed table beside its peers and write docs/reference/speed.md (half an hour)
-	$(BIN)/python -m tests.bench --page
+	$(BIN)/python -m tests.bench --json docs/reference/speed.json
+	$(BIN)/python -m tests.bench.page
+	.bench/bin/python -m tests.bench.plot
 
 bench-quick: .venv/test ## the rows that need no peer, as a report, within a minute
-	$(BIN)/python -m tests.bench --quick
+	$(BIN)/python -m tests.bench --quick --json .bench/quick.json
 
 release: .venv/deploy ## keep for ever what the release is that the manifest names (NAME=prod-2)
 	$(BIN)/python -m deploys.kit.history keep $(NAME)

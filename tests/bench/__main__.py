@@ -1,48 +1,67 @@
 """`python -m tests.bench`: measure the rows of the speed table, and write down what came out."""
 
-import json
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
 from leadgen.errors import LeadgenError
-from tests.bench import machine
+from tests.bench import machine, report
 from tests.bench.context import Context
+from tests.bench.errors import Missing
 from tests.bench.figures import Figure
 from tests.bench.stack import Stack
 
 # In the order of the table; each a module in rows/ with `measure(context)`.
 ROWS = ("accept", "fastapi", "floor", "latency", "redis", "load")
-QUICK = ("accept",)
+QUICK = ("accept", "latency", "redis")
 
 
 @click.command(help=__doc__)
 @click.option("--rows", "names", help="Only these, with commas between.")
-@click.option("--rounds", default=5, show_default=True, help="Repetitions of each measurement.")
-@click.option("--seconds", default=5, show_default=True, help="How long one sample takes.")
-@click.option("--quick", is_flag=True, help="Short samples of what needs no peers; under a minute.")
+@click.option("--rounds", type=int, help="Repetitions of each measurement; 5, or 2 when it is to be quick.")
+@click.option("--seconds", type=int, help="How long one sample takes; 5, or 1 when it is to be quick.")
+@click.option("--quick", is_flag=True, help="What needs no peer, within a minute.")
 @click.option("--against", type=click.Path(path_type=Path, exists=True), help="Another checkout, beside this one.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write every sample.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Where to keep every sample.")
 def bench(  # noqa: PLR0913 - one for each option
-    names: str | None, rounds: int, seconds: int, *, quick: bool, against: Path | None, file: Path | None
+    names: str | None,
+    rounds: int | None,
+    seconds: int | None,
+    *,
+    quick: bool,
+    against: Path | None,
+    file: Path | None,
 ) -> None:
     chosen = names.split(",") if names else QUICK if quick else ROWS
     with Stack() as stack:
-        told = machine.facts(stack.folder)
-        context = Context(stack, rounds, seconds, quick, against.resolve() if against else None)
+        facts = machine.facts(stack.folder)
+        context = Context(
+            stack,
+            rounds or (2 if quick else 5),
+            seconds or (1 if quick else 5),
+            quick,
+            against.resolve() if against else None,
+        )
         figures = [figure for name in chosen for figure in measure(name, context)]
     if file:
-        file.write_text(json.dumps(report(told, figures), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        report.keep(report.make(facts, figures), file)
 
 
-def measure(name: str, context: Context) -> list[Figure]:
-    figures: list[Figure] = import_module(f"tests.bench.rows.{name}").measure(context)
+def measure(name: str, context: Context) -> Iterator[Figure]:
+    """A row's figures, each shown when it is there. Quick, a row that lacks a program is passed over."""
+    try:
+        figures: list[Figure] = import_module(f"tests.bench.rows.{name}").measure(context)
+    except Missing as error:
+        if not context.quick:
+            raise
+        click.echo(f"{name} is not measured: {error}")
+        return
     for figure in figures:
         show(figure)
-    return figures
+        yield figure
 
 
 def show(figure: Figure) -> None:
@@ -50,10 +69,6 @@ def show(figure: Figure) -> None:
     click.echo(f"{figure.title}: {figure.value}{goal}")
     for name, part in figure.parts.items():
         click.echo(f"    {name}: {part}")
-
-
-def report(machine_facts: dict[str, str], figures: list[Figure]) -> dict[str, Any]:
-    return {"machine": machine_facts, "figures": [figure.document() for figure in figures]}
 
 
 if __name__ == "__main__":

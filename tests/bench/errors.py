@@ -5,3 +5,7 @@ from leadgen.errors import LeadgenError
 
 class CannotMeasure(LeadgenError):
     """A part is missing, did not come up or answered what it should not."""
+
+
+class Missing(CannotMeasure):
+    """A program is not installed that a row needs; others can be measured without it."""

@@ -42,7 +42,7 @@ class Goal:
         return value <= self.bound if self.at_most else value >= self.bound
 
     def __str__(self) -> str:
-        return f"{'≤' if self.at_most else '≥'} {_plain(self.bound)}"
+        return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
 
 
 @dataclass(frozen=True)

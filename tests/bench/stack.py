@@ -20,7 +20,7 @@ from leadgen.dev.ports import LOOPBACK, free_port
 from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.domain.api_key import mint
-from tests.bench.errors import CannotMeasure
+from tests.bench.errors import CannotMeasure, Missing
 from tests.conftest import TEMPLATE, Database, administer, make_database, make_template
 
 PROJECT = Path(__file__).parents[2]
@@ -173,10 +173,10 @@ class Stack:
 
 
 def peer_python() -> Path:
-    """The interpreter with the peers' packages. Raises CannotMeasure."""
+    """The interpreter with the peers' packages. Raises Missing."""
     found = PROJECT / ".bench/bin/python"
     if not found.exists():
-        raise CannotMeasure("peers", "they are not installed", "call `make .bench/made`")
+        raise Missing("peers", "they are not installed", "call `make .bench/made`")
     return found
 
 

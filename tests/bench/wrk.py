@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from tests.bench.errors import CannotMeasure
+from tests.bench.errors import CannotMeasure, Missing
 
 SCRIPT = Path(__file__).with_suffix(".lua")
 
@@ -26,16 +26,10 @@ class Throughput:
         return self.answered / self.seconds
 
 
-def is_missing() -> str | None:
-    """What to install, if anything."""
-    return None if shutil.which("wrk") else "wrk is not installed; on Debian: apt-get install wrk"
-
-
 def drive(url: str, key: str, document: object, *, connections: int, seconds: int) -> Throughput:
-    """Post as fast as answers come. Raises CannotMeasure when an answer is an error or missing."""
-    if missing := is_missing():
-        what, _, remedy = missing.partition("; ")
-        raise CannotMeasure("wrk", what, remedy)
+    """Post as fast as answers come. Raises Missing, and CannotMeasure when an answer is an error or lacks."""
+    if not shutil.which("wrk"):
+        raise Missing("wrk", "it is not installed", "on Debian: apt-get install wrk")
     done = subprocess.run(
         [
             *("wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"),

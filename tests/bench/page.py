@@ -1,0 +1,85 @@
+"""`python -m tests.bench.page`: write docs/reference/speed.md from what the last measurements left."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.bench.figures import Figure
+from tests.bench.report import FILE, Report
+
+PAGE = FILE.with_suffix(".md")
+MET = {True: "yes", False: "**no**", None: ""}
+
+HEAD = """\
+# Speed
+
+Written by `make bench` from what it measured; [speed.json](speed.json) has every sample. The machine has other
+users: read the ratios, which are taken pair by pair within a round, and never one rate alone. Each figure is a
+median, with its range over the rounds in brackets.
+"""
+
+HOW = """\
+## How it is measured
+
+- What is compared runs side by side and is measured in turns (A B, B A), so that a slow minute meets both.
+- Everything is on one machine: PostgreSQL with `fsync`, `full_page_writes` and `synchronous_commit` on, Redis, the
+  API with two processes, the load. Neither worker nor sweeper runs while rates are taken; both do for latencies.
+- Rates: wrk in a closed loop, each post with a key of its own. One answer that is no 202 ends the measurement.
+- Latencies: an open loop, posts at random moments with a given mean pace, each timed from the moment at which it
+  was due, so that a server that stalls cannot hide it. p99 is the nearest rank.
+- The empty route gets the same posts, in the same gunicorn with the same settings, and answers 202 with nothing.
+- FastAPI's side does the same: keys, validation with our short cuts, fingerprint, idempotency, a row in each of
+  the same two tables, and a commit for each request; uvicorn with uvloop and httptools, two processes, asyncpg
+  with a pool of 16 and nothing else on the wire. It writes no log line and no metric, and rings no bell.
+- The bare commit and the floor: the API's own statement, one intake at a time, sent by pgbench.
+- CPU is the processor time of the server's processes, and of PostgreSQL's, divided by the answers.
+
+`make bench-quick` takes what needs no peer within a minute; `make bench` takes all of it and writes this page.
+Another checkout is measured beside this one by `python -m tests.bench --rows accept --against PATH`.
+"""
+
+
+def page(report: Report) -> str:
+    figures = [(Figure.read(document), document["measured"]) for document in report["figures"]]
+    return (
+        "\n".join([HEAD, *table(figures), "", *plots(figures), HOW, *machine(report), "", *details(figures)])
+        + "\n"
+    )
+
+
+def table(figures: list[tuple[Figure, dict[str, str]]]) -> Iterator[str]:
+    yield "| figure | measured | goal | met |"
+    yield "|---|---|---|---|"
+    for figure, _ in figures:
+        yield f"| {figure.title} | {figure.value} | {figure.goal or ''} | {MET[figure.met]} |"
+
+
+def plots(figures: list[tuple[Figure, dict[str, str]]]) -> Iterator[str]:
+    names = {figure.name for figure, _ in figures if figure.series}
+    if "load" in names:
+        yield "![Latency at rising load, FastAPI beside us](speed-load.svg)\n"
+    if "redis-hung" in names:
+        yield "![Latency with Redis up, down and hung](speed-redis.svg)\n"
+
+
+def machine(report: Report) -> Iterator[str]:
+    yield "## The machine\n"
+    for name, words in report["machine"].items():
+        yield f"- {name.capitalize()}: {words}"
+
+
+def details(figures: list[tuple[Figure, dict[str, str]]]) -> Iterator[str]:
+    yield "## What the figures are made of"
+    for figure, measured in figures:
+        yield f"\n{figure.title} ({measured['on']}, {measured['commit']}, {len(figure.value.samples)} rounds):\n"
+        for name, part in figure.parts.items():
+            yield f"- {name}: {part}"
+
+
+def main() -> None:
+    report: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    PAGE.write_text(page(report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
