@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 from flask import Flask
 
-from leadgen.api import services
+from leadgen.api.services import install
 
 
 def make() -> Flask:
     """For gunicorn with our settings, whose worker tells the application's services when it stops."""
     app = Flask("tests.bench.empty", static_folder=None)
-    app.extensions[services._NAME] = SimpleNamespace(stopping=False, close=lambda: None)  # noqa: SLF001 - see above
+    install(app, SimpleNamespace(stopping=False, close=lambda: None))
 
     @app.post("/lead/intake")
     def post_intake() -> tuple[str, int]:

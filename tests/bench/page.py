@@ -65,7 +65,7 @@ def plots(figures: list[tuple[Figure, dict[str, str]]]) -> Iterator[str]:
 def machine(report: Report) -> Iterator[str]:
     yield "## The machine\n"
     for name, words in report["machine"].items():
-        yield f"- {name.capitalize()}: {words}"
+        yield f"- {name[0].upper()}{name[1:]}: {words}"
 
 
 def details(figures: list[tuple[Figure, dict[str, str]]]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 Lines = dict[str, list[list[float]]]
@@ -41,7 +42,9 @@ def draw(name: str, fill: Callable[[Axes, Lines], None], lines: Lines) -> None:
     fill(axes, lines)
     axes.set_yscale("log")
     axes.set_ylabel("milliseconds from due to answered")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.legend(frameon=False)
     figure.savefig(REFERENCE / name, metadata={"Date": None, "Creator": None})
 

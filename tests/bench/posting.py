@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import psycopg
+
 from tests.bench import cpu
 from tests.bench.context import Context
+from tests.bench.errors import CannotMeasure
 from tests.bench.figures import Spread
 from tests.bench.rounds import interleave
 from tests.bench.stack import Server
@@ -33,13 +36,25 @@ def race(context: Context, servers: Mapping[str, Server], connections: int) -> d
 
 
 def post(context: Context, server: Server, connections: int, seconds: int | None = None) -> Run:
-    before = _cpu(context, server)
+    rows, before = _rows(server), _cpu(context, server)
     done = drive(server.intake, server.key, VALID, connections=connections, seconds=seconds or context.seconds)
     taken = [
         (later - earlier) * 1000 / done.answered
         for earlier, later in zip(before, _cpu(context, server), strict=True)
     ]
+    if server.database and (stored := _rows(server) - rows) < done.answered:
+        raise CannotMeasure(
+            server.intake, f"{done.answered} posts were answered 202, and {stored} rows stored", "mend that first"
+        )
     return Run(done.per_second, *taken)
+
+
+def _rows(server: Server) -> int:
+    if server.database is None:
+        return 0
+    with psycopg.connect(server.database.owner_url) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM app.intake_jobs").fetchone() or (0,)
+    return int(count)
 
 
 def _cpu(context: Context, server: Server) -> tuple[float, float]:

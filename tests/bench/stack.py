@@ -37,15 +37,17 @@ SETTINGS = {
 START_SECONDS = 30
 STOP_SECONDS = 10
 WORKERS = 2
+INTAKE = "leadgen.wsgi:make()"
 
 
 @dataclass(frozen=True)
 class Server:
-    """Something that answers HTTP; `key` is a client's API key."""
+    """Something that answers HTTP; `key` is a client's API key, `database` where a 202 has its row."""
 
     address: str
     key: str
     child: Child
+    database: Database | None
 
     @property
     def intake(self) -> str:
@@ -122,7 +124,7 @@ class Stack:
         database: Database,
         *,
         checkout: Path = PROJECT,
-        app: str = "leadgen.wsgi:make()",
+        app: str = INTAKE,
         **settings: str,
     ) -> Iterator[Server]:
         """`app` in our gunicorn with our settings: the intake of a checkout, or another application."""
@@ -135,7 +137,7 @@ class Stack:
         options = ("--config", "python:leadgen.api.gunicorn_settings", "--chdir", str(checkout))
         words = [*python(checkout), "-m", "gunicorn", *options, app]
         with self.program(words, environ, name) as child:
-            server = Server(f"http://{bind}", self.key, child)
+            server = Server(f"http://{bind}", self.key, child, database if app == INTAKE else None)
             self.wait_until_answers(server.intake, child, name)
             yield server
 
@@ -150,7 +152,7 @@ class Stack:
             *("--no-access-log", "--log-level", "warning"),
         ]
         with self.program(words, self.environ(database), name) as child:
-            server = Server(f"http://{LOOPBACK}:{port}", self.key, child)
+            server = Server(f"http://{LOOPBACK}:{port}", self.key, child, database)
             self.wait_until_answers(server.intake, child, name)
             yield server
 

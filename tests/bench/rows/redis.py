@@ -16,7 +16,7 @@ from tests.bench.stack import Server
 from tests.submissions import VALID
 
 RATE = 200
-POSTS = 2_000  # a sample; p99 is then what the slowest twenty are above
+POSTS = 2_200  # a sample: by chance some fewer, and more than 2,000
 GOAL = Goal(1.1, at_most=True)
 
 
