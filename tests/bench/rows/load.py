@@ -62,7 +62,7 @@ def climb(server: Server, seconds: int) -> list[Point]:
 
 
 def highest(points: list[Point]) -> float:
-    """The highest pace that was kept, 0 without one; a slower one that was not had met a moment of the machine's."""
+    """The highest pace that was kept, 0 without one; a slower one that was not had met a hiccup."""
     return max((pace for pace, _, tail in points if tail <= KEPT_MS), default=0)
 
 
