@@ -28,9 +28,10 @@ HOW = """\
 - Latencies: an open loop, posts at random moments with a given mean pace, each timed from the moment at which it
   was due, so that a server that stalls cannot hide it. p99 is the nearest rank.
 - The empty route gets the same posts, in the same gunicorn with the same settings, and answers 202 with nothing.
-- FastAPI's side does the same: keys, validation with our short cuts, fingerprint, idempotency, a row in each of
-  the same two tables, and a commit for each request; uvicorn with uvloop and httptools, two processes, asyncpg
-  with a pool of 16 and nothing else on the wire. It writes no log line and no metric, and rings no bell.
+- FastAPI's side does the same work, and a test holds both to the same answers and rows: keys, validation with our
+  short cuts, fingerprint, idempotency, a row in each of the same two tables, and a commit for each request. It is
+  uvicorn with uvloop and httptools, two processes, and asyncpg with a pool of 16 and nothing else on the wire; it
+  writes no log line and no metric, and rings no bell.
 - The bare commit and the floor: the API's own statement, one intake at a time, sent by pgbench.
 - CPU is the processor time of the server's processes, and of PostgreSQL's, divided by the answers.
 

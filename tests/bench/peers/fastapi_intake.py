@@ -162,7 +162,7 @@ class Consent(Part):
 class Submission(Part):
     contact: Contact
     request: Wish
-    attribution: Attribution | None = None
+    attribution: Attribution = None  # absent, but never null; pydantic checks no default
     consent: Annotated[list[Consent], Field(max_length=10)] = []
 
 
