@@ -1,13 +1,14 @@
 """`leadgen sweep`: the sweeper as a service, or one sweep by hand."""
 
-import signal
+import os
+import sys
 
 import click
 
 from leadgen import log
 from leadgen.config import load
-from leadgen.jobs.drain import drain_batches
-from leadgen.jobs.sweeper import SERVICE, Sweeper
+from leadgen.jobs.batches import drain_batches
+from leadgen.jobs.sweeper import SERVICE
 from leadgen.store.connection import connect
 from leadgen.store.queue import Drained
 
@@ -21,16 +22,12 @@ def sweep(once: bool) -> None:
     if once:
         _sweep_once(config.database_url)
     else:
-        _sweep(Sweeper(config.database_url, config.release))
+        # Afresh: this process has loaded what all commands need, and would keep that for as long as it sweeps.
+        program = [sys.executable, "-m", "leadgen.jobs.sweeper_process"]
+        os.execv(sys.executable, program)  # noqa: S606 - no shell wanted
 
 
 def _sweep_once(database_url: str) -> None:
     with connect(database_url, SERVICE) as connection:
         total = sum(drain_batches(connection), start=Drained())
     click.echo(f"{total.leads} leads, {total.put_off} put off, {total.buried} dead")
-
-
-def _sweep(sweeper: Sweeper) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sweeper.stop())
-    sweeper.run()

@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from typing import Final
@@ -11,11 +10,11 @@ from redis import RedisError
 
 from leadgen.config import load
 from leadgen.errors import LeadgenError
+from leadgen.jobs.batches import drain_batches
 from leadgen.jobs.rq_bell import RqBell
 from leadgen.log import event
-from leadgen.store import queue
-from leadgen.store.connection import Connection, Database
-from leadgen.store.queue import BATCH, BatchTooSlow, Drained
+from leadgen.store.connection import Database
+from leadgen.store.queue import BATCH, Drained
 
 # About half a second of work: a worker that is told to stop finishes its job first.
 BATCHES_PER_JOB: Final = 20
@@ -43,43 +42,6 @@ def run_once(database: Database) -> Drained:
     """Drain until nothing claimable is left, or BATCHES_PER_JOB."""
     with database.connection(JOB_SECONDS) as connection:
         return sum(islice(drain_batches(connection), BATCHES_PER_JOB), start=Drained())
-
-
-def drain_batches(connection: Connection) -> Iterator[Drained]:
-    """Drain batch after batch, until nothing claimable is left or the caller stops asking.
-
-    What takes PostgreSQL too long is asked for in smaller batches from then on.
-    """
-    most = taken = BATCH
-    while taken == most:
-        try:
-            batch = queue.drain_with_suspects(connection, most)
-            taken = batch.taken
-        except BatchTooSlow:
-            if most == 1:
-                raise
-            event(_log, "batch_too_slow", level=logging.WARNING, intakes=most)
-            most = taken = most // 2
-            batch = Drained()
-        _report(batch)
-        yield batch
-
-
-def _report(batch: Drained) -> None:
-    """Log what a batch did, if it did anything, and each intake that failed."""
-    if batch.taken:
-        level = logging.WARNING if batch.failed else logging.INFO
-        event(_log, "drained", level=level, leads=batch.leads, put_off=batch.put_off, buried=batch.buried)
-    for failed in batch.failed:
-        event(
-            _log,
-            "intake_failed",
-            level=logging.WARNING,
-            intake_id=failed.intake_id,
-            attempts=failed.attempts,
-            buried=failed.buried,
-            reason=failed.reason,
-        )
 
 
 @cache

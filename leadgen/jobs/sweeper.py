@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from leadgen.errors import LeadgenError
-from leadgen.jobs.drain import drain_batches
+from leadgen.jobs.batches import drain_batches
 from leadgen.log import event
 from leadgen.store import heartbeats, queue
 from leadgen.store.connection import Connection, bounded, connect
