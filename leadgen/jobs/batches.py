@@ -16,6 +16,7 @@ def drain_batches(connection: Connection) -> Iterator[Drained]:
 
     What takes PostgreSQL too long is asked for in smaller batches from then on.
     """
+    queue.prefer_indexes(connection)
     most = taken = BATCH
     while taken == most:
         try:

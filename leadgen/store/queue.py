@@ -95,6 +95,12 @@ def own_words() -> Iterator[None]:
         ) from error
 
 
+def prefer_indexes(connection: Connection) -> None:
+    """Have this session drain a long queue as fast as a short one, whichever it met first."""
+    with own_words(), bounded(connection, BATCH_SECONDS):
+        connection.execute(_SQL["prefer_indexes"])
+
+
 def drain_batch(connection: Connection, most: int = BATCH) -> int:
     """Turn up to `most` claimable intakes into leads and return how many, in one statement.
 

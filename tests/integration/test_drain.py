@@ -12,7 +12,8 @@ from psycopg.rows import dict_row
 
 from leadgen.domain.backoff import MAX_ATTEMPTS
 from leadgen.errors import DatabaseUnavailable, LeadgenError
-from leadgen.jobs.drain import drain_batches, run_once
+from leadgen.jobs.batches import drain_batches
+from leadgen.jobs.drain import run_once
 from leadgen.store import connection as connections
 from leadgen.store import queue
 from leadgen.store.connection import Limits, connect
@@ -350,7 +351,7 @@ def test_the_backlog_tells_how_many_wait_since_when_and_how_many_died(outbox: Ou
 def test_a_job_drains_batch_after_batch_until_the_queue_is_empty(
     database: Database, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "leadgen.jobs.drain")
+    caplog.set_level(logging.INFO, "leadgen.jobs.batches")
     for _ in range(3):
         outbox.accept_many(400)
     outbox.accept(NOT_A_NUMBER)
@@ -413,6 +414,19 @@ def test_a_postgres_that_freezes_in_mid_batch_is_given_up_in_time(own_postgres: 
         with pytest.raises(DatabaseUnavailable):
             next(drain_batches(outbox.app))
         assert time.monotonic() - start < BATCH_SECONDS + BUSY_SECONDS
+
+
+def test_a_drainer_that_knew_an_empty_queue_does_not_read_a_long_one_from_end_to_end(outbox: Outbox) -> None:
+    for _ in range(12):  # PostgreSQL keeps a plan after a few executions
+        outbox.accept_many(2)
+        assert sum(drain_batches(outbox.app), start=Drained()).leads == 2
+    outbox.accept_many(3 * BATCH)
+    assert sum(drain_batches(outbox.app), start=Drained()).leads == 3 * BATCH
+    outbox.app.execute("SELECT pg_stat_force_next_flush()")
+    row = outbox.owner.execute(
+        "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'app.intake_queue'::regclass"
+    ).fetchone()
+    assert row == (0,)
 
 
 def test_a_caller_may_stop_between_two_batches(outbox: Outbox) -> None:

@@ -1,3 +1,8 @@
+-- prefer_indexes --
+-- Let this session read a whole table only where no index helps: its plans are made while the queue is near empty, and
+-- are kept when it is long.
+SET enable_seqscan = off
+
 -- drain_batch --
 -- Turn the oldest claimable intakes into leads; returns how many. A crash rolls all of it back.
 -- ANY (ARRAY(...)) rather than joins: the planner takes an array for a few rows and goes by index, whatever it
