@@ -15,8 +15,8 @@ from tests.bench.figures import Figure
 from tests.bench.stack import Stack
 
 # In the order of the table; each a module in rows/ with `measure(context)`.
-ROWS = ("accept", "fastapi", "floor", "latency", "redis", "load")
-QUICK = ("accept", "latency", "redis")
+ROWS = ("accept", "fastapi", "floor", "latency", "redis", "load", "drain", "scale", "arrival", "memory")
+QUICK = ("accept", "latency", "redis", "drain", "arrival", "memory")
 
 
 @click.command(help=__doc__)
