@@ -33,12 +33,11 @@ HOW = """\
   uvicorn with uvloop and httptools, two processes, and asyncpg with a pool of 16 and nothing else on the wire; it
   writes no log line and no metric, and rings no bell.
 - The bare commit and the floor: the API's own statement, one intake at a time, sent by pgbench.
-- A queue's rate is taken from the first commit that brings leads to the one that brings the last. The peers' jobs do
-  our insert for one lead, each on its own: procrastinate with 16 side by side and finished jobs deleted, pgqueuer with
-  batches of 500 and a pool of 16 (other numbers were slower), RQ in its process and by forks.
+- A queue's rate is taken from the first commit that brings leads to the one that brings the last. The peers' jobs
+  do our insert for one lead, each on its own: procrastinate with 16 side by side and finished jobs deleted, pgqueuer
+  with batches of 500 and a pool of 16 (other numbers brought no more), RQ in its process and by forks.
 - A million rows: the same statements fill the tables, then VACUUM, ANALYZE and a checkpoint. Drains take turns of
-  10,000 leads; before accepting, a sample is thrown away, as the first change of a page after a checkpoint is logged
-  whole.
+  10,000 leads; before accepting, a sample is thrown away, as the first change of a page is logged whole.
 - Memory after two seconds of full load, when all is drained; a page that processes share counts once (PSS).
 - CPU is the processor time of the server's processes, and of PostgreSQL's, divided by the answers.
 

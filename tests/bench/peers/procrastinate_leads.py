@@ -5,7 +5,6 @@ No straw man: uvloop, asynchronous tasks side by side, warm pools, prepared stat
 
 import os
 import sys
-from importlib import import_module
 
 import uvloop
 from procrastinate import App, PsycopgConnector
@@ -49,6 +48,4 @@ async def work() -> None:
 
 
 if __name__ == "__main__":
-    # By its full name, by which procrastinate finds its tasks again.
-    this = import_module("tests.bench.peers.procrastinate_leads")
-    uvloop.run(getattr(this, sys.argv[1])())
+    uvloop.run({"fill": fill, "work": work}[sys.argv[1]]())

@@ -82,7 +82,7 @@ def theirs(context: Context, peer: Peer) -> float:
         }
         _prepare(context, database, peer.count)
         command = [PROJECT / ".bench/bin/python", "-P", PEERS / peer.program]
-        subprocess.run([*command, "fill"], env=environ, check=True, timeout=PATIENCE_SECONDS)
+        subprocess.run([*command, "fill"], env=environ, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
         with context.stack.program([*command, peer.work], environ, peer.program):
             try:
                 return backlog.rate(database, peer.count, PATIENCE_SECONDS)
