@@ -16,7 +16,7 @@ from tests.bench.stack import Stack
 
 # In the order of the table; each a module in rows/ with `measure(context)`.
 ROWS = ("accept", "fastapi", "floor", "latency", "redis", "load", "drain", "scale", "arrival", "memory")
-QUICK = ("accept", "latency", "redis", "drain", "arrival", "memory")
+QUICK = ("accept", "latency", "redis", "drain")
 
 
 @click.command(help=__doc__)

@@ -23,7 +23,7 @@ HOW = """\
 
 - What is compared runs side by side and is measured in turns (A B, B A), so that a slow minute meets both.
 - Everything is on one machine: PostgreSQL with `fsync`, `full_page_writes` and `synchronous_commit` on, Redis, the
-  API with two processes, the load. Neither worker nor sweeper runs while rates are taken; both do for latencies.
+  API with two processes, the load. Neither worker nor sweeper runs while rates are taken; both do at 200 a second.
 - Rates: wrk in a closed loop, each post with a key of its own. One answer that is no 202 ends the measurement.
 - Latencies: an open loop, posts at random moments with a given mean pace, each timed from the moment at which it
   was due, so that a server that stalls cannot hide it. p99 is the nearest rank.
@@ -34,8 +34,8 @@ HOW = """\
   writes no log line and no metric, and rings no bell.
 - The bare commit and the floor: the API's own statement, one intake at a time, sent by pgbench.
 - A queue's rate is taken from the first commit that brings leads to the one that brings the last. The peers' jobs
-  do our insert for one lead, each on its own: procrastinate with 16 side by side and finished jobs deleted, pgqueuer
-  with batches of 500 and a pool of 16 (other numbers brought no more), RQ in its process and by forks.
+  do our insert for one lead, each on its own: procrastinate with 16 side by side and finished jobs deleted,
+  pgqueuer with batches of 500 and a pool of 16 (other numbers brought no more), RQ in its process and by forks.
 - A million rows: the same statements fill the tables, then VACUUM, ANALYZE and a checkpoint. Drains take turns of
   10,000 leads; before accepting, a sample is thrown away, as the first change of a page is logged whole.
 - Memory after two seconds of full load, when all is drained; a page that processes share counts once (PSS).
