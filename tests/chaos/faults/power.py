@@ -18,13 +18,13 @@ KILL_SECONDS: Final = 5
 FLICKER_SECONDS: Final = (0.5, 1.3)  # from before PostgreSQL's start to after its recovery
 
 
-@fault("postgres", breaks=True, needs_disk=True)
+@fault("host", breaks=True, needs_disk=True)
 def power_cut(stack: Stack, _: Load) -> Iterator[None]:
     with _dark(stack):
         yield
 
 
-@fault("postgres", breaks=True, needs_disk=True)
+@fault("host", breaks=True, needs_disk=True)
 def power_cut_twice(stack: Stack, _: Load) -> Iterator[None]:
     """The second time everything is just coming back."""
     with _dark(stack):
