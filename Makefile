@@ -27,8 +27,9 @@ test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(PYTEST) $(COVERED) tests/conventions
 	$(PYTEST) $(TWO) tests/deploys
 	$(PYTEST) $(COVERED) tests/integration
-	$(PYTEST) tests/bench
 	$(BIN)/coverage report
+	$(PYTEST) tests/bench
+	$(PYTEST) tests/chaos
 	ROTA=1 EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
 
 lint: .venv/test ## check style and types
