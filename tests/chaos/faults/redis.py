@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from tests.chaos.faults.freezing import frozen
 from tests.chaos.faults.kind import fault
@@ -13,6 +15,7 @@ from tests.chaos.load import Load
 from tests.chaos.stack import Stack
 
 PAUSE_MS: Final = 3_000
+START_TRIES: Final = 200  # a tenth of a second apart
 
 
 @fault("redis", isolated=True)
@@ -83,6 +86,7 @@ def redis_slow(stack: Stack, _: Load) -> Iterator[None]:
 
 @contextmanager
 def _client(stack: Stack) -> Iterator[Redis]:
-    """To Redis itself, past the proxy."""
-    with Redis.from_url(stack.redis.url, socket_timeout=10) as client:
+    """To Redis itself, past the proxy; after a fault before this one it may just be starting."""
+    patient = Retry(ConstantBackoff(0.1), START_TRIES)
+    with Redis.from_url(stack.redis.url, socket_timeout=10, retry=patient) as client:
         yield client
