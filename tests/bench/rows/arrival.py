@@ -37,7 +37,7 @@ def measure(context: Context) -> list[Figure]:
     return [
         Figure(
             "arrival",
-            "acknowledged → row in app.leads, idle system, p99, ms",
+            "acknowledged → row in app.leads, idle system, p99",
             Spread([p99(waits)], "ms"),
             Goal(50, at_most=True),
             {"p50": Spread([percentile(waits, 0.5)], "ms"), "longest": Spread([max(waits)], "ms")},

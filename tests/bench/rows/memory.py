@@ -31,7 +31,7 @@ def measure(context: Context) -> list[Figure]:
     return [
         Figure(
             "memory",
-            "resident memory of API (2 processes), worker and sweeper, MiB",
+            "resident memory of API (2 processes), worker and sweeper",
             Spread([sum(shared.values())], "MiB"),
             Goal(250, at_most=True),
             {name: Spread([part], "MiB") for name, part in shared.items()}
