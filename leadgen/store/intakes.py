@@ -147,7 +147,8 @@ def _resolve(connection: Connection, intakes: Iterable[Intake]) -> dict[UUID, Re
 
 def _find_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
     clients, idempotency_keys = [list(part) for part in zip(*keys, strict=True)] if keys else ([], [])
-    rows = connection.execute(_SQL["find_by_keys"], [clients, idempotency_keys], prepare=True)
+    # Not prepared: a plan kept from a nearly empty table reads all of a long one (49 ms at 150,000 rows).
+    rows = connection.execute(_SQL["find_by_keys"], [clients, idempotency_keys], prepare=False)
     return {
         (client_id, key): Receipt(intake_id, request_id, bytes(fingerprint), version, replayed=True)
         for client_id, key, intake_id, request_id, fingerprint, version in rows
