@@ -101,11 +101,13 @@ class Campaign:
                 raise CannotStart("system", f"it is not well after {GREEN_SECONDS:g} s", "read its logs")
             self._watcher.start()
             self._load.start()
-            for step in self._steps():
-                self._do(step)
-            while self._load.sent < self._orders.requests:
-                time.sleep(POLL_SECONDS)
-            self._load.stop()
+            try:
+                for step in self._steps():
+                    self._do(step)
+                while self._load.sent < self._orders.requests:
+                    time.sleep(POLL_SECONDS)
+            finally:
+                self._load.stop()  # also after Ctrl-C: it would go on sending
             return self._judge()
 
     def _steps(self) -> Iterator[Step]:

@@ -62,7 +62,7 @@ class Kept:
             if self.part.pid is None and not self._away:
                 self._stopping.wait(RESTART_SECONDS)
                 self._revive()
-        with self._changing:
+        with self._changing, contextlib.suppress(OSError):  # its disk may have no power: Ctrl-C comes at any time
             self.part.stop()
 
     def _revive(self) -> None:
