@@ -16,7 +16,10 @@ from leadgen.jobs.breaker import Breaker
 from leadgen.jobs.rq_bell import UNHEARD_SECONDS, RqBell
 from leadgen.log import event
 
-RING_GAP_SECONDS: Final = 0.02  # rings closer than this become one: a drain takes as long anyway
+# Rings closer than this become one: a drain takes as long anyway. While there are more and more the gap doubles: a
+# ring costs API and worker milliseconds, and a drain takes all that waits.
+RING_GAP_SECONDS: Final = 0.02
+LONGEST_GAP_SECONDS: Final = 0.16
 STATUS_KEPT_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 1.0
 
@@ -84,6 +87,7 @@ class RedisDoorbell:
             self._thread = thread
 
     def _run(self) -> None:
+        gap = RING_GAP_SECONDS
         while True:
             # After a ring look once whether a worker came: the next ring may be an hour away.
             if self._rung.wait(UNHEARD_SECONDS if self._look_again else None):
@@ -95,7 +99,8 @@ class RedisDoorbell:
                 self._pass_on(self._bell.heard)
             if self._closing and not self._rung.is_set():
                 return
-            time.sleep(RING_GAP_SECONDS)
+            time.sleep(gap)
+            gap = min(gap * 2, LONGEST_GAP_SECONDS) if self._rung.is_set() else RING_GAP_SECONDS
 
     def _pass_on(self, ask: Callable[[], bool]) -> bool:
         """Leave it to Redis if a worker seems to listen, else ring through PostgreSQL; whether it was left."""

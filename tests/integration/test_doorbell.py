@@ -19,7 +19,7 @@ from rq.utils import utcformat
 
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.errors import DatabaseUnavailable
-from leadgen.jobs.doorbell import RedisDoorbell
+from leadgen.jobs.doorbell import LONGEST_GAP_SECONDS, RedisDoorbell
 from leadgen.jobs.protocol import Doorbell
 from leadgen.jobs.rq_bell import DRAIN, QUEUE, UNHEARD_SECONDS
 from tests.integration.service import until
@@ -153,6 +153,26 @@ def test_rings_that_never_pause_wake_the_sweeper_too(
         return listener.notified > 0
 
     assert until(ring_and_look, seconds=2)
+
+
+def test_rings_that_never_pause_become_rare_and_the_first_after_a_pause_is_passed_on_at_once(
+    redis_url: str, make_doorbell: Callable[[str], RedisDoorbell]
+) -> None:
+    doorbell, queue = make_doorbell(redis_url), queue_at(redis_url)
+    end = time.monotonic() + 1
+    taken = 0
+    while time.monotonic() < end:
+        doorbell.ring()
+        taken += take_job(redis_url)
+        time.sleep(0.002)
+    # The gaps are 20, 40, 80 and then 160 ms: that makes 9, where 20 ms each would make 50.
+    assert 2 <= taken <= 14
+    time.sleep(2 * LONGEST_GAP_SECONDS)
+    while take_job(redis_url):
+        pass
+    began = time.monotonic()
+    doorbell.ring()
+    assert until(lambda: len(queue) == 1, LONGEST_GAP_SECONDS / 2), time.monotonic() - began
 
 
 def test_a_ring_after_a_worker_took_the_job_enqueues_another(
@@ -347,7 +367,7 @@ def test_the_status_of_a_redis_that_hangs_is_known_within_half_a_second(
 def test_it_rings_on_both_sides_of_a_fork(redis_url: str, first_lines: str) -> None:
     script = f"""{first_lines}
 import os, sys, time
-from leadgen.jobs.doorbell import RedisDoorbell
+from leadgen.jobs.doorbell import LONGEST_GAP_SECONDS, RedisDoorbell
 from rq import Queue
 from redis import Redis
 
