@@ -21,7 +21,6 @@ from leadgen.api.services import services_of
 from leadgen.log import event
 
 BODY_SECONDS: Final = 5.0  # nginx hands a body over whole; who sends one directly sends 64 KiB at most
-RUN_SECONDS: Final = 0.001
 LINGER_SECONDS: Final = 1.0
 LINGER_BYTES: Final = 64 * 1024
 
@@ -31,7 +30,6 @@ _log: Final = logging.getLogger(__name__)
 class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
     """Bounds the wait for a body, answers broken HTTP with problem+json, and is not ready once told to stop."""
 
-    _give_way_at = 0.0
     wsgi: Flask | None = None  # gunicorn sets it late, and not at all when the application cannot be made
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -51,17 +49,16 @@ class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no type
         return answered
 
     def give_way(self) -> None:
-        """Let others go on, unless somebody did within the last millisecond.
+        """Look for what has arrived, and let those go on for whom something did.
 
         A connection that always has its next request ready, and asks for what needs no database, would keep the
-        others waiting for a second (measured): nothing else in its loop ever gives way.
+        others waiting for a second (measured): nothing else in its loop ever gives way. And leads that arrive
+        meanwhile share a commit.
         """
-        if time.monotonic() >= self._give_way_at:
-            # Not sleep(0): gevent goes through fifty of those before it looks again for what has arrived.
-            hub = gevent.get_hub()
-            with hub.loop.timer(0) as turn:
-                hub.wait(turn)
-            self._give_way_at = time.monotonic() + RUN_SECONDS
+        # Not sleep(0): gevent goes through fifty of those before it looks again.
+        hub = gevent.get_hub()
+        with hub.loop.timer(0) as turn:
+            hub.wait(turn)
 
     def run(self) -> None:
         try:
