@@ -20,7 +20,7 @@ from leadgen.store.intakes import Intake, Receipt, accept
 from leadgen.store.writer_session import DURABLE_SECONDS
 from tests.conftest import Database
 from tests.integration.freezing import frozen
-from tests.integration.service import BUSY_SECONDS
+from tests.integration.service import BUSY_SECONDS, until
 
 
 def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = "wordpress") -> Intake:
@@ -300,7 +300,9 @@ def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
             for number in range(40):
                 attempts.append(pool.submit(writer.write, make_intake()))
                 # What is sent may be stored, so each flusher sends one row; the others wait, and are given up.
-                time.sleep(0.5 if number < intake_writer.FLUSHERS else 0)
+                if number < intake_writer.FLUSHERS:
+                    time.sleep(0.5)
+                    assert until(lambda: not writer._waiting, BUSY_SECONDS)  # noqa: SLF001 - a frozen server tells nobody
             for attempt in attempts:
                 with pytest.raises(DatabaseUnavailable):
                     attempt.result(10)
