@@ -156,6 +156,17 @@ class Stack:
             self.wait_until_answers(server.intake, child, name)
             yield server
 
+    @contextmanager
+    def ours_and_fastapi(self) -> Iterator[dict[str, Server]]:
+        """Each on a database of its own, so that neither finds the other's rows in its tables."""
+        with (
+            self.database() as ours,
+            self.database() as theirs,
+            self.api(ours) as api,
+            self.fastapi(theirs) as peer,
+        ):
+            yield {"ours": api, "FastAPI": peer}
+
     def wait_until_answers(self, url: str, child: Child, name: str) -> None:
         """Any answer will do: whether it is the right one, each measurement looks itself."""
         until = time.monotonic() + START_SECONDS

@@ -1,7 +1,5 @@
 """Our durable 202 beside the one of FastAPI, asyncpg and uvicorn."""
 
-from contextlib import ExitStack
-
 from tests.bench.context import Context
 from tests.bench.figures import Figure, Goal
 from tests.bench.posting import CONNECTIONS, parts, race, rates
@@ -12,13 +10,7 @@ GOAL = Goal(1.5)
 
 
 def measure(context: Context) -> list[Figure]:
-    """Each on a database of its own, so that neither finds the other's rows in its tables."""
-    with ExitStack() as block:
-        ours, theirs = (block.enter_context(context.stack.database()) for _ in range(2))
-        servers = {
-            "ours": block.enter_context(context.stack.api(ours)),
-            "FastAPI": block.enter_context(context.stack.fastapi(theirs)),
-        }
+    with context.stack.ours_and_fastapi() as servers:
         return [compare(context, servers, connections) for connections in CONNECTIONS]
 
 

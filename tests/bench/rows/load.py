@@ -1,7 +1,5 @@
 """Latency at rising load: from which pace on people are kept waiting."""
 
-from contextlib import ExitStack
-
 from tests.bench import open_loop
 from tests.bench.context import Context
 from tests.bench.errors import CannotMeasure
@@ -21,12 +19,7 @@ Point = tuple[int, float, float]  # pace, p50, p99
 
 def measure(context: Context) -> list[Figure]:
     """API alone on either side: what drains is ours only."""
-    with ExitStack() as block:
-        ours, theirs = (block.enter_context(context.stack.database()) for _ in range(2))
-        servers = {
-            "ours": block.enter_context(context.stack.api(ours)),
-            "FastAPI": block.enter_context(context.stack.fastapi(theirs)),
-        }
+    with context.stack.ours_and_fastapi() as servers:
         climbs: dict[str, list[list[Point]]] = {name: [] for name in servers}
         for name in order(list(servers), context.rounds):
             climbs[name].append(climb(servers[name], min(context.seconds, SECONDS)))
