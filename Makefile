@@ -7,8 +7,8 @@ TWO := --numprocesses 2 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # Locks hold hashes and no index address; --universal makes one lock serve every Python and machine.
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	--no-annotate
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+	--no-header --no-annotate
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos tools docs runbook release lock clean
