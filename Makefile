@@ -6,9 +6,11 @@ COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
 TWO := --numprocesses 2 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# Locks hold hashes and no index address; --universal makes one lock serve every Python and machine.
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
-	--no-header --no-annotate
+# Locks hold hashes, extras and no index address; --universal makes one lock serve every Python and machine. A lock keeps
+# the versions it has, whatever is newest today, until UPGRADE asks for others.
+LOCK := .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),$(if $(filter all,$(UPGRADE)),--upgrade,\
+	$(addprefix --upgrade-package ,$(UPGRADE))))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos tools docs runbook release lock clean
@@ -25,6 +27,7 @@ test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
+	$(PYTEST) tests/requirements
 	$(PYTEST) $(TWO) tests/deploys
 	$(PYTEST) $(COVERED) tests/integration
 	$(BIN)/coverage report
@@ -71,35 +74,36 @@ release: .venv/deploy ## keep for ever what the release is that the manifest nam
 	$(BIN)/python -m deploys.kit.history keep $(NAME)
 
 # The largest lock first; the others take its versions, so that what runs is what was tested.
-lock: ## bring the locks in requirements/ up to date (needs uv)
+lock: .lock/made ## write the locks in requirements/ from pyproject.toml (UPGRADE=flask, or UPGRADE=all, for newer versions)
 	$(LOCK) pyproject.toml --extra deploy --extra dev --extra test --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --output-file requirements/runtime.txt
 	$(LOCK) --group build --constraint requirements/test.txt --output-file requirements/build.txt
 	$(LOCK) --group bench --constraint requirements/test.txt --output-file requirements/bench.txt
+	$(LOCK) --group lock --output-file requirements/lock.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
 
-clean: ## remove what was installed, cached and kept: .venv/, .bench/, and .dev/ with its leads
-	rm -rf .venv .bench .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+clean: ## remove what was installed, cached and kept: .venv/, .bench/, .lock/, and .dev/ with its leads
+	rm -rf .venv .bench .lock .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 # One environment, filled as far as the command needs; each of these files says that its step is done.
 .venv/dev .venv/test: .venv/%: requirements/%.txt pyproject.toml | .venv/made
 	@echo 'Installing $< into .venv; the first time this takes a minute or two.'
-	@$(PIP) --require-hashes --requirement $<
+	@$(PIP) --no-deps --require-hashes --requirement $<
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The pages need no installed package: pyinfra runs them from the repository.
 .venv/deploy: requirements/deploy.txt | .venv/made
 	@echo 'Installing $< into .venv.'
-	@$(PIP) --require-hashes --requirement $<
+	@$(PIP) --no-deps --require-hashes --requirement $<
 	@touch $@
 
-# Others' frameworks and queues, whose versions must not meet ours.
-.bench/made: requirements/bench.txt
-	@echo 'Installing $< into .bench; this takes a minute.'
-	@$(PYTHON) -m venv --clear .bench
-	@.bench/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
+# Environments of their own: others' frameworks and queues, whose versions must not meet ours; and what writes the locks.
+.bench/made .lock/made: .%/made: requirements/%.txt
+	@echo 'Installing $< into .$*; this takes a minute at most.'
+	@$(PYTHON) -m venv --clear .$*
+	@.$*/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement $<
 	@touch $@
 
 .venv/made:

@@ -24,7 +24,6 @@ PIN = re.compile(
 )
 # OpenAPI's version says what we speak, not what is installed.
 STANDARDS = {"3.1.0"}
-LOCK_LINE = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
 
 
 def faults(path: str, text: str) -> list[str]:
@@ -36,15 +35,6 @@ def faults(path: str, text: str) -> list[str]:
         for pin in PIN.finditer(line)
         if pin[0] not in STANDARDS and not (path in OURS and pin[0] == leadgen.__version__)
     ]
-
-
-def lock(text: str) -> set[tuple[str, str]]:
-    return set(LOCK_LINE.findall(text))
-
-
-def unhashed(text: str) -> list[str]:
-    """Requirements of a lock file that no hash follows."""
-    return [block.split()[0] for block in re.split(r"\n(?=\S)", text.strip()) if "--hash=sha256:" not in block]
 
 
 @pytest.mark.parametrize("pattern", ["*.md", "*.py", "*.toml", "*.sql", "*.yaml", "*.html", "Makefile", ".ci/*"])
@@ -63,19 +53,6 @@ def test_no_release_that_is_kept_was_changed(project: Path, monkeypatch: pytest.
 def test_our_own_version_is_the_same_in_both_its_places(project: Path) -> None:
     metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
     assert metadata["project"]["version"] == leadgen.__version__
-
-
-def test_what_runs_in_production_is_what_is_developed_and_tested(project: Path) -> None:
-    runtime, dev, test = (
-        lock((project / "requirements" / f"{name}.txt").read_text(encoding="utf-8"))
-        for name in ("runtime", "dev", "test")
-    )
-    assert runtime
-    assert runtime <= dev <= test
-
-
-def test_every_locked_package_has_its_hashes(texts: Callable[[str], dict[str, str]]) -> None:
-    assert {path: unhashed(text) for path, text in texts("requirements/*.txt").items() if unhashed(text)} == {}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +86,3 @@ def test_a_pin_outside_its_home_is_found(text: str) -> None:
 )
 def test_what_only_looks_like_a_pin_is_left_alone(text: str) -> None:
     assert faults("docs/first-run.md", text) == []
-
-
-def test_a_requirement_without_a_hash_is_found() -> None:
-    assert unhashed("flask==3.1 \\\n    --hash=sha256:00\nclick==8.1\n") == ["click==8.1"]
