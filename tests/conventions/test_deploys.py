@@ -12,15 +12,15 @@ import pytest
 PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
 HOMES = {
-    "click": ("checkpoint", "drift", "kit/history", "kit/record", "kit/secrets/", "kit/session", "status"),
+    "click": ("checkpoint", "drift", "kit/history", "kit/journal", "kit/record", "kit/secrets/", "status"),
     "cyclonedx": ("kit/sbom",),
-    "gevent": ("kit/session", "kit/signals"),
+    "gevent": ("kit/journal", "kit/session", "kit/signals"),
     "jinja2": ("kit/hostfiles",),
     "leadgen": ("kit/api_keys", "kit/synthetic"),  # keys are judged, and leads made, by whoever will read them
     "marshmallow": ("kit/manifest", "kit/secrets/manifest"),
     "packageurl": ("kit/sbom",),
     "packaging": ("kit/sbom",),
-    "paramiko": ("kit/session",),
+    "paramiko": ("kit/journal",),
     "pyinfra": ("",),
     "pyinfra_cli": ("kit/connection",),
     "pyrage": ("kit/secrets/",),
