@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from pyinfra import config
+from pyinfra.api.config import Config
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
+from pyinfra.context import config
 
 import deploys.kit
 
@@ -20,12 +21,11 @@ if not _kit.is_relative_to(Path.cwd()):
 _init = State.init
 
 
-def _init_with_a_host(state: State, inventory: Inventory, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed on as they are
+def _init_with_a_host(self: State, inventory: Inventory, config: Config | None, initial_limit: Any = None) -> None:  # noqa: ANN401 - handed on as it is
     """A mistyped inventory or --limit leaves no host; pyinfra would end with 0, as if it had deployed."""
-    limit = named.get("initial_limit")
-    if not (list(inventory) if limit is None else limit):
+    if not (list(inventory) if initial_limit is None else initial_limit):
         raise PyinfraError("inventory: no host to run on; correct the inventory's path or --limit")
-    _init(state, inventory, *arguments, **named)
+    _init(self, inventory, config, initial_limit)
 
 
-State.init = _init_with_a_host
+State.init = _init_with_a_host  # type: ignore[method-assign]  # pyinfra has no hook so early

@@ -9,8 +9,8 @@ from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.context import ctx_config, ctx_state
-from pyinfra_cli.inventory import make_inventory  # type: ignore[import-untyped]  # ships no types
-from pyinfra_cli.util import parse_cli_arg  # type: ignore[import-untyped]  # ships no types
+from pyinfra_cli.inventory import make_inventory
+from pyinfra_cli.util import parse_cli_arg
 
 from deploys.kit.errors import Refused
 

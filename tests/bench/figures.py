@@ -85,7 +85,7 @@ class Figure:
             Spread(**document["value"]),
             goal and Goal(**goal),
             {name: Spread(**part) for name, part in parts.items()},
-            document["series"],
+            {name: [(x, y) for x, y in points] for name, points in document["series"].items()},
         )
 
 

@@ -146,7 +146,7 @@ class Stack:
         """The same intake by the peer of that name, in as many processes."""
         name = self._name("fastapi")
         port = free_port()
-        words = [
+        words: list[str | Path] = [
             *(peer_python(), "-m", "uvicorn", "tests.bench.peers.fastapi_intake:app", "--workers", str(WORKERS)),
             *("--host", LOOPBACK, "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
             *("--no-access-log", "--log-level", "warning"),

@@ -104,6 +104,7 @@ def test_both_store_the_same_row_and_queue_it(servers: dict[str, Server]) -> Non
     for name, server in servers.items():
         status, body = post(server, VALID)
         assert status == 202
+        assert server.database
         with psycopg.connect(server.database.owner_url) as connection:
             found[name] = connection.execute(f"{ROW} WHERE intake_id = %s", [body["intake_id"]]).fetchone()
             queued = connection.execute("SELECT 1 FROM app.intake_queue WHERE intake_id = %s", [body["intake_id"]])

@@ -15,11 +15,25 @@ from tests.bench.percentiles import percentile
 STALL_SECONDS = 0.5
 
 
+class Server(ThreadingHTTPServer):
+    """Counts the posts by their keys."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.keys: list[str] = []
+        self.stalls = False
+        self.status = 202
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers 202 at once, but that it keeps everybody waiting for a moment after the tenth post."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    server: Server
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -37,19 +51,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
-        made.lock = threading.Lock()
-        made.keys = []
-        made.stalls = False
-        made.status = 202
-        made.daemon_threads = True
+def server() -> Iterator[Server]:
+    with Server() as made:
         threading.Thread(target=made.serve_forever, daemon=True).start()
         yield made
         made.shutdown()
 
 
-def url(server: ThreadingHTTPServer) -> str:
+def url(server: Server) -> str:
     return f"http://127.0.0.1:{server.server_port}/lead/intake"
 
 
@@ -64,13 +73,13 @@ def test_moments_are_at_random_with_the_pace_that_was_asked_for() -> None:
     assert moments(200, 50) == found, "what is compared has to meet the same crowd"
 
 
-def test_every_post_has_a_key_of_its_own_and_is_timed(server: ThreadingHTTPServer) -> None:
+def test_every_post_has_a_key_of_its_own_and_is_timed(server: Server) -> None:
     waits = post(url(server), "key", {"a": 1}, rate=100, seconds=1)
     assert len(waits) == len(moments(100, 1)) == len(set(server.keys))
     assert min(waits) > 0
 
 
-def test_who_was_due_during_a_stall_is_counted_from_then(server: ThreadingHTTPServer) -> None:
+def test_who_was_due_during_a_stall_is_counted_from_then(server: Server) -> None:
     """A closed loop would have one slow answer a connection; here everybody due in that half second waited."""
     server.stalls = True
     waits = post(url(server), "key", {}, rate=200, seconds=1.5)
@@ -78,7 +87,7 @@ def test_who_was_due_during_a_stall_is_counted_from_then(server: ThreadingHTTPSe
     assert percentile(waits, 1) > STALL_SECONDS * 900
 
 
-def test_an_answer_that_is_no_202_ends_the_measurement(server: ThreadingHTTPServer) -> None:
+def test_an_answer_that_is_no_202_ends_the_measurement(server: Server) -> None:
     server.status = 503
     with pytest.raises(CannotMeasure, match=r"an answer was HTTP/1\.1 503"):
         post(url(server), "key", {}, rate=50, seconds=0.5)

@@ -40,7 +40,10 @@ class Entry:
 def entries(page: str) -> list[Entry]:
     """The rows of a page; the sum, which is the last, looks like one."""
     rows = [[cell.strip() for cell in match[0].split("|")[1:-1]] for match in _ROW.finditer(page)]
-    return [Entry(*row[:3], *(int(cell.replace(",", "")) for cell in row[3:])) for row in rows]
+    return [
+        Entry(date, commit, seed, *(int(cell.replace(",", "")) for cell in counts))
+        for date, commit, seed, *counts in rows
+    ]
 
 
 def total(rows: list[Entry]) -> Entry:

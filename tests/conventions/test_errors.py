@@ -50,7 +50,7 @@ def message_faults(path: str, source: str) -> list[str]:
 def problem_faults(path: str, source: str) -> list[str]:
     """Types of problem that the catalogue does not know: raising one would end in another error."""
     return [
-        f"{path}:{call.lineno}: the catalogue has no {slug.value}"
+        f"{path}:{call.lineno}: the catalogue has no {slug.value!s}"
         for call in calls(source, {"Problem"})
         if isinstance(slug := call.args[0], ast.Constant) and slug.value not in CATALOGUE
     ]

@@ -42,7 +42,7 @@ def use(source: str) -> Use | None:
     if loaded is None:
         return None
     subscripts = {
-        node.slice.value
+        str(node.slice.value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Subscript)
         and ast.unparse(node.value) == "_SQL"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyrage  # type: ignore[import-untyped]  # ships no types
+import pyrage
 import pytest
 from pyinfra.context import ctx_host
 

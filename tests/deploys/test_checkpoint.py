@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ class Place:
         self.record = folder / "state/record.jsonl"
 
     def step(self, **values: object) -> None:
-        passed = {
+        passed: dict[str, Any] = {
             "page": "PLAT_02B",
             "release": "lab-7",
             "config": "e" * 64,

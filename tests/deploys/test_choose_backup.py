@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from deploys.kit.hostfiles import render
 
 
-def backup(label: str, stop: int, *, error: bool = False, **annotation: str) -> dict[str, Any]:
+def backup(
+    label: str, stop: int, *, error: bool = False, annotation: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     return {
         "label": label,
         "error": error,
@@ -22,7 +25,8 @@ def backup(label: str, stop: int, *, error: bool = False, **annotation: str) -> 
     }
 
 
-FULL = backup("20261120-031000F", 1000, **{"restore-point": "motorcade-20261120-031000F", "manifest": "ab12"})
+NOTES = {"restore-point": "motorcade-20261120-031000F", "manifest": "ab12"}
+FULL = backup("20261120-031000F", 1000, annotation=NOTES)
 DIFF = backup("20261120-031000F_20261121-031000D", 2000)
 BROKEN = backup("20261120-031000F_20261122-031000D", 3000, error=True)
 ARCHIVES = [{"id": "16-1", "database": {"id": 1}}, {"id": "17-2", "database": {"id": 2}}]

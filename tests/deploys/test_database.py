@@ -17,8 +17,8 @@ def parts(verifier: str) -> tuple[str, bytes, bytes, bytes]:
     _, rounds, keys = verifier.split("$")
     iterations, _, salt = rounds.partition(":")
     stored, _, server = keys.partition(":")
-    decoded = [base64.b64decode(part, validate=True) for part in (salt, stored, server)]
-    return iterations, *decoded
+    first, second, third = (base64.b64decode(part, validate=True) for part in (salt, stored, server))
+    return iterations, first, second, third
 
 
 @given(PASSWORDS)

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ VALUES = {
 NAMES = ("nginx.conf", "redirect.conf", "lead.conf")
 
 
-def problems(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def problems(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each `return <status> '<json>'` of a rendered file."""
     for status, body in re.findall(r"return (\d{3}) '(\{.*\})\\n';", text):
         yield int(status), json.loads(body)
@@ -85,9 +86,9 @@ def make(folder: Path, name: str, *, days: str = "2") -> None:
     """A certificate that signs itself, and its key, as `edge.pem` and `edge.key`."""
     new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc".split()
     shape = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    files = ["-keyout", folder / "edge.key", "-out", folder / "edge.pem"]
+    files: list[str | Path] = ["-keyout", folder / "edge.key", "-out", folder / "edge.pem"]
     subprocess.run(["openssl", "req", "-x509", *new, *shape, *files], check=True, capture_output=True, timeout=10)
-    again = [
+    again: list[str | Path] = [
         "-in",
         folder / "edge.pem",
         "-signkey",

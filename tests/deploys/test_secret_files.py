@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pyrage  # type: ignore[import-untyped] # ships no types
+import pyrage
 import pytest
 
 from deploys.kit.errors import Refused
@@ -79,7 +79,7 @@ def test_at_load_the_page_owns_the_file_and_a_secret_that_cannot_be_used_is_refu
     (tmp_path / "manifest.yaml").write_text(MANIFEST)
     generate_all(tmp_path / "vault", tmp_path / "manifest.yaml", [str(identity.to_public())])
     monkeypatch.setattr(files, "_place", lambda **_: None)
-    settings = {"secrets_directory": tmp_path / "vault", "age_identity": key}
+    settings: dict[str, Any] = {"secrets_directory": tmp_path / "vault", "age_identity": key}
     page: Any = Page(**settings)
     files.place(page, "/etc/x", "root", {"option": "key"})
     assert list(page.owned) == ["/etc/x"]

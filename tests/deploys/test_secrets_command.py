@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyrage  # type: ignore[import-untyped]  # ships no types
+import pyrage
 import pytest
 from click.testing import CliRunner, Result
 

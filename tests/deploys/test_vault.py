@@ -6,7 +6,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyrage  # type: ignore[import-untyped]  # ships no types
+import pyrage
 import pytest
 
 from deploys.kit.errors import Refused

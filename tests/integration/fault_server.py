@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPMessage
+from email.message import Message
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from ssl import SSLContext
@@ -39,7 +40,7 @@ class Held:
 class Request:
     """What came, and when, by the clock that never goes back."""
 
-    headers: HTTPMessage
+    headers: Message
     body: bytes
     at: float
 

@@ -80,7 +80,7 @@ class RunningProfile:
         until = time.monotonic() + 30
         while True:
             try:
-                return self.post(key)["intake_id"]
+                return str(self.post(key)["intake_id"])
             except (urllib.error.URLError, OSError):
                 assert time.monotonic() < until, self.output
                 time.sleep(0.1)

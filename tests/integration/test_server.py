@@ -491,6 +491,7 @@ def test_everything_killed_under_load_loses_no_acknowledged_lead(
         for client in clients:
             client.start()
         assert until(lambda: len(acknowledged) > 300, 20)
+        assert redis_server.pid
         os.kill(redis_server.pid, signal.SIGKILL)
         for service in (worker, sweep):
             service.send(signal.SIGKILL)

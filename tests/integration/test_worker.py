@@ -5,6 +5,7 @@ import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_killed_again_and_again_at_any_moment_it_makes_each_lead_once(
         drained = len(outbox.leads())
         with start_worker() as worker:
             doorbell.ring()
-            assert until(lambda drained=drained: len(outbox.leads()) > drained)
+            assert until(partial(lambda before: len(outbox.leads()) > before, drained))
             worker.send(signal.SIGKILL)
         assert until(lambda: not outbox.sessions("worker"))
     assert outbox.queued(), "the last kill came too late to interrupt anything"

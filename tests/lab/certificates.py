@@ -30,7 +30,16 @@ def renew(folder: Path, target: Path, *, name: str = EDGE, days: str = _DAYS) ->
     key.touch(mode=0o600)
     for_name = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
     run("openssl", "req", *_KEY, "-keyout", key, "-out", request, *for_name)
-    signed = ["-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-copy_extensions", "copy", "-days", days]
+    signed: list[str | Path] = [
+        "-CA",
+        folder / "ca.pem",
+        "-CAkey",
+        folder / "ca.key",
+        "-copy_extensions",
+        "copy",
+        "-days",
+        days,
+    ]
     run("openssl", "x509", "-req", "-in", request, "-out", pem, *signed)
     request.unlink()
     for made in (key, pem):
@@ -40,6 +49,6 @@ def renew(folder: Path, target: Path, *, name: str = EDGE, days: str = _DAYS) ->
 def _authority(folder: Path) -> None:
     (folder / "ca.key").touch(mode=0o600)
     run(
-        *["openssl", "req", "-x509", *_KEY, "-keyout", folder / "ca.key", "-out", folder / "ca.pem"],
-        *["-subj", "/CN=Motorcade lab", "-days", _DAYS, "-addext", "keyUsage=critical,keyCertSign"],
+        *("openssl", "req", "-x509", *_KEY, "-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.pem")),
+        *("-subj", "/CN=Motorcade lab", "-days", _DAYS, "-addext", "keyUsage=critical,keyCertSign"),
     )

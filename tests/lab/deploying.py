@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.host import Host
+from tests.lab.runs import RUN_SECONDS
 
 DATABASE = ("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a")
 REDIS = ("plat_08b", "plat_08c", "plat_08d")
@@ -69,7 +70,7 @@ def deploy(
     environ: Mapping[str, str] | None = None,
 ) -> Ended:
     """The pages in one command; whatever the end."""
-    done = host.pyinfra(*pages, data=data, extra=words, **(environ or {}))
+    done = host.pyinfra(*pages, data=data, extra=words, seconds=RUN_SECONDS, **(environ or {}))
     return Ended(host, done.returncode, done.stdout + done.stderr)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-import pyrage  # type: ignore[import-untyped] # ships no types
+import pyrage
 import yaml
 
 from deploys.kit import api_keys

@@ -16,9 +16,9 @@ def die_after(operations: int) -> None:
     seen = 0
     trigger = State.trigger_callbacks
 
-    def trigger_then_die(state: State, method_name: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - pyinfra's own
+    def trigger_then_die(self: State, method_name: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - pyinfra's own
         nonlocal seen
-        trigger(state, method_name, *args, **kwargs)
+        trigger(self, method_name, *args, **kwargs)
         seen += method_name in ENDS
         if seen == operations:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -86,7 +86,12 @@ class Store:
     def _has_bucket(self) -> bool:
         """Made by the store's owner: the host's user may make none."""
         ports = self._ports()
-        words = [_program(), "shell", f"-master={INNER}:{ports['master']}", f"-filer={INNER}:{ports['filer']}"]
+        words: list[str | Path] = [
+            _program(),
+            "shell",
+            f"-master={INNER}:{ports['master']}",
+            f"-filer={INNER}:{ports['filer']}",
+        ]
         given = f"s3.bucket.create -name {BUCKET}\ns3.bucket.list\n"
         done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=20, check=False)
         return BUCKET in done.stdout

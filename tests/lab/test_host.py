@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pyrage  # type: ignore[import-untyped] # ships no types
+import pyrage
 import pytest
 import yaml
 

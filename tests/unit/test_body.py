@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.test import TestResponse
 
 from leadgen.api import body, problems
 from leadgen.api.strict_json import MOST_LEVELS, NotStrictJson, parse_object
@@ -35,7 +36,7 @@ def client() -> FlaskClient:
     return app.test_client()
 
 
-def refused(response: Response) -> tuple[int, str, str]:
+def refused(response: TestResponse) -> tuple[int, str, str]:
     assert response.mimetype == "application/problem+json"
     problem = json.loads(response.data)
     return response.status_code, problem["type"].rpartition("/")[2], problem["detail"]
@@ -164,7 +165,7 @@ def padded(size: int) -> bytes:
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_64_kib_are_read_and_one_byte_more_is_a_413(client: FlaskClient, *, chunked: bool) -> None:
-    def post(text: bytes) -> Response:
+    def post(text: bytes) -> TestResponse:
         if not chunked:
             return client.post("/echo", data=text, content_type=JSON)
         environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
-import pyrage  # type: ignore[import-untyped]  # ships no types
+import pyrage
 
 from deploys.kit.errors import Refused
 

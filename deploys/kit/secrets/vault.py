@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import pyrage  # type: ignore[import-untyped]  # ships no types
+import pyrage
 
 from deploys.kit.errors import Refused
 from deploys.kit.secrets import keys, manifest, value

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import asyncpg
 from fastapi import FastAPI, Header, HTTPException, Request
@@ -162,7 +162,7 @@ class Consent(Part):
 class Submission(Part):
     contact: Contact
     request: Wish
-    attribution: Attribution = None  # absent, but never null; pydantic checks no default
+    attribution: Attribution = cast("Attribution", None)  # absent, but never null; pydantic checks no default
     consent: Annotated[list[Consent], Field(max_length=10)] = []
 
 

@@ -38,7 +38,7 @@ def fill(queue: Queue) -> None:
         )
 
 
-def work(kind: type[Worker], queue: Queue) -> None:
+def work(kind: type[Worker | SimpleWorker], queue: Queue) -> None:
     kind([queue], connection=queue.connection, serializer=JSONSerializer).work(logging_level="WARNING")
 
 

@@ -81,7 +81,7 @@ def theirs(context: Context, peer: Peer) -> float:
             "REDIS_URL": context.stack.redis.url,
         }
         _prepare(context, database, peer.count)
-        command = [PROJECT / ".bench/bin/python", "-P", PEERS / peer.program]
+        command = [str(PROJECT / ".bench/bin/python"), "-P", str(PEERS / peer.program)]
         subprocess.run([*command, "fill"], env=environ, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
         with context.stack.program([*command, peer.work], environ, peer.program):
             try:

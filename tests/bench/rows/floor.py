@@ -1,12 +1,16 @@
 """How much of the bare statement's rate is left, with HTTP, validation and Python around it."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tests.bench import pgbench
 from tests.bench.context import Context
 from tests.bench.figures import Figure, Spread
 from tests.bench.posting import post
 from tests.bench.rounds import interleave, ratios
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLIENTS = 32
 CONNECTIONS = 64
@@ -16,18 +20,16 @@ def measure(context: Context) -> list[Figure]:
     """No goal: pgbench has nothing to read, check or answer, and is there to tell where the floor is."""
     with context.stack.database() as database, context.stack.api(database) as server:
         post(context, server, CONNECTIONS, 1)
-        found = interleave(
-            {
-                "202": lambda: post(context, server, CONNECTIONS).rate,
-                **{
-                    f"pgbench, {clients} clients": partial(
-                        pgbench.per_second, database, clients=clients, seconds=context.seconds
-                    )
-                    for clients in (16, CLIENTS)
-                },
+        arms: dict[str, Callable[[], float]] = {
+            "202": lambda: post(context, server, CONNECTIONS).rate,
+            **{
+                f"pgbench, {clients} clients": partial(
+                    pgbench.per_second, database, clients=clients, seconds=context.seconds
+                )
+                for clients in (16, CLIENTS)
             },
-            context.rounds,
-        )
+        }
+        found = interleave(arms, context.rounds)
     return [
         Figure(
             "floor",
