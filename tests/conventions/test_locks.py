@@ -36,7 +36,7 @@ def required(metadata: Iterable[tuple[str, list[str]]], extras: dict[str, set[st
 
 def missing(text: str, metadata: Iterable[tuple[str, list[str]]]) -> list[str]:
     """Extras that a lock does not have, although a package in it asks for them."""
-    has = {canonicalize_name(each.name): set(each.extras) for each in requirements(text)}
+    has: dict[str, set[str]] = {canonicalize_name(each.name): set(each.extras) for each in requirements(text)}
     return [
         f"{name}[{extra}]"
         for name, extras in sorted(required(metadata, has).items())

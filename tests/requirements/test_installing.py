@@ -62,7 +62,7 @@ def pip(python: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", LOCKS, ids=[lock.stem for lock in LOCKS])
 def test_a_lock_installs_although_all_it_names_has_newer_versions(
     lock: Path, python: Path, next_month: Path
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_lock_is_refused_next_month_where_pip_resolves_it_again(python: Path, 
 
 def test_writing_the_locks_again_changes_nothing_next_month(next_month: Path, tmp_path: Path) -> None:
     for kept in ("Makefile", "pyproject.toml", "requirements"):
-        subprocess.run(["cp", "-a", PROJECT / kept, tmp_path], check=True)
+        subprocess.run(["cp", "-a", str(PROJECT / kept), str(tmp_path)], check=True)
     make = ["make", "--directory", tmp_path, f"PYTHON={sys.executable}", "lock"]
     done = subprocess.run(
         ["env", f"UV_FIND_LINKS={next_month}", *make],
