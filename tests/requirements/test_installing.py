@@ -4,6 +4,7 @@ Next month is played by a folder of stub wheels beside the registry: two newer v
 patch and a major one.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,9 +89,9 @@ def test_a_lock_is_refused_next_month_where_pip_resolves_it_again(python: Path, 
 def test_writing_the_locks_again_changes_nothing_next_month(next_month: Path, tmp_path: Path) -> None:
     for kept in ("Makefile", "pyproject.toml", "requirements"):
         subprocess.run(["cp", "-a", str(PROJECT / kept), str(tmp_path)], check=True)
-    make = ["make", "--directory", tmp_path, f"PYTHON={sys.executable}", "lock"]
     done = subprocess.run(
-        ["env", f"UV_FIND_LINKS={next_month}", *make],
+        ["make", "--directory", tmp_path, f"PYTHON={sys.executable}", "lock"],
+        env={**os.environ, "UV_FIND_LINKS": str(next_month)},
         capture_output=True,
         text=True,
         timeout=LONGEST_SECONDS,
