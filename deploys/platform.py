@@ -6,5 +6,4 @@ from deploys.kit import page, runbook
 
 with page.included():
     for entry in runbook.ORDER:
-        if entry.status == "ready":
-            local.include(entry.file)
+        local.include(entry.file)

@@ -14,6 +14,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploys.kit import pins, runbook, session, settings
+from deploys.kit.entry import Entry
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.steps import Step, Steps
@@ -28,7 +29,7 @@ class Page:
     `read_only` is a locked or frozen page that was not unlocked: it verifies, and any change it needs fails.
     """
 
-    entry: runbook.Entry
+    entry: Entry
     settings: settings.Settings
     release: pins.Release
     run: session.Session
@@ -114,7 +115,7 @@ def included() -> Iterator[None]:
         _INCLUDED.reset(token)
 
 
-def _unlocked(entry: runbook.Entry, run: session.Session) -> bool:
+def _unlocked(entry: Entry, run: session.Session) -> bool:
     if run.data("unlock") != entry.id:
         return False
     if not (run.data("reason") or "").strip():
@@ -128,7 +129,7 @@ def _verify_again(run: session.Session) -> bool:
     return asked == "again"
 
 
-def _read_only(entry: runbook.Entry, *, unlocked: bool) -> bool:
+def _read_only(entry: Entry, *, unlocked: bool) -> bool:
     """Whether the page may only look. Raises Refused when somebody named it on the command line all the same."""
     closed = entry.frozen or entry.locked
     step = host.get_fact(Steps).get(entry.id)
@@ -142,7 +143,7 @@ def _read_only(entry: runbook.Entry, *, unlocked: bool) -> bool:
     return True
 
 
-def _missing(entry: runbook.Entry, plan: list[str]) -> Iterator[tuple[str, str]]:
+def _missing(entry: Entry, plan: list[str]) -> Iterator[tuple[str, str]]:
     """Each prerequisite that is neither green on the host nor earlier in the plan, and why."""
     steps = host.get_fact(Steps)
     for required in entry.requires:
@@ -152,7 +153,7 @@ def _missing(entry: runbook.Entry, plan: list[str]) -> Iterator[tuple[str, str]]
         yield required, f"is red since {step.red}" if step and step.red else "has not passed on this host"
 
 
-def _refuse_early(entry: runbook.Entry, plan: list[str]) -> None:
+def _refuse_early(entry: Entry, plan: list[str]) -> None:
     for required, why in _missing(entry, plan):
         raise Refused(entry.id, f"{required} {why}", f"run {runbook.find(required).file} first")
 
