@@ -89,12 +89,12 @@ class Status:
 
 
 def look(host: Host) -> Status:
-    """Every page that is ready, in the order of the runbook."""
+    """Every page that is ready and belongs to the host's groups, in the order of the runbook."""
     release, unusable = known_release(host)
     steps = host.get_fact(Steps)
     found = drift.sums(host, [path for step in steps.values() for path in step.files])
     name = release.name if release else ""
-    pages = [line(entry, steps.get(entry.id), name, found) for entry in runbook.ORDER]
+    pages = [line(entry, steps.get(entry.id), name, found) for entry in runbook.ready(host.groups)]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
     served = intake_state.troubles(host, release.leadgen.ref if release else "")
     backups = backup_state.troubles(host)

@@ -29,7 +29,7 @@ def look(host: Host, steps: Mapping[str, Step]) -> tuple[list[Finding], list[str
     host.state.check_for_changes = False
     found, unseen = [], []
     with _asked_once(host), page.included():
-        for entry in runbook.ORDER:
+        for entry in runbook.ready(host.groups):
             known = set(host.state.ops[host])
             try:
                 runpy.run_path(entry.file)

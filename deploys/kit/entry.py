@@ -1,5 +1,6 @@
 """One page of the runbook: where it stands in the order, on which hosts it runs, and what its text says."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -9,6 +10,7 @@ from deploys.kit import page_text
 from deploys.kit.page_text import Text
 
 GROUPS: Final = ("database", "app", "edge")
+WHOLE: Final = "platform"  # the inventory's group of hosts that are members of all three
 OWN: Final = "own"
 NAMED: Final = "named"
 
@@ -44,3 +46,13 @@ class Entry:
     def text(self) -> Text:
         """Raises Refused where a ready page has no whole docstring."""
         return self.plan or page_text.read(_REPOSITORY / self.file)
+
+    def runs_on(self, names: Collection[str]) -> bool:
+        """Whether it runs on a host of these groups of the inventory."""
+        return any(group in members(names) for group in self.groups)
+
+
+def members(names: Collection[str]) -> tuple[str, ...]:
+    """Which of the three groups a host is in; all of them if the inventory names none."""
+    named = tuple(group for group in GROUPS if group in names)
+    return GROUPS if WHOLE in names or not named else named

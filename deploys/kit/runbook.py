@@ -3,6 +3,7 @@
 What a page is for, what it leaves and how it proves it is in the page's own docstring.
 """
 
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from deploys.kit import planned
@@ -52,6 +53,16 @@ TOOLS: Final[tuple[Entry, ...]] = (
 WITHOUT_PAGE: Final = {
     3: "Checkpoint and log: every run logs itself, and `python -m deploys.checkpoint` keeps a green page."
 }
+
+
+def ready(names: Collection[str]) -> Iterator[Entry]:
+    """In order of running, the pages for a host of these groups of the inventory."""
+    return (entry for entry in ORDER if entry.runs_on(names))
+
+
+def prerequisites(entry: Entry, names: Collection[str]) -> Iterator[Entry]:
+    """Pages that have to pass first on a host of these groups; a page of other groups leaves nothing here."""
+    return (needed for needed in map(find, entry.requires) if needed.runs_on(names))
 
 
 def find(page_id: str) -> Entry:

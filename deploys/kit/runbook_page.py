@@ -39,7 +39,10 @@ What on a host has [changed since](runbooks/drift.md):
 READY: Final = """\
 ## Ready
 
-*Groups*: which hosts a page is for once database, app and edge are on different hosts. Today one host has all.
+*Groups*: a page runs on hosts of its groups, which are `database`, `app` and `edge`. A host in `platform` of its
+inventory is in all three and gets every page. A host in some of them gets their pages only, and a required page of
+another group is not looked for there. Keep one host in `platform` for now: most pages still expect the database,
+Redis and the intake on their own host.
 
 *Row*: the number of the page in the company's runbook. Pages marked *named* are mentioned there without a number,
 and pages marked *own* are our additions.

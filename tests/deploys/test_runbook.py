@@ -1,21 +1,29 @@
 """The registry of pages: an order that can be run, files that are there, and the page people read."""
 
 import ast
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyinfra.context import ctx_host
 
-from deploys.kit import page_text, planned, runbook, runbook_page
+from deploys.kit import entry, page, page_text, planned, runbook, runbook_page
 from deploys.kit.entry import Entry
 from deploys.kit.errors import Refused
+from deploys.kit.steps import Step, Steps
+from tests.deploys.known_host import KnownHost
 
 PROJECT = Path(__file__).parents[2]
 NGINX = {"PLAT_05", "PLAT_06A", "PLAT_07"}
 PLANNED = [each for pages in planned.systems().values() for each in pages]
 COMPANY_ROWS = 63
+STUB = "from pyinfra import host\nprint('ran', host.name, {page!r})\n"
 
 
 def order_faults(order: Iterable[Entry]) -> Iterator[str]:
@@ -61,6 +69,19 @@ def call_faults(each: Entry, path: Path) -> Iterator[str]:
         page_text.read(path)
     except Refused as error:
         yield f"{each.file}: {str(error).removeprefix(f'{path}: ').partition(';')[0]}"
+
+
+def pyinfra(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """pyinfra on fake hosts, which answer nothing and are nowhere."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("pyinfra"), "-y", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "PYINFRA_PROGRESS": "off", "PYINFRA_FAKE_DELAY": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_every_page_stands_once_and_after_what_it_requires() -> None:
@@ -127,6 +148,59 @@ def test_a_page_that_is_planned_is_refused_as_such() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("named", "groups"),
+    [
+        (["platform", "prod", "all"], {"database", "app", "edge"}),
+        (["hosts"], {"database", "app", "edge"}),
+        ([], {"database", "app", "edge"}),
+        (["prod", "edge", "app"], {"app", "edge"}),
+        (["database", "platform"], {"database", "app", "edge"}),
+    ],
+)
+def test_a_host_is_in_all_groups_unless_the_inventory_names_some(named: list[str], groups: set[str]) -> None:
+    assert set(entry.members(named)) == groups
+
+
+def test_the_groups_of_a_host_choose_its_pages_in_the_same_order() -> None:
+    assert list(runbook.ready(["platform"])) == list(runbook.ORDER)
+    database = [each.id for each in runbook.ready(["database"])]
+    assert database[:3] == ["PLAT_01", "PLAT_02A", "PLAT_02B"]
+    assert {each.id for each in runbook.ready(["edge"])} == {"PLAT_01", "PLAT_02A", *NGINX}
+    assert [each for each in runbook.ORDER if each in list(runbook.ready(["app", "edge"]))] == list(
+        runbook.ready(["app", "edge"])
+    )
+
+
+def test_what_runs_on_other_hosts_is_not_looked_for_on_this_one() -> None:
+    routes = runbook.find("PLAT_07")
+    assert [each.id for each in runbook.prerequisites(routes, ["platform"])] == ["PLAT_05", "PLAT_04"]
+    assert [each.id for each in runbook.prerequisites(routes, ["edge"])] == ["PLAT_05"]
+
+
+@pytest.mark.parametrize("groups", [["platform"], ["database"], ["edge", "app"]])
+def test_the_whole_host_runs_the_pages_of_its_groups(groups: list[str], tmp_path: Path) -> None:
+    (tmp_path / "deploys").mkdir()
+    (tmp_path / "deploys/platform.py").write_bytes((PROJECT / "deploys/platform.py").read_bytes())
+    for each in runbook.ORDER:
+        (tmp_path / each.file).write_text(STUB.format(page=each.id))
+    (tmp_path / "some.py").write_text("".join(f"{group} = ['@fake/host-01']\n" for group in groups))
+    ended = pyinfra(tmp_path, "some.py", "deploys/platform.py")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ran = [line for line in ended.stdout.splitlines() if line.startswith("ran ")]
+    assert ran == [f"ran @fake/host-01 {each.id}" for each in runbook.ready(groups)]
+
+
+def test_a_page_of_another_group_is_refused_when_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "some.py").write_text("database = ['@fake/host-01']\n")
+    ended = pyinfra(PROJECT, str(tmp_path / "some.py"), "deploys/plat_05.py")
+    assert ended.returncode == 1
+    assert (
+        "@fake/host-01: PLAT_05: it runs on hosts of edge, and this one is in database; choose one of those with"
+        " --limit, or add this host to the group in the inventory"
+    ) in " ".join((ended.stdout + ended.stderr).split())
+
+
 def test_the_page_people_read_is_what_the_registry_says() -> None:
     written = (PROJECT / runbook_page.PAGE).read_text(encoding="utf-8")
     assert written == runbook_page.page(), "the page fell behind: run `make runbook`"
@@ -184,3 +258,16 @@ def test_a_page_whose_file_is_not_as_the_runbook_says_is_found(tmp_path: Path) -
         "deploys/plat_02a.py: its docstring has no Verify",
         "deploys/plat_77.py is not in the runbook",
     ]
+
+
+def test_a_page_asks_its_host_for_the_prerequisites_of_that_host_only() -> None:
+    host: Any = KnownHost({Steps: {"PLAT_05": Step("PLAT_05", red="run-2")}})
+    for groups, missing in [
+        (["platform"], ["PLAT_05", "PLAT_04"]),
+        (["edge"], ["PLAT_05"]),
+        (["app"], ["PLAT_04"]),
+    ]:
+        host.groups = groups
+        with ctx_host.use(host):
+            found = [needed.id for needed, _ in page._missing(runbook.find("PLAT_07"), [])]  # noqa: SLF001 - load and run both ask it
+        assert found == missing
