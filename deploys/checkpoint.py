@@ -20,6 +20,7 @@ from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
 from deploys.kit import connection, drift, record, runbook, session, settings
+from deploys.kit.entry import Entry
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
 from deploys.kit.steps import Step, Steps
@@ -35,7 +36,7 @@ RUNNING = f'set -e; podman --version; found=$(podman ps --quiet); [ -z "$found" 
 class Checkpoint:
     """One page on one host at one moment; `lines` are the record's, each with its end, as the host has them."""
 
-    entry: runbook.Entry
+    entry: Entry
     host: str
     environment: str
     time: datetime
@@ -104,8 +105,8 @@ def page(checkpoint: Checkpoint) -> Iterator[str]:
     yield f"- {checkpoint.host} ({checkpoint.environment}), as it was at {checkpoint.time:%Y-%m-%dT%H:%M:%SZ}"
     yield f"- release {step.release}, passed {step.passed} in {step.run}, git {step.git}"
     yield f"- configuration {step.config}"
-    yield f"- leaves: {entry.leaves}"
-    yield f"- verified: {entry.verify}"
+    yield f"- leaves: {entry.text.leaves}"
+    yield f"- verified: {entry.text.verify}"
     yield "\n## Running\n"
     yield f"{checkpoint.podman}\n"
     yield from table(("container", "image", *LABELS), [line.split(" ") for line in checkpoint.containers])

@@ -1,4 +1,11 @@
-"""LEADGEN_01: the first migration, `app.leads` and the table of versions."""
+"""LEADGEN_01: the first migration, `app.leads` and the table of versions.
+
+Purpose: Leads get their table in the database.
+
+Leaves: The migration `20260126_01_wave1_leads`: `app.leads` and the table of versions.
+
+Verify: The version was applied with the text that this release ships, and `app.leads` belongs to the owner role.
+"""
 
 from deploys.kit import database, gate, image, leadgen, migrations, page, steps
 

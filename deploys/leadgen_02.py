@@ -1,4 +1,16 @@
-"""LEADGEN_02: API, worker and sweeper roll to a release, or back to an older one, without a refused request."""
+"""LEADGEN_02: API, worker and sweeper roll to a release, or back to an older one, without a refused request.
+
+Purpose: The way to every later release of the intake, and back, without a refused request.
+
+Leaves: The drop-in `50-release.conf` of API, worker and sweeper, which names the image that runs, and the last
+five images.
+
+Verify: A canary passes before the roll; after it, each container runs the image that was recorded when it was
+built. A red gate puts the previous image back.
+
+Differs: The company's row deployed the API, which PLAT_04 does here. This page rolls worker and sweeper as well,
+so it runs after LEADGEN_07C.
+"""
 
 from deploys.kit import gate, image, leadgen, migrations, page, release, secrets, steps
 

@@ -1,4 +1,15 @@
-"""LEADGEN_03: the outbox, and the function that removes synthetic leads; from here on a 202 is a promise."""
+"""LEADGEN_03: the outbox, and the function that removes synthetic leads; from here on a 202 is a promise.
+
+Purpose: From here on a 202 is a promise: an intake is kept, and it is kept once.
+
+Leaves: The migrations up to `20261121_01_synthetic_leads`: the outbox, its queue, and the function that removes
+synthetic leads.
+
+Verify: A real intake makes one row in `app.intake_jobs`; the same Idempotency-Key makes no second one.
+
+Differs: An intake goes to `app.intake_jobs` from the start; the company's row stored it in `app.leads` and brought
+the outbox with LEADGEN_07C.
+"""
 
 from deploys.kit import api_keys, database, gate, image, leadgen, migrations, page, secrets, steps, synthetic
 

@@ -1,4 +1,14 @@
-"""LEADGEN_04: the intake without rights it does not need, and within limits; a hung API is brought back."""
+"""LEADGEN_04: the intake without rights it does not need, and within limits; a hung API is brought back.
+
+Purpose: The intake has no right it does not need, and a hung one is restarted.
+
+Leaves: The drop-in `40-hardening.conf` of API, worker and sweeper, and `motorcade-leadgen-watchdog.timer`.
+
+Verify: `systemctl show` confirms the limits and `podman inspect` the rest; a hung API answers again within the
+bound.
+
+Differs: Worker and sweeper are hardened as well; the company's row covers the API.
+"""
 
 from typing import Any
 

@@ -1,4 +1,14 @@
-"""LEADGEN_05: the same as LEADGEN_07B from outside: over HTTPS, through the edge, as a website sends it."""
+"""LEADGEN_05: the same as LEADGEN_07B from outside: over HTTPS, through the edge, as a website sends it.
+
+Purpose: The persistence check through the edge, as a client's website would send it.
+
+Leaves: Nothing: its synthetic lead is removed again.
+
+Verify: As LEADGEN_07B, over HTTPS; a failure shows diagnostics without personal data.
+
+Differs: One page replaces the company's series of iterations. It repeats LEADGEN_07B through the edge, so it runs
+last.
+"""
 
 from deploys.kit import api_keys, gate, leadgen, page, secrets, steps, synthetic
 

@@ -1,4 +1,11 @@
-"""LEADGEN_06: the API keys file from the secret; a running API takes it up, and refuses nobody meanwhile."""
+"""LEADGEN_06: the API keys file from the secret; a running API takes it up, and refuses nobody meanwhile.
+
+Purpose: A client gets a key, or loses one, without a refused request.
+
+Leaves: `/etc/motorcade/leadgen/api-keys`, written from the secret; it holds digests only.
+
+Verify: The API has read the file as it is; the probe's key works, and a key that was never issued is refused.
+"""
 
 from deploys.kit import api_keys, backup, gate, page, steps
 from deploys.kit.hostfiles import render

@@ -1,4 +1,15 @@
-"""LEADGEN_07B: one synthetic lead on its whole way into `app.leads`, equal to what was sent."""
+"""LEADGEN_07B: one synthetic lead on its whole way into `app.leads`, equal to what was sent.
+
+Purpose: The company finds exactly what a client sent, down to the last field.
+
+Leaves: Nothing: its synthetic lead is removed again.
+
+Verify: One marked lead is answered 202, `app.leads` has one row more, its newest time has moved, and its jsonb
+equals what was sent.
+
+Differs: It only verifies. The company's row also fixed how JSON is written, which is tested code here, and ran
+before LEADGEN_07C.
+"""
 
 from deploys.kit import api_keys, gate, leadgen, page, secrets, steps, synthetic
 

@@ -1,4 +1,15 @@
-"""LEADGEN_07C: worker and sweeper; intakes become leads, although one of them or Redis is down."""
+"""LEADGEN_07C: worker and sweeper; intakes become leads, although one of them or Redis is down.
+
+Purpose: Intakes become leads even while the worker or Redis is down.
+
+Leaves: The units `motorcade-leadgen-worker` and `motorcade-leadgen-sweeper`, running and at boot.
+
+Verify: With the worker stopped, an intake is still answered 202; once it runs again, and with Redis stopped, the
+queue drains.
+
+Differs: The company's queue is PostgreSQL alone. Here Redis wakes the worker too, but holds nothing and is not
+needed.
+"""
 
 from deploys.kit import api_keys, backup, gate, hostfiles, leadgen, page, quadlet, secrets, steps, synthetic
 from deploys.kit.hostfiles import HostDirectory

@@ -1,4 +1,11 @@
-"""MAINTENANCE: closes the intake to the public and waits until it is drained, or opens it again."""
+"""MAINTENANCE: closes the intake to the public and waits until it is drained, or opens it again.
+
+Purpose: The intake is closed to the public for a while, without a change to the frozen edge.
+
+Leaves: `/etc/motorcade/maintenance` with `--data state=on`; with `state=off` the file is gone.
+
+Verify: The edge answers 503, and everything accepted before has become a lead; or health answers again.
+"""
 
 from deploys.kit import database, gate, hostfiles, nginx, page, steps
 from deploys.kit.errors import Refused

@@ -1,4 +1,15 @@
-"""PLAT_01: Podman by the pinned method, with our own configuration, and the image that all others start from."""
+"""PLAT_01: Podman by the pinned method, with our own configuration, and the image that all others start from.
+
+Purpose: Everything runs in containers, so Podman comes first, in one known version.
+
+Leaves: Podman by the pinned method, our files in `/etc/containers`, and the base image.
+
+Verify: The version matches the pin, no second podman is on the path, the Quadlet generator is installed, and a
+throw-away container runs.
+
+Differs: Podman may also be the distribution's package; the company's static build in `/usr/local/bin` is the
+method `locked`. PLAT_01B, its fallback, is left out.
+"""
 
 from deploys.kit import backup, gate, hostfiles, image, page, podman, steps
 from deploys.kit.hostfiles import HostFile, render

@@ -1,4 +1,12 @@
-"""PLAT_02A: folders, the network on which containers meet, and the target that everything hangs from."""
+"""PLAT_02A: folders, the network on which containers meet, and the target that everything hangs from.
+
+Purpose: One page creates what every service needs.
+
+Leaves: `/etc/motorcade`, `/srv/motorcade/volumes`, `/srv/motorcade/backups`, `/var/log/motorcade`, the network
+`motorcade-core`, and `motorcade.target`.
+
+Verify: The network has the range that group_data sets, and the generator accepts every unit.
+"""
 
 from deploys.kit import backup, gate, hostfiles, page, quadlet, steps, units
 from deploys.kit.hostfiles import HostDirectory, HostFile, render

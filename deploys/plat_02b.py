@@ -1,4 +1,11 @@
-"""PLAT_02B: PostgreSQL's image, volume, settings and unit on the host; nothing is started."""
+"""PLAT_02B: PostgreSQL's image, volume, settings and unit on the host; nothing is started.
+
+Purpose: Everything PostgreSQL needs is on the host and checked before anything starts.
+
+Leaves: The image, the volume, `/etc/motorcade/postgres` and the unit `motorcade-postgres`; it starts nothing.
+
+Verify: The image labels match the pin, and systemd has loaded the unit.
+"""
 
 from typing import Any
 

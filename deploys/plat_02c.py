@@ -1,4 +1,11 @@
-"""PLAT_02C: PostgreSQL is up and answers; it does not join the boot yet."""
+"""PLAT_02C: PostgreSQL is up and answers; it does not join the boot yet.
+
+Purpose: PostgreSQL first starts while an operator watches, and only later by itself.
+
+Leaves: `motorcade-postgres`, running with the settings on the host; not at boot yet.
+
+Verify: It answers a query in bounded time, runs the pinned version, and has data checksums on.
+"""
 
 from deploys.kit import database, gate, image, page, quadlet, steps
 

@@ -1,4 +1,12 @@
-"""PLAT_03: the database, its schema, and its roles with SCRAM passwords; each may do what it must and no more."""
+"""PLAT_03: the database, its schema, and its roles with SCRAM passwords; each may do what it must and no more.
+
+Purpose: Each program connects with its own role, which has the rights it needs and no more.
+
+Leaves: The database `motorcade`, the schema `app`, the roles `motorcade_owner`, `motorcade_app`, `motorcade_ro`
+and `motorcade_backup`, and their passwords as Podman secrets.
+
+Verify: Over the network and by its password, each role can do its work and is refused everything else.
+"""
 
 from pathlib import Path
 

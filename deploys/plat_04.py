@@ -1,4 +1,15 @@
-"""PLAT_04: the intake's image, its secrets, and its API behind a socket on 127.0.0.1:8000."""
+"""PLAT_04: the intake's image, its secrets, and its API behind a socket on 127.0.0.1:8000.
+
+Purpose: The intake answers on this host, behind a socket that outlives its container.
+
+Leaves: The intake's image, its secrets, the unit `motorcade-leadgen-api`, and `motorcade-leadgen-api.socket` on
+127.0.0.1:8000.
+
+Verify: `/lead/health` answers through the socket and names the release; nothing listens elsewhere.
+
+Differs: It runs after backups and Redis. The image is built from a pinned ref of this repository, not from a
+working tree on the host, and the container is `motorcade-leadgen-api`, not `motorcade-lead-intake-api`.
+"""
 
 from deploys.kit import api_keys, backup, gate, hostfiles, image, leadgen, page, quadlet, secrets, steps, units
 from deploys.kit.hostfiles import HostDirectory, HostFile, render

@@ -1,4 +1,11 @@
-"""PLAT_04A: PostgreSQL joins the boot, the read-only role reads over the network, and the page locks itself."""
+"""PLAT_04A: PostgreSQL joins the boot, the read-only role reads over the network, and the page locks itself.
+
+Purpose: The last proof before anything is built on the database; then the page locks itself.
+
+Leaves: A drop-in that makes `motorcade.target` start PostgreSQL at boot.
+
+Verify: The read-only role reads over the network and is refused a write; the target wants the service.
+"""
 
 from deploys.kit import backup, gate, image, page, quadlet, secrets, steps
 from deploys.kit.hostfiles import HostFile, render

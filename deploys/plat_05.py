@@ -1,4 +1,13 @@
-"""PLAT_05: nginx on the host, with TLS and limits; it routes nothing yet."""
+"""PLAT_05: nginx on the host, with TLS and limits; it routes nothing yet.
+
+Purpose: nginx on the host is the only program that the public reaches.
+
+Leaves: The pinned nginx, its configuration, its hardened unit, and an empty folder for routes.
+
+Verify: `nginx -t` passes, only TLS 1.2 and 1.3 are offered, and what is not routed gets 404.
+
+Differs: The route to the intake is in PLAT_07.
+"""
 
 from typing import Any
 

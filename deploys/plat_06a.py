@@ -1,4 +1,11 @@
-"""PLAT_06A: port 80 sends people to port 443, and refuses what should never have come unencrypted."""
+"""PLAT_06A: port 80 sends people to port 443, and refuses what should never have come unencrypted.
+
+Purpose: Port 80 redirects to port 443 and accepts nothing.
+
+Leaves: One file of nginx's configuration.
+
+Verify: A page is redirected; a POST to the API is refused, because its key was sent unencrypted.
+"""
 
 from deploys.kit import backup, gate, nginx, page, steps
 from deploys.kit.hostfiles import HostFile, render

@@ -1,4 +1,11 @@
-"""PLAT_07: which address of the edge leads to which service; so far, the intake."""
+"""PLAT_07: which address of the edge leads to which service; so far, the intake.
+
+Purpose: Each public address leads to one service.
+
+Leaves: The route `/api/lead/` to 127.0.0.1:8000, its limits, and our own texts for 413, 429 and 503.
+
+Verify: Health answers through the edge; `/metrics` and everything unlisted get 404.
+"""
 
 from deploys.kit import backup, gate, nginx, page, steps
 from deploys.kit.hostfiles import HostFile, render

@@ -1,4 +1,14 @@
-"""PLAT_08: encrypted base backups and WAL in S3-compatible storage, and a drill that restores them."""
+"""PLAT_08: encrypted base backups and WAL in S3-compatible storage, and a drill that restores them.
+
+Purpose: The leads survive the loss of the host: encrypted base backups and WAL are stored outside it.
+
+Leaves: pgBackRest, its settings and secrets, the schema `backup`, archiving switched on, and the units that ship
+WAL, take base backups, run the restore drill and keep the heartbeat.
+
+Verify: WAL arrives in the store, the last base backup is good, and a drill restores it.
+
+Differs: It runs before the intake, not after it, so that no lead is accepted without a backup.
+"""
 
 from typing import Any
 

@@ -1,4 +1,12 @@
-"""PLAT_08B: Redis's image, password, volume, settings and unit on the host; nothing is started."""
+"""PLAT_08B: Redis's image, password, volume, settings and unit on the host; nothing is started.
+
+Purpose: Everything Redis needs is on the host and checked before anything starts.
+
+Leaves: The image, the password as a Podman secret, the volume, `/etc/motorcade/redis` and the unit
+`motorcade-redis`; it starts nothing.
+
+Verify: The image labels match the pin, and systemd has loaded the unit.
+"""
 
 from typing import Any
 

@@ -1,4 +1,13 @@
-"""PLAT_08C: Redis is up and answers to its password only; it does not join the boot yet."""
+"""PLAT_08C: Redis is up and answers to its password only; it does not join the boot yet.
+
+Purpose: Redis first starts behind a bounded gate, while an operator watches.
+
+Leaves: `motorcade-redis`, running with the settings on the host; not at boot yet.
+
+Verify: It answers PONG with the password only, runs the pinned version, and evicts nothing.
+
+Differs: The gate belongs to the page and ends within its bound; there is no readiness service that could hang.
+"""
 
 from deploys.kit import gate, image, page, quadlet, steps
 

@@ -1,4 +1,11 @@
-"""PLAT_08D: Redis joins the boot, and a watch brings a dead or hung one back within a bound."""
+"""PLAT_08D: Redis joins the boot, and a watch brings a dead or hung one back within a bound.
+
+Purpose: A dead or hung Redis comes back without an operator; a broken one gives up and says so.
+
+Leaves: `motorcade-redis-healthcheck.timer`, and the drop-in that makes Redis join the boot.
+
+Verify: The timer runs, its watch asks and gets an answer, and a killed Redis is back within 30 seconds.
+"""
 
 from deploys.kit import backup, gate, page, quadlet, steps, watch
 from deploys.kit.hostfiles import HostFile, render

@@ -1,10 +1,10 @@
-"""The whole host, in the order of the runbook: every page that is ready."""
+"""The whole host, in the order of the runbook: every page that is ready and belongs to the host's groups."""
 
 from pyinfra import local
+from pyinfra.context import host
 
 from deploys.kit import page, runbook
 
 with page.included():
-    for entry in runbook.ORDER:
-        if entry.status == "ready":
-            local.include(entry.file)
+    for entry in runbook.ready(host.groups):
+        local.include(entry.file)

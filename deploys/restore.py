@@ -1,4 +1,12 @@
-"""RESTORE: the database out of the store, as it was last or at a moment; beside the live one, or in its place."""
+"""RESTORE: the database out of the store, as it was last or at a moment; beside the live one, or in its place.
+
+Purpose: The database comes back from the store, as it was last or at a given moment.
+
+Leaves: A copy in the container `motorcade-restore`; or, with `--data over=live`, the restored database in place of
+the live one, which is moved to `/srv/motorcade/backups`.
+
+Verify: Recovery has finished and every table is counted; live, the intake is ready and a new base backup is taken.
+"""
 
 from deploys.kit import gate, leadgen, page, pgbackrest, recovery, steps
 from deploys.kit.errors import Refused

@@ -29,6 +29,7 @@ from deploys.kit import (
     session,
     settings,
 )
+from deploys.kit.entry import Entry
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.steps import Step, Steps
@@ -88,13 +89,12 @@ class Status:
 
 
 def look(host: Host) -> Status:
-    """Every page that is ready, in the order of the runbook."""
+    """Every page that is ready and belongs to the host's groups, in the order of the runbook."""
     release, unusable = known_release(host)
     steps = host.get_fact(Steps)
     found = drift.sums(host, [path for step in steps.values() for path in step.files])
-    ready = [entry for entry in runbook.ORDER if entry.status == "ready"]
     name = release.name if release else ""
-    pages = [line(entry, steps.get(entry.id), name, found) for entry in ready]
+    pages = [line(entry, steps.get(entry.id), name, found) for entry in runbook.ready(host.groups)]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
     served = intake_state.troubles(host, release.leadgen.ref if release else "")
     backups = backup_state.troubles(host)
@@ -119,7 +119,7 @@ def edge(host: Host) -> list[str]:
         return []
 
 
-def line(entry: runbook.Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
+def line(entry: Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
     """`found` is what lies on the host: path -> sha256."""
     if step is None:
         return Line(entry.id, entry.title, "open", "", "", "", [])

@@ -53,7 +53,7 @@ def _value_faults(values: dict[str, str]) -> list[str]:
     faults = []
     if not _is_day(values["Date"]):
         faults.append(f"{values['Date']!r} is no date")
-    ready = {entry.id for entry in runbook.ORDER if entry.status == "ready"}
+    ready = {entry.id for entry in runbook.ORDER}
     if values["Replacement"] not in ready | {NONE}:
         faults.append(f"{values['Replacement']!r} is no page that is ready, nor {NONE!r}")
     return faults

@@ -11,8 +11,8 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 
 from deploys.kit import page, runbook, session, tally
+from deploys.kit.entry import Entry
 from deploys.kit.finding import Finding
-from deploys.kit.runbook import Entry
 from deploys.kit.steps import Step
 
 _RECORD = "on record"
@@ -29,7 +29,7 @@ def look(host: Host, steps: Mapping[str, Step]) -> tuple[list[Finding], list[str
     host.state.check_for_changes = False
     found, unseen = [], []
     with _asked_once(host), page.included():
-        for entry in [entry for entry in runbook.ORDER if entry.status == "ready"]:
+        for entry in runbook.ready(host.groups):
             known = set(host.state.ops[host])
             try:
                 runpy.run_path(entry.file)

@@ -14,6 +14,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploys.kit import pins, runbook, session, settings
+from deploys.kit.entry import Entry, members
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.steps import Step, Steps
@@ -28,7 +29,7 @@ class Page:
     `read_only` is a locked or frozen page that was not unlocked: it verifies, and any change it needs fails.
     """
 
-    entry: runbook.Entry
+    entry: Entry
     settings: settings.Settings
     release: pins.Release
     run: session.Session
@@ -85,10 +86,12 @@ class Page:
 def begin(page_id: str) -> Page:
     """Start a page, or refuse before anything is touched.
 
-    Raises Refused: several hosts, an unpinned or invalid manifest, a prerequisite neither passed on the host nor
-    standing earlier in this command, a locked or frozen page without the owner's unlock.
+    Raises Refused: a host in none of the page's groups, several hosts, an unpinned or invalid manifest, a
+    prerequisite neither passed on the host nor earlier in this command, a locked or frozen page without the
+    owner's unlock.
     """
     entry = runbook.find(page_id)
+    _refuse_elsewhere(entry)
     read = settings.read(host)
     release = pins.load(read.release_file)
     if release.environment != read.environment:
@@ -114,7 +117,16 @@ def included() -> Iterator[None]:
         _INCLUDED.reset(token)
 
 
-def _unlocked(entry: runbook.Entry, run: session.Session) -> bool:
+def _refuse_elsewhere(entry: Entry) -> None:
+    if not entry.runs_on(host.groups):
+        raise Refused(
+            f"{host.name}: {entry.id}",
+            f"it runs on hosts of {', '.join(entry.groups)}, and this one is in {', '.join(members(host.groups))}",
+            "choose one of those with --limit, or add this host to the group in the inventory",
+        )
+
+
+def _unlocked(entry: Entry, run: session.Session) -> bool:
     if run.data("unlock") != entry.id:
         return False
     if not (run.data("reason") or "").strip():
@@ -128,7 +140,7 @@ def _verify_again(run: session.Session) -> bool:
     return asked == "again"
 
 
-def _read_only(entry: runbook.Entry, *, unlocked: bool) -> bool:
+def _read_only(entry: Entry, *, unlocked: bool) -> bool:
     """Whether the page may only look. Raises Refused when somebody named it on the command line all the same."""
     closed = entry.frozen or entry.locked
     step = host.get_fact(Steps).get(entry.id)
@@ -142,19 +154,19 @@ def _read_only(entry: runbook.Entry, *, unlocked: bool) -> bool:
     return True
 
 
-def _missing(entry: runbook.Entry, plan: list[str]) -> Iterator[tuple[str, str]]:
+def _missing(entry: Entry, plan: list[str]) -> Iterator[tuple[Entry, str]]:
     """Each prerequisite that is neither green on the host nor earlier in the plan, and why."""
     steps = host.get_fact(Steps)
-    for required in entry.requires:
-        step = steps.get(required)
-        if required in plan or (step and step.green):
+    for needed in runbook.prerequisites(entry, host.groups):
+        step = steps.get(needed.id)
+        if needed.id in plan or (step and step.green):
             continue
-        yield required, f"is red since {step.red}" if step and step.red else "has not passed on this host"
+        yield needed, f"is red since {step.red}" if step and step.red else "has not passed on this host"
 
 
-def _refuse_early(entry: runbook.Entry, plan: list[str]) -> None:
-    for required, why in _missing(entry, plan):
-        raise Refused(entry.id, f"{required} {why}", f"run {runbook.find(required).file} first")
+def _refuse_early(entry: Entry, plan: list[str]) -> None:
+    for needed, why in _missing(entry, plan):
+        raise Refused(entry.id, f"{needed.id} {why}", f"run {needed.file} first")
 
 
 @operation()
@@ -162,7 +174,7 @@ def _still_permitted(page: Page) -> Generator[str]:
     """What load allowed because of the plan must be true now: an earlier page has really passed."""
     page.remember(host.get_fact(Steps).get(page.id))
     executing = host.state is not None and host.state.is_executing
-    for required, why in _missing(page.entry, [] if executing else page.run.plan):
-        raise OperationError(f"{page.id}: {required} {why}; run {runbook.find(required).file} first")
+    for needed, why in _missing(page.entry, [] if executing else page.run.plan):
+        raise OperationError(f"{page.id}: {needed.id} {why}; run {needed.file} first")
     host.noop(f"{page.id} may run")
     yield from ()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from deploys.kit import entry
+
 PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
 HOMES = {
@@ -66,6 +68,12 @@ def unexplained(settings: str) -> list[str]:
     return [line for above, line in names if "#" not in line and not above.startswith("#") and " = " not in above]
 
 
+def unknown_groups(inventory: str) -> set[str]:
+    """Public names of an inventory that are none of the groups that pages ask for."""
+    names = set(re.findall(r"^([a-z]\w*) = ", inventory, re.MULTILINE))
+    return names - {entry.WHOLE, *entry.GROUPS}
+
+
 def test_every_page_has_its_seven_parts_in_order(texts: Callable[[str], dict[str, str]]) -> None:
     pages = {path: page for path, page in texts("deploys/*.py").items() if re.search(r"/(plat|leadgen)_\d", path)}
     assert len(pages) >= 6, "the pattern must still find the pages"
@@ -106,6 +114,13 @@ def test_an_environment_sets_only_what_the_kit_reads(texts: Callable[[str], dict
     known = set(re.findall(r"^    (\w+): ", kit, re.MULTILINE))
     for path, text in texts("group_data/*.py").items():
         assert set(re.findall(r"^([a-z]\w*) = ", text, re.MULTILINE)) - known == set(), path
+
+
+def test_an_inventory_names_known_groups_only(texts: Callable[[str], dict[str, str]]) -> None:
+    """A misspelt group would leave its host in all three, and every page on it."""
+    for path, text in texts("inventories/*.py").items():
+        assert unknown_groups(text) == set(), path
+    assert unknown_groups("from x import Y\n_file = 1\nplatform = []\ndatabse = []\n") == {"databse"}
 
 
 def test_the_name_that_is_no_host_stands_nowhere(project: Path, paths: list[str]) -> None:
