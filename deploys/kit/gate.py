@@ -8,6 +8,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from deploys.kit import prose
 from deploys.kit.facts import Probe
 from deploys.kit.shell import SPARE_SECONDS
 
@@ -20,7 +21,7 @@ LOG_LINES: Final = 30
 
 def wait(page: "Page", title: str, probe: str, *, seconds: int = 10, service: str = "") -> None:
     """Green when the command `probe` succeeds, now or within `seconds`; red with the last lines of the log."""
-    page.uses(f"gate {title}", probe)
+    page.uses(f"gate {title}", prose.without_heading(probe))
     _wait(
         page=page,
         probe=probe,
@@ -32,7 +33,7 @@ def wait(page: "Page", title: str, probe: str, *, seconds: int = 10, service: st
 
 def once(page: "Page", title: str, command: str, *, seconds: int) -> None:
     """Runs an active verification, unless this configuration has passed it before (`verify=again` repeats it)."""
-    page.uses(f"check {title}", command)
+    page.uses(f"check {title}", prose.without_heading(command))
     _once(page=page, command=command, seconds=seconds, **page.op(f"check: {title}", seconds + SPARE_SECONDS))
 
 

@@ -1,12 +1,13 @@
 """Files and directories of a host: rendered at load, compared in one fact, replaced whole where they differ.
 
+A file that lies there as a page left it, and differs from today's in comments only, is left as it is.
 Not for secrets: contents go through the operator's memory and a staging folder on the host.
 """
 
 import base64
 import io
 import tarfile
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from shlex import quote
@@ -19,9 +20,11 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 from typing_extensions import override
 
+from deploys.kit import prose
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.shell import SPARE_SECONDS, bounded
+from deploys.kit.steps import Steps
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
@@ -45,6 +48,11 @@ class HostFile:
     mode: str = "644"
     owner: str = "root"
     group: str = "root"
+
+    @property
+    def meaning(self) -> str:
+        """The content without comments."""
+        return prose.without_comments(self.path, self.content)
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def place(page: "Page", files: Sequence[HostFile], title: str) -> None:
 def lend(page: "Page", files: Sequence[HostFile], title: str) -> None:
     """The same for files that a later page owns, where this one needs them first."""
     for file in files:
-        page.uses(f"file {file.path}", f"{file.mode} {file.owner} {file.group} {file.content}")
+        page.uses(f"file {file.path}", f"{file.mode} {file.owner} {file.group} {file.meaning}")
     _place(page=page, files=list(files), **page.op(title, HOST_SECONDS + SPARE_SECONDS))
 
 
@@ -149,13 +157,12 @@ def register(page: "Page", files: Sequence[HostFile]) -> None:
 def changed(files: Sequence[HostFile]) -> list[HostFile]:
     """In a generator: those that lie on the host and are not as wanted."""
     found = _found(files)
-    return [file for file in files if file.path in found and not _as_wanted(file, found[file.path])]
+    return [file for file in _unlike(files, found) if file.path in found]
 
 
 def differing(files: Sequence[HostFile]) -> list[HostFile]:
     """In a generator: those that are absent or not as wanted."""
-    found = _found(files)
-    return [file for file in files if file.path not in found or not _as_wanted(file, found[file.path])]
+    return _unlike(files, _found(files))
 
 
 def archive(files: Sequence[HostFile]) -> str:
@@ -239,8 +246,17 @@ def _found(files: Sequence[HostFile]) -> dict[str, Found]:
     return host.get_fact(HostFiles, paths=[file.path for file in files])
 
 
-def _as_wanted(file: HostFile, found: Found) -> bool:
-    return found.kind == digest(file.content) and found.belongs(file)
+def _unlike(files: Sequence[HostFile], found: Mapping[str, Found]) -> list[HostFile]:
+    """Those that are absent, or neither byte for byte as wanted nor as a page left them with the same meaning."""
+    return [file for file in files if not (file.path in found and _is_right(file, found[file.path]))]
+
+
+def _is_right(file: HostFile, found: Found) -> bool:
+    if not found.belongs(file):
+        return False
+    return found.kind == digest(file.content) or any(
+        step.left(file.path, found.kind, digest(file.meaning)) for step in host.get_fact(Steps).values()
+    )
 
 
 def _new(file: HostFile) -> str:

@@ -70,8 +70,8 @@ def certificate(page: "Page") -> None:
 
 def drop_in(template: str, **values: object) -> HostFile:
     """The unit's drop-in; `{{ config }}` is the hash over it."""
-    draft = render(template, config="", **values)
-    return HostFile(DROP_IN, render(template, config=digest(draft), **values))
+    draft = HostFile(DROP_IN, render(template, config="", **values))
+    return HostFile(DROP_IN, render(template, config=digest(draft.meaning), **values))
 
 
 def place(page: "Page", files: Sequence[HostFile]) -> None:

@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import pins, runbook, session, settings
+from deploys.kit import pins, prose, runbook, session, settings
 from deploys.kit.entry import Entry, members
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
@@ -37,6 +37,7 @@ class Page:
     verify_again: bool
     _uses: dict[str, str] = field(default_factory=dict)
     _owns: dict[str, str] = field(default_factory=dict)
+    _meanings: dict[str, str] = field(default_factory=dict)
     _step: Step | None = None
 
     @property
@@ -49,8 +50,9 @@ class Page:
 
     def owns(self, path: str, content: str) -> None:
         """At load: this host file is this page's and no other's."""
-        self.uses(f"file {path}", content)
-        self._owns[path] = digest(content)
+        meaning = prose.without_comments(path, content)
+        self.uses(f"file {path}", meaning)
+        self._owns[path], self._meanings[path] = digest(content), digest(meaning)
 
     def op(self, title: str, seconds: int) -> dict[str, Any]:
         """The global arguments of an operation: its name on screen and in the record, and its bound."""
@@ -70,7 +72,14 @@ class Page:
         joined = "".join(f"{label}={value}\n" for label, value in sorted(self._uses.items()))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Step(
-            self.id, self.release.name, digest(joined), now, self.run.run_id, self.run.git, dict(self._owns)
+            self.id,
+            self.release.name,
+            digest(joined),
+            now,
+            self.run.run_id,
+            self.run.git,
+            dict(self._owns),
+            dict(self._meanings),
         )
 
     def settled(self) -> bool:
@@ -102,7 +111,7 @@ def begin(page_id: str) -> Page:
     page = Page(entry, read, release, run, _read_only(entry, unlocked=unlocked), _verify_again(run))
     _refuse_early(entry, run.plan)
     run.enter(page.id, {"unlock": entry.id, "reason": run.data("reason")} if unlocked else None)
-    page.uses("page", Path(entry.file).read_bytes())
+    page.uses("page", prose.code(Path(entry.file).read_text(encoding="utf-8")))
     _still_permitted(page=page, **page.op("preconditions", 30))
     return page
 

@@ -169,8 +169,8 @@ def unit(template: str, reads: Sequence[HostFile] = (), *, into: str = "", **val
 
 
 def config_label(files: Sequence[HostFile]) -> str:
-    """One hash over files as they shall lie on the host, in any order."""
-    lines = sorted(f"{file.path} {file.mode} {file.owner} {file.group} {file.content}" for file in files)
+    """One hash over files as they shall lie on the host, but for their comments, in any order."""
+    lines = sorted(f"{file.path} {file.mode} {file.owner} {file.group} {file.meaning}" for file in files)
     return digest("\0".join(lines))
 
 

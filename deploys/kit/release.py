@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles, leadgen, linter, manifest, migrations, quadlet, steps
+from deploys.kit import hostfiles, leadgen, linter, manifest, migrations, prose, quadlet, steps
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.hostfiles import HostFile, render
@@ -72,7 +72,7 @@ def may_follow(page: "Page", built: Image) -> None:
 def canary(page: "Page", built: Image) -> None:
     """The image serves beside the running one, on the real database: health, readiness, a write taken back."""
     script = render("leadgen/canary.sh", image=built.tag, release=built.release)
-    page.uses("canary", script)
+    page.uses("canary", prose.without_heading(script))
     _canary(page=page, built=built, script=script, **page.op("canary", CANARY_SECONDS + SPARE_SECONDS))
 
 

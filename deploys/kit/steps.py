@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,8 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 from typing_extensions import override
+
+from deploys.kit import drift
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
@@ -23,8 +25,8 @@ class Step:
     """What a host knows of one page.
 
     `config` is the sha256 of everything that shaped the result; `files` are the host files that the page owns,
-    each with the sha256 of its content. `red` is the run that failed or was killed since; a page that never
-    passed has nothing else.
+    each with the sha256 of its content, and `meanings` the same without comments. `red` is the run that failed or
+    was killed since; a page that never passed has nothing else.
     """
 
     page: str
@@ -34,6 +36,7 @@ class Step:
     run: str = ""
     git: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
     red: str = ""
 
     @property
@@ -42,7 +45,11 @@ class Step:
 
     def equals(self, other: "Step") -> bool:
         """The same release and configuration, whenever that was seen."""
-        return (self.release, self.config, dict(self.files)) == (other.release, other.config, dict(other.files))
+        return (self.release, self.config) == (other.release, other.config)
+
+    def left(self, path: str, content: str, meaning: str) -> bool:
+        """Whether the page left just this content (a sha256) at the path, and it means this (another)."""
+        return (self.files.get(path), self.meanings.get(path)) == (content, meaning)
 
 
 class Steps(FactBase[dict[str, Step]]):
@@ -74,7 +81,9 @@ def _read(text: str) -> dict[str, Any]:
         values = json.loads(text)
     except ValueError:
         return {}
-    if not isinstance(values, dict) or not isinstance(values.get("files", {}), dict):
+    if not isinstance(values, dict):
+        return {}
+    if not all(isinstance(values.get(name, {}), dict) for name in ("files", "meanings")):
         return {}
     known = {each.name for each in fields(Step)}
     return {name: value for name, value in values.items() if name in known}
@@ -99,8 +108,25 @@ def passed(page: "Page") -> None:
 @operation()
 def _passed(page: "Page") -> Generator[StringCommand]:
     found = host.get_fact(Steps).get(page.id)
-    wanted = page.step()
-    if found and found.green and found.equals(wanted):
+    wanted = page.step() if found is None else _as_they_lie(page.step(), found)
+    if found and found.green and found.equals(wanted) and _files(found) == _files(wanted):
         host.noop(f"{page.id} is on record since {found.passed}")
     else:
         yield write_command(wanted)
+
+
+def _as_they_lie(wanted: Step, found: Step) -> Step:
+    """`wanted`, but with the older content of files that were left because only their comments are new."""
+    older = {
+        path: found.files[path]
+        for path, content in wanted.files.items()
+        if found.files.get(path) not in (None, content)
+        if found.left(path, found.files[path], wanted.meanings[path])
+    }
+    lying = drift.sums(host, older)
+    kept = {path: content for path, content in older.items() if lying.get(path) == content}
+    return replace(wanted, files={**wanted.files, **kept})
+
+
+def _files(step: Step) -> tuple[dict[str, str], dict[str, str]]:
+    return dict(step.files), dict(step.meanings)

@@ -11,9 +11,11 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.context import ctx_host
 
-from deploys.kit import hostfiles
+from deploys.kit import hostfiles, steps
 from deploys.kit.errors import Refused
+from deploys.kit.facts import digest
 from deploys.kit.hostfiles import HostDirectory, HostFile, HostFiles
+from deploys.kit.steps import Step
 from tests.deploys.known_host import Page
 
 ME = str(os.getuid())
@@ -28,8 +30,8 @@ class LocalHost:
 
     def get_fact(self, fact: type[FactBase[Any]], **values: object) -> object:
         command = fact().command(**values)
-        assert isinstance(command, StringCommand)
-        return fact().process(shell(command).stdout.splitlines())
+        given = command if isinstance(command, StringCommand) else StringCommand(command)
+        return fact().process(shell(given).stdout.splitlines())
 
     def noop(self, why: str) -> None:
         self.noops.append(why)
@@ -46,6 +48,7 @@ def shell(command: StringCommand) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(autouse=True)
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHost]:
     monkeypatch.setattr(hostfiles, "STAGING", str(tmp_path / "staging"))
+    monkeypatch.setattr(steps, "DIRECTORY", str(tmp_path / "steps"))
     host = LocalHost()
     with ctx_host.use(host):
         yield host
@@ -167,6 +170,60 @@ def test_changed_names_what_would_be_replaced_and_not_what_is_new(tmp_path: Path
     assert hostfiles.differing(files) == files
 
 
+def left(file: HostFile) -> None:
+    """A page has placed the file, and says so."""
+    shell(place(file)[0])
+    sums = {file.path: digest(file.content)}, {file.path: digest(file.meaning)}
+    shell(steps.write_command(Step("PLAT_98", "lab", "c", "today", "run-1", "abc", *sums)))
+
+
+def test_a_file_with_other_comments_stays_as_a_page_left_it(tmp_path: Path) -> None:
+    file = mine(tmp_path / "a.conf", "# one\nport 1\n")
+    left(file)
+    reworded = mine(tmp_path / "a.conf", "# two\nport 1\n# three\n")
+    assert (place(reworded), hostfiles.changed([reworded])) == ([], [])
+    assert Path(file.path).read_text() == "# one\nport 1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.conf", "# two\nport 2\n"),
+        ("a.conf", "# two\nport 1 # three\n"),
+        ("a.conf", "port 1\n\n"),
+        ("a", "# two\nport 1\n"),
+    ],
+    ids=["setting", "behind a setting", "empty line", "of no known kind"],
+)
+def test_whatever_else_is_new_reaches_the_host(tmp_path: Path, name: str, content: str) -> None:
+    left(mine(tmp_path / name, "# one\nport 1\n"))
+    assert len(place(mine(tmp_path / name, content))) == 1
+
+
+@pytest.mark.parametrize("by_hand", ["# by hand\nport 1\n", "port 1\n", "# one\nport 2\n"])
+def test_an_edit_by_hand_is_undone_even_in_a_comment(tmp_path: Path, by_hand: str) -> None:
+    left(mine(tmp_path / "a.conf", "# one\nport 1\n"))
+    (tmp_path / "a.conf").write_text(by_hand)
+    (command,) = place(mine(tmp_path / "a.conf", "# two\nport 1\n"))
+    shell(command)
+    assert (tmp_path / "a.conf").read_text() == "# two\nport 1\n"
+
+
+def test_other_comments_are_no_excuse_for_another_mode(tmp_path: Path) -> None:
+    left(mine(tmp_path / "a.conf", "# one\nport 1\n"))
+    assert len(place(mine(tmp_path / "a.conf", "# two\nport 1\n", "600"))) == 1
+
+
+@pytest.mark.parametrize("record", ["", "{", '{"files": {}}', None])
+def test_where_no_page_says_what_it_left_a_file_with_other_comments_is_replaced(
+    tmp_path: Path, record: str | None
+) -> None:
+    left(mine(tmp_path / "a.conf", "# one\nport 1\n"))
+    step = tmp_path / "steps/PLAT_98.json"
+    step.unlink() if record is None else step.write_text(record)
+    assert len(place(mine(tmp_path / "a.conf", "# two\nport 1\n"))) == 1
+
+
 def test_an_owner_may_be_a_name_or_a_number(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("1")
@@ -237,7 +294,8 @@ def test_what_is_lent_shapes_the_page_and_is_owned_by_another(
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(hostfiles, "_place", lambda **values: asked.append(values))
     texts = set()
-    for file in (mine(tmp_path / "a", "1"), mine(tmp_path / "a", "2"), mine(tmp_path / "a", "1", "600")):
+    path = tmp_path / "a.conf"
+    for file in (mine(path, "1"), mine(path, "2"), mine(path, "1", "600"), mine(path, "# a comment\n1")):
         page = Page()
         hostfiles.lend(page, [file], "lent")  # type: ignore[arg-type]  # what is used of a page
         assert page.owned == {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import nginx, package
+from deploys.kit import hostfiles, nginx, package
 from deploys.kit.facts import Answer
 from deploys.kit.hostfiles import TEMPLATES, render
 from deploys.kit.steps import Step, Steps
@@ -72,14 +72,23 @@ def test_no_route_leads_anywhere_but_to_loopback() -> None:
     assert targets == ["http://127.0.0.1:8000/lead/"]
 
 
-def test_the_drop_in_carries_a_hash_that_changes_with_it() -> None:
-    one, other = (nginx.drop_in("nginx/50-motorcade.conf", page=page) for page in ("PLAT_05", "PLAT_98"))
-    hashes = [
-        re.findall(r"^Environment=MOTORCADE_UNIT=([0-9a-f]{64})$", file.content, re.MULTILINE)
-        for file in (one, other)
-    ]
-    assert [len(found) for found in hashes] == [1, 1]
-    assert hashes[0] != hashes[1]
+def hashes(content: str) -> list[str]:
+    return re.findall(r"^Environment=MOTORCADE_UNIT=([0-9a-f]{64})$", content, re.MULTILINE)
+
+
+def test_the_drop_in_carries_a_hash() -> None:
+    assert len(hashes(nginx.drop_in("nginx/50-motorcade.conf", page="PLAT_05").content)) == 1
+
+
+def test_the_hash_changes_with_the_drop_in_but_not_with_its_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
+    found = []
+    for text in ("Type=exec\n", "# Why.\nType=exec\n", "Type=simple\n"):
+        (tmp_path / "a.conf").write_text(f"Environment=MOTORCADE_UNIT={{{{ config }}}}\n{text}")
+        found += hashes(nginx.drop_in("a.conf").content)
+    assert (len(found), found[0] == found[1], found[0] == found[2]) == (3, True, False)
 
 
 def make(folder: Path, name: str, *, days: str = "2") -> None:

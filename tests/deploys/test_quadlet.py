@@ -203,6 +203,12 @@ def test_the_hash_covers_content_and_mode_and_no_order() -> None:
     assert len({quadlet.config_label(files) for files in [[one, two], *others]}) == 4
 
 
+def test_the_hash_covers_no_comment() -> None:
+    one = HostFile("/etc/a.container", "# a\n[Unit]\n")
+    assert quadlet.config_label([one]) == quadlet.config_label([replace(one, content="[Unit]\n# b\n")])
+    assert quadlet.config_label([one]) != quadlet.config_label([replace(one, content="# a\n[Install]\n")])
+
+
 def test_a_unit_carries_the_hash_over_itself_and_what_its_program_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

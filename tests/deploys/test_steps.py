@@ -2,14 +2,30 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from deploys.kit import steps
+from deploys.kit.facts import Answer
 from deploys.kit.steps import Step, Steps
+from tests.deploys.known_host import KnownHost
 
-PASSED = Step("PLAT_01", "lab", "c" * 64, "2026-11-21T10:30:00+00:00", "run-1", "abc", {"/etc/a": "d" * 64})
+LATER = "2026-11-22T10:30:00+00:00"
+PASSED = Step(
+    "PLAT_01",
+    "lab",
+    "c" * 64,
+    "2026-11-21T10:30:00+00:00",
+    "run-1",
+    "abc",
+    {"/etc/a": "d" * 64, "/etc/b": "e" * 64},
+    {"/etc/a": "1" * 64, "/etc/b": "2" * 64},
+)
 
 
 @pytest.fixture
@@ -54,7 +70,11 @@ def test_a_page_that_failed_the_first_time_is_red(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "left", ["", "{", '{"page": "PLAT_01", "pass', "[]", "null", "\0\0\0", '{"passed": "x", "files": null}']
+    "left",
+    [
+        *("", "{", '{"page": "PLAT_01", "pass', "[]", "null", "\0\0\0"),
+        *('{"passed": "x", "files": null}', '{"passed": "x", "meanings": []}'),
+    ],
 )
 def test_what_a_power_cut_left_of_a_step_is_no_pass(directory: Path, left: str) -> None:
     directory.mkdir()
@@ -82,11 +102,70 @@ def test_a_step_of_a_later_kit_with_more_in_it_is_read(directory: Path) -> None:
         ({"passed": "later", "run": "run-9", "git": "def"}, True),
         ({"config": "e" * 64}, False),
         ({"release": "lab-2"}, False),
-        ({"files": {}}, False),
     ],
     ids=str,
 )
-def test_a_step_is_written_anew_for_another_release_or_configuration_only(
-    change: dict[str, object], same: object
-) -> None:
-    assert PASSED.equals(Step(**{**vars(PASSED), **change})) is same
+def test_a_step_equals_another_of_its_release_and_configuration(change: dict[str, object], same: object) -> None:
+    assert PASSED.equals(replace(PASSED, **change)) is same  # type: ignore[arg-type]  # fields of a step
+
+
+def passed(wanted: Step, found: Step | None = PASSED, lying: Mapping[str, str] | None = None) -> Step | None:
+    """What the last operation of a page writes on a host that knows `found`, and on which these files lie."""
+    sums = PASSED.files if lying is None else lying
+    known = {} if found is None else {found.page: found}
+    host = KnownHost(
+        {Steps: known}, {"sha256sum": Answer(0, [f"{content}  {path}" for path, content in sums.items()])}
+    )
+    page = SimpleNamespace(id=wanted.page, step=lambda: wanted)
+    commands = host.run(steps._passed, page=page)  # noqa: SLF001 - the operation is under test
+    if not commands:
+        return None
+    shell(str(*commands))
+    return on_host()[wanted.page]
+
+
+SAME = replace(PASSED, passed=LATER, run="run-2")
+
+
+@pytest.mark.usefixtures("directory")
+def test_a_page_that_passes_again_as_before_writes_nothing() -> None:
+    assert passed(SAME) is None
+
+
+@pytest.mark.usefixtures("directory")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": "e" * 64},
+        {"release": "lab-2"},
+        {"files": {}, "meanings": {}},
+        {"meanings": {**PASSED.meanings, "/etc/a": "3" * 64}},
+    ],
+    ids=str,
+)
+def test_a_page_that_passes_otherwise_writes_its_step(change: dict[str, Any]) -> None:
+    wanted = replace(SAME, **change)
+    assert passed(wanted) == wanted
+
+
+@pytest.mark.usefixtures("directory")
+@pytest.mark.parametrize("found", [None, replace(PASSED, red="run-2")])
+def test_a_page_that_never_passed_or_is_red_writes_its_step(found: Step | None) -> None:
+    assert passed(SAME, found) == SAME
+
+
+REWORDED = replace(SAME, files={**PASSED.files, "/etc/a": "f" * 64})
+
+
+@pytest.mark.usefixtures("directory")
+def test_a_file_left_with_older_comments_keeps_its_sum() -> None:
+    assert passed(REWORDED) is None
+    files, meanings = {**REWORDED.files, "/etc/b": "0" * 64}, {**PASSED.meanings, "/etc/b": "3" * 64}
+    wanted = replace(REWORDED, config="e" * 64, files=files, meanings=meanings)
+    assert passed(wanted) == replace(wanted, files={**wanted.files, "/etc/a": PASSED.files["/etc/a"]})
+
+
+@pytest.mark.usefixtures("directory")
+@pytest.mark.parametrize("content", ["f" * 64, "7" * 64, None], ids=["new", "by hand", "gone"])
+def test_a_file_that_does_not_lie_there_as_it_was_left_has_the_sum_of_the_wanted_one(content: str | None) -> None:
+    assert passed(REWORDED, lying={"/etc/a": content} if content else {}) == REWORDED

@@ -19,7 +19,7 @@ ROTA = (
     {"test_edge.py", "test_backup.py"},
     {"test_changes.py", "test_foundation.py"},
     {"test_releases.py::test_a_release"},
-    {"test_redis.py", "test_refusals.py"},
+    {"test_redis.py", "test_refusals.py", "test_wording.py"},
     {"test_restore.py", "test_drift.py"},
 )
 

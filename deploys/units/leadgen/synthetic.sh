@@ -1,4 +1,4 @@
-# Shell functions of the checks that send a synthetic lead to {{ base }} and take it away again.
+{# Shell functions of the checks that send a synthetic lead to `base` and take it away again. #}
 key="{{ page }}-$(cat /proc/sys/kernel/random/uuid)"
 lead={{ lead }}
 answer=$(mktemp)
