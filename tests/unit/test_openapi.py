@@ -51,15 +51,6 @@ def test_it_is_openapi_3_1_and_says_where_the_api_is() -> None:
     assert json.loads(json.dumps(API)) == API
 
 
-def test_it_has_every_route_a_client_may_use() -> None:
-    assert [name for name, _ in OPERATIONS] == [
-        "post /intake",
-        "get /intake/{intake_id}",
-        "get /health",
-        "get /ready",
-    ]
-
-
 def test_every_reference_leads_somewhere() -> None:
     references = {part["$ref"] for part in walk(API) if "$ref" in part}
     known = {f"#/components/schemas/{name}" for name in API["components"]["schemas"]}
