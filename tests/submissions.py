@@ -1,44 +1,53 @@
 """Submissions for tests: one that is valid, and a strategy for many that are valid or nearly so."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
-from leadgen.api.schemas import CHANNELS, SERVICES, TIMELINES
+from leadgen.api.fields import Count, Day, Part, Section
+from leadgen.api.schemas import CHANNELS, SERVICES, TIMELINES, Attribution, Submission, Wish
 
 Json = dict[str, Any]
 
-VALID: Json = {
-    "contact": {
-        "name": "Maria Lopez",
-        "email": "Maria.Lopez@Example.COM",
-        "phone": "(512) 555-0142",
-        "preferred_channel": "email",
+
+def completed(part: Part, given: Json) -> Json:
+    """What is given, and each other member of the form by the example that the schema shows of it."""
+    return {
+        name: completed(field.schema, given[name])
+        if isinstance(field, Section) and field.required
+        else (given[name] if name in given else field.metadata["examples"][0])
+        for name, field in part.fields.items()
+    }
+
+
+VALID: Json = completed(
+    Submission(),
+    {
+        "contact": {"email": "Maria.Lopez@Example.COM"},
+        "request": {"location": {"state": "TX"}, "details": "A product launch.\nOne evening."},
+        "attribution": {"page_url": "https://motorcade.vip/contact", "referrer": "", "utm_source": "google"},
+        "consent": [
+            {
+                "channel": "sms",
+                "granted": True,
+                "text_version": "2026-01",
+                "text_sha256": "0" * 64,
+                "at": "2026-01-28T15:04:05.123Z",
+                "page_url": "https://motorcade.vip/contact",
+            }
+        ],
     },
-    "request": {
-        "service": "event_security",
-        "timeline": "within_a_month",
-        "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
-        "details": "A product launch.\nOne evening.",
-        "starts_on": "2026-03-14",
-        "headcount": 200,
-    },
-    "attribution": {"page_url": "https://motorcade.vip/contact", "referrer": "", "utm_source": "google"},
-    "consent": [
-        {
-            "channel": "sms",
-            "granted": True,
-            "text_version": "2026-01",
-            "text_sha256": "0" * 64,
-            "at": "2026-01-28T15:04:05.123Z",
-            "page_url": "https://motorcade.vip/contact",
-        }
-    ],
-}
+)
 
 PHONES = st.from_regex(r"(\+?1[ .-]?)?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True)
 LINES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=40).filter(str.strip)
+# By the kind of a member: right values, and some just beyond.
+OPTIONAL: dict[type, Callable[[Any], st.SearchStrategy[object]]] = {
+    Day: lambda _: st.dates().map(date.isoformat),
+    Count: lambda field: st.integers(-10, field.metadata["maximum"] + 10),
+}
 SUBMISSIONS = st.builds(
     lambda contact, location, wish, rest: {
         "contact": contact,
@@ -55,14 +64,13 @@ SUBMISSIONS = st.builds(
     st.fixed_dictionaries(
         {"service": st.sampled_from(SERVICES), "timeline": st.sampled_from(TIMELINES), "details": LINES},
         optional={
-            "starts_on": st.dates().map(date.isoformat),
-            "headcount": st.integers(-10, 100_010),
+            name: OPTIONAL[type(field)](field) for name, field in Wish().fields.items() if not field.required
         },
     ),
     st.fixed_dictionaries(
         {},
         optional={
-            "attribution": st.dictionaries(st.sampled_from(["page_url", "utm_source", "referrer"]), LINES),
+            "attribution": st.dictionaries(st.sampled_from([*Attribution().fields]), LINES),
             "consent": st.lists(
                 st.fixed_dictionaries(
                     {

@@ -1,5 +1,6 @@
 """The pages people read: their links lead somewhere, and the commands and addresses they name exist."""
 
+import ast
 import posixpath
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +25,6 @@ MODULES = {
 }
 # Written out, as importing pyinfra's own command would patch the threads of this process.
 PYINFRA_OPTIONS = {"-y", "--dry", "--limit", "--data"}
-PYINFRA_DATA = {"acknowledge", "at", "leadgen_git_ref", "over", "reason", "state", "unlock", "verify"}
 
 # What is there for the made pages below.
 FILES = {
@@ -90,6 +90,27 @@ def can_be_called(words: list[str], targets: set[str], exists: Callable[[str], b
         case ["python", "-m", module, *rest]:
             return is_module(module, exists) and has_files(rest, exists) and is_module_command(module, rest)
     return False
+
+
+def data_keys(sources: dict[str, str]) -> set[str]:
+    """The names that are read from `--data`: what each `….data(…)` is called with, as text or by its constant."""
+    found = set()
+    for path, source in sources.items():
+        tree = ast.parse(source)
+        constants = {
+            ast.unparse(node.target): node.value for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "data":
+                key = constants.get(ast.unparse(node.args[0]), node.args[0])
+                assert isinstance(key, ast.Constant), f"{path}:{node.lineno}: give --data its name here"
+                found.add(str(key.value))
+    return found
+
+
+PYINFRA_DATA = data_keys(
+    {str(path): path.read_text(encoding="utf-8") for path in (Path(__file__).parents[2] / "deploys").rglob("*.py")}
+)
 
 
 def is_deploy(words: list[str], exists: Callable[[str], bool]) -> bool:
@@ -240,6 +261,18 @@ def test_a_command_that_cannot_be_called_is_found(page: str) -> None:
 )
 def test_a_command_that_can_be_called_is_left_alone(page: str) -> None:
     assert command_faults("README.md", page, {"run", "test"}, FILES.__contains__) == []
+
+
+def test_the_names_that_are_read_from_data_are_found() -> None:
+    source = 'REF: Final = "ref"\nthis.run.data(REF)\nself.data("at")\nhost.data.get("no")\n"data(x)"\n'
+    assert data_keys({"deploys/page.py": source}) == {"ref", "at"}
+    with pytest.raises(AssertionError, match=r"page\.py:1"):
+        data_keys({"deploys/page.py": "run.data(f'{a}')"})
+
+
+def test_every_name_that_is_read_from_data_is_explained(pages: dict[str, str]) -> None:
+    explained = "".join(page for path, page in pages.items() if path.startswith("docs/"))
+    assert {name for name in PYINFRA_DATA if not re.search(rf"--data {name}\b", explained)} == set()
 
 
 def test_a_room_that_is_not_on_the_map_is_found() -> None:

@@ -1,50 +1,29 @@
 """Settings: every fault in one error, and paths of a host's own."""
 
 from pathlib import Path
+from runpy import run_path
+from typing import Any
 
 import pytest
 
 from deploys.kit.errors import Refused
-from deploys.kit.settings import from_values
+from deploys.kit.settings import NAMES, from_values
 
-VALID = {
-    "environment": "lab",
-    "release_file": ".lab/{host}/release.yaml",
-    "secrets_directory": ".lab/{host}/secrets",
-    "deployments_directory": "docs/deployments",
-    "core_subnet": "10.89.10.0/24",
-    "postgres_max_connections": 100,
-    "postgres_shared_buffers_mb": 64,
-    "postgres_memory_max_mb": 512,
-    "postgres_cpu_percent": 200,
-    "redis_maxmemory_mb": 64,
-    "redis_memory_max_mb": 192,
-    "leadgen_states": "TX",
-    "leadgen_workers": 2,
-    "leadgen_memory_max_mb": 384,
-    "leadgen_cpu_percent": 150,
-    "edge_host": "edge.example.com",
-    "edge_certificate": "/etc/ssl/motorcade/edge.pem",
-    "edge_key": "/etc/ssl/motorcade/edge.key",
-    "edge_requests_per_second": 10,
-    "edge_burst": 20,
-    "drift_expected": "0.0.0.0:22",
-    "disk_percent_max": 80,
-    "expiry_days": 14,
-    "backup_endpoint": "s3.example.com",
-    "backup_region": "test",
-    "backup_bucket": "backups",
-    "backup_prefix": "/motorcade",
-    "backup_uri_style": "host",
-    "backup_ca_file": "/etc/ssl/certs/ca-certificates.crt",
-    "backup_time": "03:10",
-    "backup_full_days": 7,
-    "backup_retention_days": 28,
-    "backup_spool_mb": 8192,
-    "backup_drill_time": "04:40",
-    "backup_stale_hours": 26,
-    "backup_rpo_limit_seconds": 120,
-}
+GROUP_DATA = Path(__file__).parents[2] / "group_data"
+ENVIRONMENTS = sorted(file.stem for file in GROUP_DATA.glob("*.py") if file.stem != "all")
+
+
+def values_of(environment: str) -> dict[str, Any]:
+    files = (GROUP_DATA / "all.py", GROUP_DATA / f"{environment}.py")
+    return {name: value for file in files for name, value in run_path(str(file)).items() if name in NAMES}
+
+
+VALID = {**values_of("lab"), "age_identity": None}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_environment_has_every_setting_of_the_kit(environment: str) -> None:
+    assert from_values("motorcade-01", values_of(environment)).environment == environment
 
 
 def test_the_name_of_the_host_stands_in_its_paths() -> None:

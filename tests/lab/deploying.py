@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from deploys.kit import runbook
 from tests.lab.host import Host
 from tests.lab.runs import RUN_SECONDS
 
@@ -17,23 +18,7 @@ DATABASE = ("plat_01", "plat_02a", "plat_02b", "plat_02c", "plat_03", "plat_04a"
 REDIS = ("plat_08b", "plat_08c", "plat_08d")
 FOUNDATION = (*DATABASE, *REDIS)  # all that needs no store outside the host
 EDGE_PAGES = ("plat_05", "plat_06a", "plat_07")
-PAGES = (
-    *DATABASE,
-    "plat_08",
-    *REDIS,
-    *(
-        "plat_04",
-        "leadgen_01",
-        "leadgen_03",
-        "leadgen_07c",
-        "leadgen_02",
-        "leadgen_04",
-        "leadgen_06",
-        "leadgen_07b",
-    ),
-    *EDGE_PAGES,
-    "leadgen_05",
-)
+PAGES = tuple(entry.id.lower() for entry in runbook.ORDER if entry.status == "ready")
 STATE = Path(__file__).with_name("state.sh")
 UNLOCK = {"unlock": "PLAT_04A", "reason": "the lab asks"}
 
