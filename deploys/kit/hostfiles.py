@@ -20,6 +20,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 from typing_extensions import override
 
+import deploys.kit
 from deploys.kit import prose
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
@@ -29,7 +30,7 @@ from deploys.kit.steps import Steps
 if TYPE_CHECKING:
     from deploys.kit.page import Page
 
-TEMPLATES: Final = Path(__file__).resolve().parent.parent / "units"
+TEMPLATES: Final = Path(deploys.kit.__file__).resolve().parents[1] / "units"
 STAGING: Final = "/var/lib/motorcade/staging"
 HOST_SECONDS: Final = 60  # what the host itself gives a replacement
 _LOOK: Final = (
