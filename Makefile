@@ -57,7 +57,7 @@ chaos: .venv/test ## break the intake while leads come in, and count them (SEED=
 tools: .venv/deploy ## install what an operator runs pages with
 
 runbook: .venv/test ## write docs/RUNBOOK.md from the registry of pages
-	$(BIN)/python -m deploys.kit.runbook_page
+	$(BIN)/python -m deploys.kit.plan.runbook_page
 
 docs: .venv/test ## write the reference pages that follow from the code
 	$(BIN)/python docs/reference/write.py

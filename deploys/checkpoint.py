@@ -19,10 +19,11 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.kit import connection, drift, record, runbook, session, settings
-from deploys.kit.entry import Entry
+from deploys.kit import connection, drift, record, session
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
+from deploys.kit.plan import runbook, settings
+from deploys.kit.plan.entry import Entry
 from deploys.kit.steps import Step, Steps
 
 LABELS = ("version", "ref", "context")

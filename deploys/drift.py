@@ -16,22 +16,10 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.kit import (
-    api_keys,
-    clock,
-    connection,
-    disk,
-    drift,
-    dry_run,
-    edge_state,
-    lock,
-    runbook,
-    session,
-    settings,
-    strangers,
-)
+from deploys.kit import api_keys, clock, connection, disk, drift, dry_run, edge_state, lock, session, strangers
 from deploys.kit.facts import Probe
 from deploys.kit.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
+from deploys.kit.plan import runbook, settings
 from deploys.kit.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 

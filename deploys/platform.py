@@ -3,7 +3,8 @@
 from pyinfra import local
 from pyinfra.context import host
 
-from deploys.kit import page, runbook
+from deploys.kit import page
+from deploys.kit.plan import runbook
 
 with page.included():
     for entry in runbook.ready(host.groups):

@@ -17,21 +17,11 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import (
-    backup_state,
-    connection,
-    drift,
-    edge_state,
-    intake_state,
-    lock,
-    pins,
-    runbook,
-    session,
-    settings,
-)
-from deploys.kit.entry import Entry
+from deploys.kit import backup_state, connection, drift, edge_state, intake_state, lock, session
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
+from deploys.kit.plan import pins, runbook, settings
+from deploys.kit.plan.entry import Entry
 from deploys.kit.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 

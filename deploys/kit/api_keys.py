@@ -18,7 +18,7 @@ from leadgen.errors import KeyFileError
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
-    from deploys.kit.settings import Settings
+    from deploys.kit.plan.settings import Settings
 
 KEYS: Final = "leadgen-api-keys"
 PROBE: Final = "leadgen-probe-key"

@@ -10,9 +10,10 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 
-from deploys.kit import page, runbook, session, tally
-from deploys.kit.entry import Entry
+from deploys.kit import page, session, tally
 from deploys.kit.finding import Finding
+from deploys.kit.plan import runbook
+from deploys.kit.plan.entry import Entry
 from deploys.kit.steps import Step
 
 _RECORD = "on record"

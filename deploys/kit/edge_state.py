@@ -11,7 +11,7 @@ from deploys.kit import nginx
 from deploys.kit.facts import Probe
 
 if TYPE_CHECKING:
-    from deploys.kit.settings import Settings
+    from deploys.kit.plan.settings import Settings
 
 _ABSENT: Final = 1  # as `[` ends; a host too slow to tell is asked on, and does not pass for one without an edge
 _FORM: Final = "%Y-%m-%d %H:%M:%SZ"  # OpenSSL's own for ISO 8601

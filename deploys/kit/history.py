@@ -14,11 +14,12 @@ from typing import Any, Final
 
 import click
 
-from deploys.kit import git, image, leadgen, manifest, origin, pins, sbom, strict_yaml
+from deploys.kit import git, image, leadgen, origin, sbom, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.image import Image
-from deploys.kit.pins import Release
+from deploys.kit.plan import manifest, pins
+from deploys.kit.plan.pins import Release
 
 DIRECTORY: Final = Path("releases/history")
 ENVIRONMENTS: Final = ("prod", "staging")  # a lab host is made anew each time, by pins of its own

@@ -20,12 +20,12 @@ from pyinfra.context import host
 
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
-from deploys.kit.manifest import WORKTREE
+from deploys.kit.plan.manifest import WORKTREE
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
-    from deploys.kit.pins import Built, Release
+    from deploys.kit.plan.pins import Built, Release
 
 IDS: Final = "/var/lib/motorcade/images"
 _BUILD_SECONDS: Final = 900

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploys.kit import image, secrets
 from deploys.kit.image import Image
-from deploys.kit.pins import Built
+from deploys.kit.plan.pins import Built
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
-    from deploys.kit.pins import Release
+    from deploys.kit.plan.pins import Release
 
 SERVICES: Final = ("api", "worker", "sweeper")
 ADDRESS: Final = "127.0.0.1:8000"

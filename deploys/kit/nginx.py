@@ -25,7 +25,7 @@ from deploys.kit.steps import Steps
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
-    from deploys.kit.settings import Settings
+    from deploys.kit.plan.settings import Settings
 
 UNIT: Final = "nginx.service"
 DROP_IN: Final = "/etc/systemd/system/nginx.service.d/50-motorcade.conf"

@@ -18,7 +18,7 @@ from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
-    from deploys.kit.pins import Podman
+    from deploys.kit.plan.pins import Podman
 
 # netavark and aardvark-dns are the network and its names; nftables is what netavark calls.
 PACKAGES: Final = "netavark aardvark-dns nftables"

@@ -17,9 +17,10 @@ from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import host
 from typing_extensions import override
 
-from deploys.kit import lock, origin, settings, tally
+from deploys.kit import lock, origin, tally
 from deploys.kit.errors import Refused
 from deploys.kit.journal import Journal, Run
+from deploys.kit.plan import settings
 from deploys.kit.signals import Stop
 
 DIRECTORY: str = "/var/lib/motorcade"

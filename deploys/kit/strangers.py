@@ -15,7 +15,7 @@ from deploys.kit import image, leadgen, linter, nginx, quadlet
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.finding import Finding
-from deploys.kit.settings import Settings
+from deploys.kit.plan.settings import Settings
 
 _SYSTEMD: Final = "/etc/systemd/system"
 _MASK: Final = "/dev/null"

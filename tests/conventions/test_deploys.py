@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import entry
+from deploys.kit.plan import entry
 
 PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
@@ -19,7 +19,7 @@ HOMES = {
     "gevent": ("kit/journal", "kit/session", "kit/signals"),
     "jinja2": ("kit/hostfiles",),
     "leadgen": ("kit/api_keys", "kit/synthetic"),  # keys are judged, and leads made, by whoever will read them
-    "marshmallow": ("kit/manifest", "kit/secrets/manifest"),
+    "marshmallow": ("kit/plan/manifest", "kit/secrets/manifest"),
     "packageurl": ("kit/sbom",),
     "packaging": ("kit/sbom",),
     "paramiko": ("kit/journal",),
@@ -110,7 +110,7 @@ def test_every_setting_of_a_host_is_explained(texts: Callable[[str], dict[str, s
 
 
 def test_an_environment_sets_only_what_the_kit_reads(texts: Callable[[str], dict[str, str]]) -> None:
-    (kit,) = texts("deploys/kit/settings.py").values()
+    (kit,) = texts("deploys/kit/plan/settings.py").values()
     known = set(re.findall(r"^    (\w+): ", kit, re.MULTILINE))
     for path, text in texts("group_data/*.py").items():
         assert set(re.findall(r"^([a-z]\w*) = ", text, re.MULTILINE)) - known == set(), path

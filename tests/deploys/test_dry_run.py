@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from deploys.kit import dry_run, runbook
+from deploys.kit import dry_run
 from deploys.kit.finding import Finding
+from deploys.kit.plan import runbook
 from deploys.kit.steps import Step
 
 REDIS = runbook.find("PLAT_08B")

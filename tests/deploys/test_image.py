@@ -12,7 +12,7 @@ import pytest
 from deploys.kit import image, leadgen
 from deploys.kit.errors import Refused
 from deploys.kit.image import Image
-from deploys.kit.manifest import WORKTREE
+from deploys.kit.plan.manifest import WORKTREE
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
 FILES = {"Containerfile": (b"FROM scratch\n", False), "start": (b"#!/bin/sh\n", True)}

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import gate, runbook
+from deploys.kit import gate
 from deploys.kit.facts import digest
 from deploys.kit.page import Page
+from deploys.kit.plan import runbook
 from deploys.kit.steps import Step
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deploys.kit import runbook
+from deploys.kit.plan import runbook
 from tests.lab.host import Host
 from tests.lab.runs import RUN_SECONDS
 

@@ -18,7 +18,7 @@ from deploys.kit.secrets.vault import Vault
 
 if TYPE_CHECKING:
     from deploys.kit.page import Page
-    from deploys.kit.settings import Settings
+    from deploys.kit.plan.settings import Settings
 
 LABEL: Final = "cipher"
 _LOOK_SECONDS: Final = 20

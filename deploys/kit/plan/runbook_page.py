@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploys.kit import planned, runbook
-from deploys.kit.entry import GROUPS, NAMED, OWN, Entry
+from deploys.kit.plan import planned, runbook
+from deploys.kit.plan.entry import GROUPS, NAMED, OWN, Entry
 
 PAGE: Final = Path("docs/RUNBOOK.md")
 RUN: Final = ".venv/bin/pyinfra inventories/prod.py"
 INTRODUCTION: Final = f"""\
 # Runbook
 
-Written by `make runbook` from `deploys/kit/runbook.py`, `deploys/kit/planned.yaml` and the docstrings of the
-pages. Change those, not this file.
+Written by `make runbook` from the docstrings of the pages and from `runbook.py` and `planned.yaml` in
+`deploys/kit/plan/`. Change those, not this file.
 
 This is the order in which a host is built; [planned](#planned) pages are at the end. A page is a program: it says
 what it will do, does it, verifies it and logs it. Running the same page again changes nothing.

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploys.kit import strict_yaml
-from deploys.kit.entry import GROUPS, NAMED, OWN, Entry
 from deploys.kit.errors import Refused
-from deploys.kit.page_text import Text
+from deploys.kit.plan.entry import GROUPS, NAMED, OWN, Entry
+from deploys.kit.plan.page_text import Text
 
 FILE: Final = Path(__file__).with_suffix(".yaml")
 _KEYS: Final = {"title", "requires", "groups", "row", "purpose", "leaves"}

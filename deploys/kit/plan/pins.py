@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deploys.kit import manifest, strict_yaml
+from deploys.kit import strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
+from deploys.kit.plan import manifest
 
 PAGE: Final = "docs/reference/releases.md"
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import planned
-from deploys.kit.entry import Entry
 from deploys.kit.errors import Refused
-from deploys.kit.page_text import Text
+from deploys.kit.plan import planned
+from deploys.kit.plan.entry import Entry
+from deploys.kit.plan.page_text import Text
 
 MAIL = """\
 Mail:

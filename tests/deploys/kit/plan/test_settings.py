@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from deploys.kit.errors import Refused
-from deploys.kit.settings import NAMES, from_values
+from deploys.kit.plan.settings import NAMES, from_values
 
-GROUP_DATA = Path(__file__).parents[2] / "group_data"
+GROUP_DATA = Path(__file__).parents[4] / "group_data"
 ENVIRONMENTS = sorted(file.stem for file in GROUP_DATA.glob("*.py") if file.stem != "all")
 
 

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NoReturn
 
-from deploys.kit import runbook
 from deploys.kit.errors import Refused
+from deploys.kit.plan import runbook
 
 TITLE: Final = "DEPRECATED - DO NOT RUN"
 NONE: Final = "none"

@@ -6,9 +6,9 @@ What a page is for, what it leaves and how it proves it is in the page's own doc
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from deploys.kit import planned
-from deploys.kit.entry import GROUPS, NAMED, Entry
 from deploys.kit.errors import Refused
+from deploys.kit.plan import planned
+from deploys.kit.plan.entry import GROUPS, NAMED, Entry
 
 ALL: Final = GROUPS
 DATABASE: Final = ("database",)
@@ -75,5 +75,5 @@ def find(page_id: str) -> Entry:
     raise Refused(
         "runbook",
         f"it has no page {page_id}",
-        "docs/RUNBOOK.md lists them, and a new one starts in deploys/kit/runbook.py",
+        "docs/RUNBOOK.md lists them, and a new one starts in deploys/kit/plan/runbook.py",
     )

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploys.kit import manifest, pins
 from deploys.kit.errors import Refused
+from deploys.kit.plan import manifest, pins
 
-RELEASES = Path(__file__).parents[2] / "releases"
+RELEASES = Path(__file__).parents[4] / "releases"
 MEASURED = {
     "archive": "https://example.com/podman/static-amd64.tar.gz",
     "sha256": "0123456789abcdef" * 4,

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 import deploys.kit
-from deploys.kit import page_text
-from deploys.kit.page_text import Text
+from deploys.kit.plan import page_text
+from deploys.kit.plan.page_text import Text
 
 GROUPS: Final = ("database", "app", "edge")
 WHOLE: Final = "platform"  # the inventory's group of hosts that are members of all three

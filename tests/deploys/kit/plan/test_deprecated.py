@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import deprecated, runbook
 from deploys.kit.errors import Refused
+from deploys.kit.plan import deprecated, runbook
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[4]
 REST = "\nfrom deploys.kit import deprecated\n\ndeprecated.refuse(__file__)\n\nprint('touched')\n"
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import page_text
 from deploys.kit.errors import Refused
-from deploys.kit.page_text import Text
+from deploys.kit.plan import page_text
+from deploys.kit.plan.page_text import Text
 
 PARTS = {
     "Purpose": "Redis starts: once.",

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from pyinfra.context import ctx_host
 
-from deploys.kit import entry, page, page_text, planned, runbook, runbook_page
-from deploys.kit.entry import Entry
+from deploys.kit import page
 from deploys.kit.errors import Refused
+from deploys.kit.plan import entry, page_text, planned, runbook, runbook_page
+from deploys.kit.plan.entry import Entry
 from deploys.kit.steps import Step, Steps
 from tests.deploys.known_host import KnownHost
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[4]
 NGINX = {"PLAT_05", "PLAT_06A", "PLAT_07"}
 PLANNED = [each for pages in planned.systems().values() for each in pages]
 COMPANY_ROWS = 63
@@ -136,7 +137,7 @@ def test_a_page_that_is_not_in_the_runbook_is_refused(page_id: str) -> None:
         runbook.find(page_id)
     assert str(refused.value) == (
         f"runbook: it has no page {page_id}; "
-        "docs/RUNBOOK.md lists them, and a new one starts in deploys/kit/runbook.py"
+        "docs/RUNBOOK.md lists them, and a new one starts in deploys/kit/plan/runbook.py"
     )
 
 
