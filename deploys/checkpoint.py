@@ -19,12 +19,13 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.kit import connection, drift, record, session
+from deploys.kit import connection
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
 from deploys.kit.plan import runbook, settings
 from deploys.kit.plan.entry import Entry
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run import page_files, record, session
+from deploys.kit.run.steps import Step, Steps
 
 LABELS = ("version", "ref", "context")
 FORM = " ".join(["{{.Name}} {{.Image}}", *(f'{{{{index .Config.Labels "motorcade.{each}"}}}}' for each in LABELS)])
@@ -58,7 +59,7 @@ def take(host: Host, page: str) -> Checkpoint:
     if not step.green:
         why = f"is red since {step.red}" if step.red else "has not passed on this host"
         raise Refused(f"{host.name}: {entry.id}", why, f"run {entry.file} until it is green")
-    if drifted := drift.of(step, drift.sums(host, step.files)):
+    if drifted := page_files.of(step, page_files.sums(host, step.files)):
         raise Refused(f"{host.name}: {entry.id}", ", ".join(drifted), f"run {entry.file}, which puts its own back")
     said = _ask(host, RUNNING)
     podman = next((line for line in said if line.startswith("podman version")), "no podman")

@@ -16,11 +16,12 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.kit import api_keys, clock, connection, disk, drift, dry_run, edge_state, lock, session, strangers
+from deploys.kit import api_keys, clock, connection, disk, dry_run, edge_state, strangers
 from deploys.kit.facts import Probe
 from deploys.kit.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
 from deploys.kit.plan import runbook, settings
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run import lock, page_files, session
+from deploys.kit.run.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 
 
@@ -55,9 +56,9 @@ def being_deployed(host: Host) -> list[str]:
 
 def edited(host: Host, steps: Mapping[str, Step]) -> Iterator[Finding]:
     """Files that are not as their page left them."""
-    found = drift.sums(host, [path for step in steps.values() for path in step.files])
+    found = page_files.sums(host, [path for step in steps.values() for path in step.files])
     for step in steps.values():
-        for sentence in drift.of(step, found):
+        for sentence in page_files.of(step, found):
             path, _, what = sentence.partition(" ")
             yield Finding("file", path, what, dry_run.remedy(runbook.find(step.page)))
 

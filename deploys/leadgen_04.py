@@ -12,8 +12,9 @@ Differs: Worker and sweeper are hardened as well; the company's row covers the A
 
 from typing import Any
 
-from deploys.kit import backup, gate, leadgen, page, quadlet, steps, watch
+from deploys.kit import backup, gate, leadgen, quadlet, watch
 from deploys.kit.hostfiles import render
+from deploys.kit.run import page, steps
 from deploys.kit.watch import Question
 
 WATCH = "motorcade-leadgen-watchdog"

@@ -7,9 +7,10 @@ Leaves: `/etc/motorcade/maintenance` with `--data state=on`; with `state=off` th
 Verify: The edge answers 503, and everything accepted before has become a lead; or health answers again.
 """
 
-from deploys.kit import database, gate, hostfiles, nginx, page, steps
+from deploys.kit import database, gate, hostfiles, nginx
 from deploys.kit.errors import Refused
 from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.run import page, steps
 
 HEALTH = "/api/lead/health"
 THERE = database.query("SELECT to_regclass('app.intake_queue') IS NOT NULL", "motorcade")

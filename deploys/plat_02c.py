@@ -7,7 +7,8 @@ Leaves: `motorcade-postgres`, running with the settings on the host; not at boot
 Verify: It answers a query in bounded time, runs the pinned version, and has data checksums on.
 """
 
-from deploys.kit import database, gate, image, page, quadlet, steps
+from deploys.kit import database, gate, image, quadlet
+from deploys.kit.run import page, steps
 
 # What
 this = page.begin("PLAT_02C")

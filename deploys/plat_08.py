@@ -12,8 +12,9 @@ Differs: It runs before the intake, not after it, so that no lead is accepted wi
 
 from typing import Any
 
-from deploys.kit import backup, database, gate, hostfiles, package, page, pgbackrest, secrets, steps, units
+from deploys.kit import backup, database, gate, hostfiles, package, pgbackrest, secrets, units
 from deploys.kit.hostfiles import HostDirectory, HostFile, render
+from deploys.kit.run import page, steps
 
 USER = "motorcade-postgres"
 

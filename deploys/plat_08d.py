@@ -7,8 +7,9 @@ Leaves: `motorcade-redis-healthcheck.timer`, and the drop-in that makes Redis jo
 Verify: The timer runs, its watch asks and gets an answer, and a killed Redis is back within 30 seconds.
 """
 
-from deploys.kit import backup, gate, page, quadlet, steps, watch
+from deploys.kit import backup, gate, quadlet, watch
 from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.run import page, steps
 from deploys.kit.watch import Question
 
 WATCH = "motorcade-redis-healthcheck"

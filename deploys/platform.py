@@ -3,8 +3,8 @@
 from pyinfra import local
 from pyinfra.context import host
 
-from deploys.kit import page
 from deploys.kit.plan import runbook
+from deploys.kit.run import page
 
 with page.included():
     for entry in runbook.ready(host.groups):

@@ -8,8 +8,9 @@ the live one, which is moved to `/srv/motorcade/backups`.
 Verify: Recovery has finished and every table is counted; live, the intake is ready and a new base backup is taken.
 """
 
-from deploys.kit import gate, leadgen, page, pgbackrest, recovery, steps
+from deploys.kit import gate, leadgen, pgbackrest, recovery
 from deploys.kit.errors import Refused
+from deploys.kit.run import page, steps
 
 # What
 this = page.begin("RESTORE")

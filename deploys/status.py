@@ -17,12 +17,13 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import backup_state, connection, drift, edge_state, intake_state, lock, session
+from deploys.kit import backup_state, connection, edge_state, intake_state
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.plan import pins, runbook, settings
 from deploys.kit.plan.entry import Entry
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run import lock, page_files, session
+from deploys.kit.run.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 
 MAINTENANCE = "/etc/motorcade/maintenance"
@@ -82,7 +83,7 @@ def look(host: Host) -> Status:
     """Every page that is ready and belongs to the host's groups, in the order of the runbook."""
     release, unusable = known_release(host)
     steps = host.get_fact(Steps)
-    found = drift.sums(host, [path for step in steps.values() for path in step.files])
+    found = page_files.sums(host, [path for step in steps.values() for path in step.files])
     name = release.name if release else ""
     pages = [line(entry, steps.get(entry.id), name, found) for entry in runbook.ready(host.groups)]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
@@ -115,7 +116,7 @@ def line(entry: Entry, step: Step | None, release: str, found: Mapping[str, str]
         return Line(entry.id, entry.title, "open", "", "", "", [])
     behind = release and step.passed and step.release != release
     drifted = [f"release is {step.release}, the manifest's is {release}"] if behind else []
-    drifted += drift.of(step, found)
+    drifted += page_files.of(step, found)
     state = "green" if step.green else "red"
     return Line(entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drifted)
 

@@ -17,8 +17,8 @@ from leadgen.domain.synthetic import CLIENT_ID
 from leadgen.errors import KeyFileError
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
     from deploys.kit.plan.settings import Settings
+    from deploys.kit.run.page import Page
 
 KEYS: Final = "leadgen-api-keys"
 PROBE: Final = "leadgen-probe-key"

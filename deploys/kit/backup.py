@@ -12,7 +12,7 @@ from deploys.kit import hostfiles
 from deploys.kit.hostfiles import HostFile
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 DIRECTORY: Final = "/srv/motorcade/backups"
 

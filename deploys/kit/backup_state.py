@@ -12,10 +12,10 @@ from pyinfra.context import host
 
 from deploys.kit import pgbackrest
 from deploys.kit.facts import Probe
-from deploys.kit.steps import Steps
+from deploys.kit.run.steps import Steps
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 # The host's own time, then each program's last word on one line; nothing on a host without backups.
 _LOOK: Final = (

@@ -16,11 +16,11 @@ from pyinfra.context import host
 from deploys.kit import backup, backup_state, secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
+from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS
-from deploys.kit.steps import Steps
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 CONTAINER: Final = "motorcade-postgres"
 USER: Final = 10001  # fixed in containers/postgres, so that the volume's owner is the same on every host

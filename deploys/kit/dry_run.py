@@ -10,11 +10,11 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 
-from deploys.kit import page, session, tally
 from deploys.kit.finding import Finding
 from deploys.kit.plan import runbook
 from deploys.kit.plan.entry import Entry
-from deploys.kit.steps import Step
+from deploys.kit.run import page, run_stats, session
+from deploys.kit.run.steps import Step
 
 _RECORD = "on record"
 _BACKUP = "backup of "  # what a page would copy before a change is no difference of its own
@@ -89,7 +89,7 @@ def _changes(host: Host, operations: Sequence[str]) -> Iterator[str]:
     """Titles of those that have a command to run, and what each found different where it says so."""
     run = session.current()
     for op_hash in operations:
-        _, _, title = tally.title(host.state, op_hash, run.plan).partition(" | ")
+        _, _, title = run_stats.title(host.state, op_hash, run.plan).partition(" | ")
         try:
             if not any(True for _ in host.state.ops[host][op_hash].command_generator()):
                 continue

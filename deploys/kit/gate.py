@@ -13,7 +13,7 @@ from deploys.kit.facts import Probe
 from deploys.kit.shell import SPARE_SECONDS
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 PROBE_SECONDS: Final = 10  # one look; a service that needs longer is not healthy
 LOG_LINES: Final = 30

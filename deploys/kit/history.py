@@ -14,12 +14,13 @@ from typing import Any, Final
 
 import click
 
-from deploys.kit import git, image, leadgen, origin, sbom, strict_yaml
+from deploys.kit import git, image, leadgen, sbom, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.image import Image
 from deploys.kit.plan import manifest, pins
 from deploys.kit.plan.pins import Release
+from deploys.kit.run import run_identity
 
 DIRECTORY: Final = Path("releases/history")
 ENVIRONMENTS: Final = ("prod", "staging")  # a lab host is made anew each time, by pins of its own
@@ -55,7 +56,7 @@ def keep(name: str) -> str:
     if kept.file.exists():
         _compare(kept, release)
         return f"{kept.file} is there, and says the same"
-    if origin.here().dirty:
+    if run_identity.here().dirty:
         raise Refused("git status", "there are changes that no commit holds", "commit or stash them")
     _check_changelog(release.environment)
     now = datetime.now(UTC).replace(microsecond=0)

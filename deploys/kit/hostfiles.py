@@ -24,11 +24,11 @@ import deploys.kit
 from deploys.kit import prose
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
+from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS, bounded
-from deploys.kit.steps import Steps
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 TEMPLATES: Final = Path(deploys.kit.__file__).resolve().parents[1] / "units"
 STAGING: Final = "/var/lib/motorcade/staging"

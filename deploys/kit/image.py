@@ -24,8 +24,8 @@ from deploys.kit.plan.manifest import WORKTREE
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
     from deploys.kit.plan.pins import Built, Release
+    from deploys.kit.run.page import Page
 
 IDS: Final = "/var/lib/motorcade/images"
 _BUILD_SECONDS: Final = 900

@@ -7,8 +7,8 @@ from deploys.kit.image import Image
 from deploys.kit.plan.pins import Built
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
     from deploys.kit.plan.pins import Release
+    from deploys.kit.run.page import Page
 
 SERVICES: Final = ("api", "worker", "sweeper")
 ADDRESS: Final = "127.0.0.1:8000"

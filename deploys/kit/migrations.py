@@ -18,7 +18,7 @@ from deploys.kit.image import Image
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 OWNER: Final = "postgres-owner"
 _APPLY_SECONDS: Final = 300  # the runner bounds each statement itself; this is for one that hangs

@@ -16,16 +16,17 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import drift, hostfiles
+from deploys.kit import hostfiles
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
 from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.run import page_files
+from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS, bounded
-from deploys.kit.steps import Steps
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
     from deploys.kit.plan.settings import Settings
+    from deploys.kit.run.page import Page
 
 UNIT: Final = "nginx.service"
 DROP_IN: Final = "/etc/systemd/system/nginx.service.d/50-motorcade.conf"
@@ -161,7 +162,7 @@ def _edited_elsewhere(page: "Page") -> list[str]:
     """Files of nginx that are not as their pages left them, and not this page's; each with its page."""
     others = [step for name, step in host.get_fact(Steps).items() if name != page.id]
     owned = {path: step for step in others for path in step.files if path.startswith(f"{DIRECTORY}/")}
-    found = drift.sums(host, owned)
+    found = page_files.sums(host, owned)
     return [
         f"{path} is {step.page}'s and was changed"
         for path, step in owned.items()

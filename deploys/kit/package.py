@@ -12,7 +12,7 @@ from deploys.kit.facts import Probe
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 INSTALL_SECONDS: Final = 600
 

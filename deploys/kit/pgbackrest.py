@@ -9,11 +9,11 @@ from pyinfra.context import host
 
 from deploys.kit import units as systemd
 from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.run.steps import Step, Steps
 from deploys.kit.shell import SPARE_SECONDS
-from deploys.kit.steps import Step, Steps
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 SETTINGS: Final = "/etc/motorcade/backup"
 PROGRAMS: Final = "/usr/local/libexec/motorcade"

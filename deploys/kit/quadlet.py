@@ -31,7 +31,7 @@ from deploys.kit.hostfiles import HostFile
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 DIRECTORY: Final = "/etc/containers/systemd"
 LABEL: Final = "motorcade.config"

@@ -14,7 +14,7 @@ from deploys.kit.errors import Refused
 from deploys.kit.shell import SPARE_SECONDS
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 PROGRAM: Final = f"{pgbackrest.PROGRAMS}/restore"
 _SECONDS: Final = 24 * 3600

@@ -15,16 +15,17 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles, leadgen, linter, migrations, prose, quadlet, steps
+from deploys.kit import hostfiles, leadgen, linter, migrations, prose, quadlet
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.hostfiles import HostFile, render
 from deploys.kit.image import IDS, Image
 from deploys.kit.plan import manifest
+from deploys.kit.run import steps
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 REF: Final = "leadgen_git_ref"
 POST: Final = "leadgen_post"  # the operator's word that the running release works after a `post` migration

@@ -9,7 +9,7 @@ from deploys.kit.hostfiles import render
 from leadgen.domain.synthetic import CLIENT_ID, DOCUMENT
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 
 def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = False) -> None:

@@ -12,7 +12,7 @@ from deploys.kit.facts import Probe
 from deploys.kit.shell import SPARE_SECONDS
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 
 def done(page: "Page", unit: str, *, probe: str, seconds: int = 60, why: str = "false") -> None:

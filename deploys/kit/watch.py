@@ -9,7 +9,7 @@ from deploys.kit import hostfiles, units
 from deploys.kit.hostfiles import HostDirectory, HostFile, render
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 PROGRAMS: Final = "/usr/local/libexec"
 RECOVERIES_AN_HOUR: Final = 3  # what three new lives have not healed, a fourth will not

@@ -14,15 +14,15 @@ from deploys.kit.plan import entry
 PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
 HOMES = {
-    "click": ("checkpoint", "drift", "kit/history", "kit/journal", "kit/record", "kit/secrets/", "status"),
+    "click": ("checkpoint", "drift", "kit/history", "kit/run/journal", "kit/run/record", "kit/secrets/", "status"),
     "cyclonedx": ("kit/sbom",),
-    "gevent": ("kit/journal", "kit/session", "kit/signals"),
+    "gevent": ("kit/run/journal", "kit/run/session", "kit/run/signals"),
     "jinja2": ("kit/hostfiles",),
     "leadgen": ("kit/api_keys", "kit/synthetic"),  # keys are judged, and leads made, by whoever will read them
     "marshmallow": ("kit/plan/manifest", "kit/secrets/manifest"),
     "packageurl": ("kit/sbom",),
     "packaging": ("kit/sbom",),
-    "paramiko": ("kit/journal",),
+    "paramiko": ("kit/run/journal",),
     "pyinfra": ("",),
     "pyinfra_cli": ("kit/connection",),
     "pyrage": ("kit/secrets/",),

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from deploys.kit import history, record
+from deploys.kit import history
+from deploys.kit.run import record
 from deploys.kit.secrets import __main__ as secrets
 from leadgen.cli import leadgen
 
@@ -20,7 +21,7 @@ INLINE_CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
 MODULES = {
     "deploys.kit.history": history.history,
-    "deploys.kit.record": record.record,
+    "deploys.kit.run.record": record.record,
     "deploys.kit.secrets": secrets.command,
 }
 # Written out, as importing pyinfra's own command would patch the threads of this process.
@@ -28,7 +29,7 @@ PYINFRA_OPTIONS = {"-y", "--dry", "--limit", "--data"}
 
 # What is there for the made pages below.
 FILES = {
-    "deploys/kit/record.py",
+    "deploys/kit/run/record.py",
     "deploys/kit/secrets/__main__.py",
     "deploys/plat_02b.py",
     "deploys/status.py",
@@ -237,7 +238,7 @@ def test_a_link_that_leads_nowhere_is_found() -> None:
         "`python -m deploys.kit.wishes`",
         "`.venv/bin/python -m deploys.status inventories/moon.py`",
         "`python -m deploys.kit.secrets steal prod`",
-        "`python -m deploys.kit.record verify --quickly FILE`",
+        "`python -m deploys.kit.run.record verify --quickly FILE`",
     ],
 )
 def test_a_command_that_cannot_be_called_is_found(page: str) -> None:

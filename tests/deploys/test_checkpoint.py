@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import record
 from deploys.kit.facts import digest
-from deploys.kit.steps import Step
+from deploys.kit.run import record
+from deploys.kit.run.steps import Step
 
 REPOSITORY = Path(__file__).parents[2]
 TRIAL = """

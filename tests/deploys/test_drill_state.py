@@ -8,7 +8,7 @@ from pyinfra.context import ctx_host
 
 from deploys.kit import backup_state
 from deploys.kit.facts import Answer
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run.steps import Step, Steps
 from tests.deploys.known_host import KnownHost, Page
 
 NOW = "2026-11-21T12:00:00Z"

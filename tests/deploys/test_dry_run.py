@@ -7,7 +7,7 @@ import pytest
 from deploys.kit import dry_run
 from deploys.kit.finding import Finding
 from deploys.kit.plan import runbook
-from deploys.kit.steps import Step
+from deploys.kit.run.steps import Step
 
 REDIS = runbook.find("PLAT_08B")
 PASSED = Step("PLAT_08B", "lab-1", "c", "2026-11-21", "run-1", "abc")

@@ -13,7 +13,7 @@ import pytest
 from deploys.kit import hostfiles, nginx, package
 from deploys.kit.facts import Answer
 from deploys.kit.hostfiles import TEMPLATES, render
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run.steps import Step, Steps
 from leadgen.api.body import MOST_BYTES
 from leadgen.api.problems import CATALOGUE
 from tests.deploys.known_host import KnownHost, Page

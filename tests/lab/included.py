@@ -4,7 +4,7 @@ import os
 
 from pyinfra import local
 
-from deploys.kit import page
+from deploys.kit.run import page
 
 with page.included():
     for name in os.environ["PAGES"].split(","):

@@ -214,7 +214,7 @@ def test_the_log_of_deploys_tells_people_the_same_story(host: Host) -> None:
 
 
 def verify(*paths: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "deploys.kit.record", "verify", *map(str, paths)]
+    words = [sys.executable, "-m", "deploys.kit.run.record", "verify", *map(str, paths)]
     return subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
 
 

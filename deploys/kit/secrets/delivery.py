@@ -17,8 +17,8 @@ from deploys.kit.facts import digest
 from deploys.kit.secrets.vault import Vault
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
     from deploys.kit.plan.settings import Settings
+    from deploys.kit.run.page import Page
 
 LABEL: Final = "cipher"
 _LOOK_SECONDS: Final = 20

@@ -13,7 +13,7 @@ from deploys.kit.hostfiles import HostFile
 from deploys.kit.secrets.delivery import Hidden, demand, reveal
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 _SECONDS: Final = 60
 _END: Final = "# end"

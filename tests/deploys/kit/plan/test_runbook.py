@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from pyinfra.context import ctx_host
 
-from deploys.kit import page
 from deploys.kit.errors import Refused
 from deploys.kit.plan import entry, page_text, planned, runbook, runbook_page
 from deploys.kit.plan.entry import Entry
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run import page
+from deploys.kit.run.steps import Step, Steps
 from tests.deploys.known_host import KnownHost
 
 PROJECT = Path(__file__).parents[4]

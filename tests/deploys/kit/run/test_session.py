@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import record
-from deploys.kit.tally import SLOW_SECONDS
+from deploys.kit.run import record
+from deploys.kit.run.run_stats import SLOW_SECONDS
 
 REPOSITORY = Path(record.__file__).parents[2]
 BOUND_SECONDS = 30.0

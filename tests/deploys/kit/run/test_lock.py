@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import lock
+from deploys.kit.run import lock
 
 ANA = lock.Holder("run-20261121-103000-3f2a", "ana", "desk", "2026-11-21T10:30:00+00:00", ("PLAT_02B",), 7)
 BEN = lock.Holder("run-20261121-103001-77b0", "ben", "train", "2026-11-21T10:30:01+00:00", ("PLAT_03",), 8)

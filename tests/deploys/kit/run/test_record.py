@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deploys.kit import deployments, record
 from deploys.kit.facts import digest
+from deploys.kit.run import deployments, record
 
 Lines = list[bytes]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import steps
 from deploys.kit.facts import Answer
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run import steps
+from deploys.kit.run.steps import Step, Steps
 from tests.deploys.known_host import KnownHost
 
 LATER = "2026-11-22T10:30:00+00:00"

@@ -12,10 +12,10 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 from typing_extensions import override
 
-from deploys.kit import drift
+from deploys.kit.run import page_files
 
 if TYPE_CHECKING:
-    from deploys.kit.page import Page
+    from deploys.kit.run.page import Page
 
 DIRECTORY: Final = "/var/lib/motorcade/steps"
 
@@ -123,7 +123,7 @@ def _as_they_lie(wanted: Step, found: Step) -> Step:
         if found.files.get(path) not in (None, content)
         if found.left(path, found.files[path], wanted.meanings[path])
     }
-    lying = drift.sums(host, older)
+    lying = page_files.sums(host, older)
     kept = {path: content for path, content in older.items() if lying.get(path) == content}
     return replace(wanted, files={**wanted.files, **kept})
 

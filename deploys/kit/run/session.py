@@ -17,11 +17,11 @@ from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import host
 from typing_extensions import override
 
-from deploys.kit import lock, origin, tally
 from deploys.kit.errors import Refused
-from deploys.kit.journal import Journal, Run
 from deploys.kit.plan import settings
-from deploys.kit.signals import Stop
+from deploys.kit.run import lock, run_identity, run_stats
+from deploys.kit.run.journal import Journal, Run
+from deploys.kit.run.signals import Stop
 
 DIRECTORY: str = "/var/lib/motorcade"
 _FLAGS: Final = {"--no-wait": "a failed operation would end with 0", "--serial": "it hides why a run was refused"}
@@ -45,7 +45,7 @@ class Session:
 
     def __init__(self, state: State, directory: str) -> None:
         self.differences: dict[str, str] = {}  # hash of an operation -> what is not as its page says
-        self._run = Run(origin.here())
+        self._run = Run(run_identity.here())
         self._journal = Journal(self._run, directory)
         self._stop = Stop(state)
 
@@ -93,7 +93,7 @@ class Session:
             if given := settings.overridden(host):
                 self._run.notes["--data"] = given
             self._journal.open(host, self._acknowledged())
-        self._run.tally.start(tally.title(state, op_hash, self.plan))
+        self._run.tally.start(run_stats.title(state, op_hash, self.plan))
 
     def stop_operation(self, *, succeeded: bool) -> None:
         self._run.tally.stop(succeeded=succeeded)
@@ -104,7 +104,7 @@ class Session:
         # Told to stop, pyinfra disconnects while a step still runs; the lock has to outlive the step.
         gevent.joinall([other for other in state.pool.greenlets if other is not gevent.getcurrent()])
         if self._journal.is_open:
-            figures = tally.figures(state, host, self.plan, self._run.tally)
+            figures = run_stats.figures(state, host, self.plan, self._run.tally)
             self._journal.close(host, self._result(state, host), figures)
 
     def _acknowledged(self) -> str | None:

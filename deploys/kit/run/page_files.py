@@ -9,7 +9,7 @@ from pyinfra.api.host import Host
 from deploys.kit.facts import Probe
 
 if TYPE_CHECKING:
-    from deploys.kit.steps import Step
+    from deploys.kit.run.steps import Step
 
 
 def sums(host: Host, paths: Iterable[str]) -> dict[str, str]:

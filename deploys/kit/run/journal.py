@@ -18,11 +18,11 @@ from pyinfra import logger
 from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 
-from deploys.kit import deployments, lock, record
 from deploys.kit.errors import Refused
-from deploys.kit.origin import Origin
 from deploys.kit.plan import pins, settings
-from deploys.kit.tally import Tally, page_of
+from deploys.kit.run import deployments, lock, record
+from deploys.kit.run.run_identity import Origin
+from deploys.kit.run.run_stats import Tally, page_of
 
 ANSWER_SECONDS: Final = 30  # for lock and record; a host that needs longer is as good as lost
 

@@ -13,12 +13,13 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import prose, session
+from deploys.kit import prose
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.plan import pins, runbook, settings
 from deploys.kit.plan.entry import Entry, members
-from deploys.kit.steps import Step, Steps
+from deploys.kit.run import session
+from deploys.kit.run.steps import Step, Steps
 
 _INCLUDED: Final[ContextVar[bool]] = ContextVar("included", default=False)
 

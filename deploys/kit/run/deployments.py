@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploys.kit.errors import Refused
-from deploys.kit.record import Event, Tail
+from deploys.kit.run.record import Event, Tail
 
 
 def prepare(directory: Path) -> Path:

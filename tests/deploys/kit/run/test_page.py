@@ -9,9 +9,9 @@ import pytest
 
 from deploys.kit import gate
 from deploys.kit.facts import digest
-from deploys.kit.page import Page
 from deploys.kit.plan import runbook
-from deploys.kit.steps import Step
+from deploys.kit.run.page import Page
+from deploys.kit.run.steps import Step
 
 
 def known(content: str, path: str = "/etc/a.conf") -> Page:

@@ -1,0 +1,1 @@
+"""One run of pages on one host: the page, its session, the lock and the record."""
