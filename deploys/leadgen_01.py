@@ -7,7 +7,8 @@ Leaves: The migration `20260126_01_wave1_leads`: `app.leads` and the table of ve
 Verify: The version was applied with the text that this release ships, and `app.leads` belongs to the owner role.
 """
 
-from deploys.kit import database, gate, image, leadgen, migrations
+from deploys.kit import database, leadgen, migrations
+from deploys.kit.operations import gate, image
 from deploys.kit.run import page, steps
 
 VERSION = "20260126_01_wave1_leads"

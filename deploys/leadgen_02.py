@@ -12,7 +12,8 @@ Differs: The company's row deployed the API, which PLAT_04 does here. This page 
 so it runs after LEADGEN_07C.
 """
 
-from deploys.kit import gate, image, leadgen, migrations, release, secrets
+from deploys.kit import leadgen, migrations, release, secrets
+from deploys.kit.operations import gate, image
 from deploys.kit.run import page, steps
 
 # What

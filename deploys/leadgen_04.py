@@ -12,10 +12,11 @@ Differs: Worker and sweeper are hardened as well; the company's row covers the A
 
 from typing import Any
 
-from deploys.kit import backup, gate, leadgen, quadlet, watch
-from deploys.kit.hostfiles import render
+from deploys.kit import leadgen, quadlet
+from deploys.kit.operations import backup, gate, watch
+from deploys.kit.operations.hostfiles import render
+from deploys.kit.operations.watch import Question
 from deploys.kit.run import page, steps
-from deploys.kit.watch import Question
 
 WATCH = "motorcade-leadgen-watchdog"
 

@@ -10,7 +10,8 @@ Differs: One page replaces the company's series of iterations. It repeats LEADGE
 last.
 """
 
-from deploys.kit import api_keys, gate, leadgen, secrets, synthetic
+from deploys.kit import api_keys, leadgen, secrets, synthetic
+from deploys.kit.operations import gate
 from deploys.kit.run import page, steps
 
 # What

@@ -11,7 +11,8 @@ Differs: It only verifies. The company's row also fixed how JSON is written, whi
 before LEADGEN_07C.
 """
 
-from deploys.kit import api_keys, gate, leadgen, secrets, synthetic
+from deploys.kit import api_keys, leadgen, secrets, synthetic
+from deploys.kit.operations import gate
 from deploys.kit.run import page, steps
 
 # What

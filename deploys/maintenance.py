@@ -7,9 +7,10 @@ Leaves: `/etc/motorcade/maintenance` with `--data state=on`; with `state=off` th
 Verify: The edge answers 503, and everything accepted before has become a lead; or health answers again.
 """
 
-from deploys.kit import database, gate, hostfiles, nginx
+from deploys.kit import database, nginx
 from deploys.kit.errors import Refused
-from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.operations import gate, hostfiles
+from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page, steps
 
 HEALTH = "/api/lead/health"

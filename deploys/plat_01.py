@@ -11,8 +11,9 @@ Differs: Podman may also be the distribution's package; the company's static bui
 method `locked`. PLAT_01B, its fallback, is left out.
 """
 
-from deploys.kit import backup, gate, hostfiles, image, podman
-from deploys.kit.hostfiles import HostFile, render
+from deploys.kit import podman
+from deploys.kit.operations import backup, gate, hostfiles, image
+from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page, steps
 
 # What

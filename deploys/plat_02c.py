@@ -7,7 +7,8 @@ Leaves: `motorcade-postgres`, running with the settings on the host; not at boot
 Verify: It answers a query in bounded time, runs the pinned version, and has data checksums on.
 """
 
-from deploys.kit import database, gate, image, quadlet
+from deploys.kit import database, quadlet
+from deploys.kit.operations import gate, image
 from deploys.kit.run import page, steps
 
 # What

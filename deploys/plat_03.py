@@ -10,8 +10,9 @@ Verify: Over the network and by its password, each role can do its work and is r
 
 from pathlib import Path
 
-from deploys.kit import database, gate, image, secrets
-from deploys.kit.hostfiles import render
+from deploys.kit import database, secrets
+from deploys.kit.operations import gate, image
+from deploys.kit.operations.hostfiles import render
 from deploys.kit.run import page, steps
 
 ROLES = ("owner", "app", "ro", "backup")

@@ -11,8 +11,9 @@ Differs: The route to the intake is in PLAT_07.
 
 from typing import Any
 
-from deploys.kit import backup, gate, hostfiles, nginx, package, units
-from deploys.kit.hostfiles import HostDirectory, HostFile, render
+from deploys.kit import nginx
+from deploys.kit.operations import backup, gate, hostfiles, package, units
+from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.run import page, steps
 
 USER = "motorcade-edge"

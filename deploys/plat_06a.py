@@ -7,8 +7,9 @@ Leaves: One file of nginx's configuration.
 Verify: A page is redirected; a POST to the API is refused, because its key was sent unencrypted.
 """
 
-from deploys.kit import backup, gate, nginx
-from deploys.kit.hostfiles import HostFile, render
+from deploys.kit import nginx
+from deploys.kit.operations import backup, gate
+from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page, steps
 
 # What

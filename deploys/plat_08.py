@@ -12,8 +12,9 @@ Differs: It runs before the intake, not after it, so that no lead is accepted wi
 
 from typing import Any
 
-from deploys.kit import backup, database, gate, hostfiles, package, pgbackrest, secrets, units
-from deploys.kit.hostfiles import HostDirectory, HostFile, render
+from deploys.kit import database, pgbackrest, secrets
+from deploys.kit.operations import backup, gate, hostfiles, package, units
+from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.run import page, steps
 
 USER = "motorcade-postgres"

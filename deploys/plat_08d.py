@@ -7,10 +7,11 @@ Leaves: `motorcade-redis-healthcheck.timer`, and the drop-in that makes Redis jo
 Verify: The timer runs, its watch asks and gets an answer, and a killed Redis is back within 30 seconds.
 """
 
-from deploys.kit import backup, gate, quadlet, watch
-from deploys.kit.hostfiles import HostFile, render
+from deploys.kit import quadlet
+from deploys.kit.operations import backup, gate, watch
+from deploys.kit.operations.hostfiles import HostFile, render
+from deploys.kit.operations.watch import Question
 from deploys.kit.run import page, steps
-from deploys.kit.watch import Question
 
 WATCH = "motorcade-redis-healthcheck"
 DROP_IN = "/etc/containers/systemd/motorcade-redis.container.d/20-boot.conf"

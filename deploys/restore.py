@@ -8,8 +8,9 @@ the live one, which is moved to `/srv/motorcade/backups`.
 Verify: Recovery has finished and every table is counted; live, the intake is ready and a new base backup is taken.
 """
 
-from deploys.kit import gate, leadgen, pgbackrest, recovery
+from deploys.kit import leadgen, pgbackrest, recovery
 from deploys.kit.errors import Refused
+from deploys.kit.operations import gate
 from deploys.kit.run import page, steps
 
 # What

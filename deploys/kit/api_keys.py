@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from pyinfra.api.host import Host
 
-from deploys.kit import hostfiles, leadgen, secrets
+from deploys.kit import leadgen, secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
-from deploys.kit.hostfiles import HostFile
+from deploys.kit.operations import hostfiles
+from deploys.kit.operations.hostfiles import HostFile
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from leadgen.errors import KeyFileError

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import click
 
-from deploys.kit import git, image, leadgen, sbom, strict_yaml
+from deploys.kit import git, leadgen, sbom, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
-from deploys.kit.image import Image
+from deploys.kit.operations import image
+from deploys.kit.operations.image import Image
 from deploys.kit.plan import manifest, pins
 from deploys.kit.plan.pins import Release
 from deploys.kit.run import run_identity

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from deploys.kit import image, secrets
-from deploys.kit.image import Image
+from deploys.kit import secrets
+from deploys.kit.operations import image
+from deploys.kit.operations.image import Image
 from deploys.kit.plan.pins import Built
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pyinfra.context import host
 from deploys.kit import database, secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
-from deploys.kit.image import Image
+from deploys.kit.operations.image import Image
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
-from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.operations import hostfiles
+from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page_files
 from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS, bounded

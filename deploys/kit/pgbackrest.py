@@ -7,8 +7,8 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import units as systemd
-from deploys.kit.hostfiles import HostFile, render
+from deploys.kit.operations import units as systemd
+from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run.steps import Step, Steps
 from deploys.kit.shell import SPARE_SECONDS
 

@@ -11,9 +11,9 @@ from pyinfra.api.command import FileUploadCommand, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import package
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
+from deploys.kit.operations import package
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import backup, database, pgbackrest
+from deploys.kit import database, pgbackrest
 from deploys.kit.errors import Refused
+from deploys.kit.operations import backup
 from deploys.kit.shell import SPARE_SECONDS
 
 if TYPE_CHECKING:

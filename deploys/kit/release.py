@@ -15,11 +15,12 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles, leadgen, linter, migrations, prose, quadlet
+from deploys.kit import leadgen, linter, migrations, prose, quadlet
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
-from deploys.kit.hostfiles import HostFile, render
-from deploys.kit.image import IDS, Image
+from deploys.kit.operations import hostfiles
+from deploys.kit.operations.hostfiles import HostFile, render
+from deploys.kit.operations.image import IDS, Image
 from deploys.kit.plan import manifest
 from deploys.kit.run import steps
 from deploys.kit.shell import SPARE_SECONDS, bounded

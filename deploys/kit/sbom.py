@@ -13,7 +13,7 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 
 if TYPE_CHECKING:
-    from deploys.kit.image import Image
+    from deploys.kit.operations.image import Image
 
 VERSION: Final = SchemaVersion.V1_6
 _HOST: Final = {

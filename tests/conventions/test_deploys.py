@@ -17,7 +17,7 @@ HOMES = {
     "click": ("checkpoint", "drift", "kit/history", "kit/run/journal", "kit/run/record", "kit/secrets/", "status"),
     "cyclonedx": ("kit/sbom",),
     "gevent": ("kit/run/journal", "kit/run/session", "kit/run/signals"),
-    "jinja2": ("kit/hostfiles",),
+    "jinja2": ("kit/operations/hostfiles",),
     "leadgen": ("kit/api_keys", "kit/synthetic"),  # keys are judged, and leads made, by whoever will read them
     "marshmallow": ("kit/plan/manifest", "kit/secrets/manifest"),
     "packageurl": ("kit/sbom",),
@@ -95,8 +95,8 @@ def test_libraries_are_imported_in_their_home_only(texts: Callable[[str], dict[s
     ("path", "source"),
     [
         ("deploys/plat_01.py", "import yaml"),
-        ("deploys/kit/gate.py", "from leadgen.store import roles"),
-        ("deploys/kit/gate.py", "import deploys.platform"),
+        ("deploys/kit/operations/gate.py", "from leadgen.store import roles"),
+        ("deploys/kit/operations/gate.py", "import deploys.platform"),
     ],
 )
 def test_an_import_from_elsewhere_is_found(path: str, source: str) -> None:

@@ -94,7 +94,7 @@ def test_one_page_owns_the_file_and_the_other_lends_it(
 ) -> None:
     page = vault_of(tmp_path, WORDPRESS_LINE, PROBE_KEY)
     asked: list[str] = []
-    monkeypatch.setattr("deploys.kit.hostfiles._place", lambda **values: asked.append(values["name"]))
+    monkeypatch.setattr("deploys.kit.operations.hostfiles._place", lambda **values: asked.append(values["name"]))
     monkeypatch.setattr("deploys.kit.secrets.delivery._deliver", lambda **values: asked.append(values["name"]))
     with ctx_host.use(KnownHost()):
         api_keys.deliver(page, owned=owned)  # type: ignore[arg-type]  # as above

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit.hostfiles import render
+from deploys.kit.operations.hostfiles import render
 
 MIB = 1024 * 1024
 ARCHIVE = Path("containers/postgres/postgres-archive")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploys.kit.hostfiles import render
+from deploys.kit.operations.hostfiles import render
 
 
 def backup(

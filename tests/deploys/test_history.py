@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deploys.kit import git, history, image, leadgen, strict_yaml
+from deploys.kit import git, history, leadgen, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
+from deploys.kit.operations import image
 from deploys.kit.plan import pins
 
 RUNTIME = (Path(__file__).parents[2] / "requirements/runtime.txt").read_text(encoding="utf-8")

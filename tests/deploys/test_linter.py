@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import hostfiles, linter
+from deploys.kit import linter
 from deploys.kit.linter import lint, seconds, service_of, unit_of
+from deploys.kit.operations import hostfiles
 
 PATH = "/etc/containers/systemd/motorcade-redis.container"
 DROP_IN = f"{PATH}.d/20-more.conf"

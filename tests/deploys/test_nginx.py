@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import hostfiles, nginx, package
+from deploys.kit import nginx
 from deploys.kit.facts import Answer
-from deploys.kit.hostfiles import TEMPLATES, render
+from deploys.kit.operations import hostfiles, package
+from deploys.kit.operations.hostfiles import TEMPLATES, render
 from deploys.kit.run.steps import Step, Steps
 from leadgen.api.body import MOST_BYTES
 from leadgen.api.problems import CATALOGUE

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import hostfiles, package, pgbackrest, units
+from deploys.kit import pgbackrest
+from deploys.kit.operations import hostfiles, package, units
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
 VALUES = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploys.kit import prose
-from deploys.kit.hostfiles import TEMPLATES
+from deploys.kit.operations.hostfiles import TEMPLATES
 from deploys.kit.prose import code, without_comments, without_heading
 
 UNIT = "/etc/containers/systemd/a.container"

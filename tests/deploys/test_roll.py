@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import hostfiles, leadgen, quadlet, release
-from deploys.kit.hostfiles import HostFiles
-from deploys.kit.image import Image
+from deploys.kit import leadgen, quadlet, release
+from deploys.kit.operations import hostfiles
+from deploys.kit.operations.hostfiles import HostFiles
+from deploys.kit.operations.image import Image
 from deploys.kit.quadlet import Unit, Units
 from tests.deploys.known_host import RED, KnownHost, Page
 

@@ -9,7 +9,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.utils import canonicalize_name
 
 from deploys.kit import sbom
-from deploys.kit.image import Image
+from deploys.kit.operations.image import Image
 
 RUNTIME = (Path(__file__).parents[2] / "requirements/runtime.txt").read_text(encoding="utf-8")
 PYTHON = "3.13" + ".5"

@@ -12,7 +12,7 @@ import pytest
 
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
-from deploys.kit.hostfiles import Found, HostFile, HostFiles
+from deploys.kit.operations.hostfiles import Found, HostFile, HostFiles
 from deploys.kit.secrets import files, generate_all
 from tests.deploys.known_host import KnownHost, Page
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit.hostfiles import render
+from deploys.kit.operations.hostfiles import render
 
 Chain = Callable[..., tuple[int, list[str]]]
 

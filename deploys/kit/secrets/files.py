@@ -8,8 +8,8 @@ from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles
-from deploys.kit.hostfiles import HostFile
+from deploys.kit.operations import hostfiles
+from deploys.kit.operations.hostfiles import HostFile
 from deploys.kit.secrets.delivery import Hidden, demand, reveal
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import gate
 from deploys.kit.facts import digest
+from deploys.kit.operations import gate
 from deploys.kit.plan import runbook
 from deploys.kit.run.page import Page
 from deploys.kit.run.steps import Step

@@ -11,10 +11,10 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.context import ctx_host
 
-from deploys.kit import hostfiles
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
-from deploys.kit.hostfiles import HostDirectory, HostFile, HostFiles
+from deploys.kit.operations import hostfiles
+from deploys.kit.operations.hostfiles import HostDirectory, HostFile, HostFiles
 from deploys.kit.run import steps
 from deploys.kit.run.steps import Step
 from tests.deploys.known_host import Page

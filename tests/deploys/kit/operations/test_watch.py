@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploys.kit import watch
-from deploys.kit.watch import RECOVERIES_AN_HOUR, Question
+from deploys.kit.operations import watch
+from deploys.kit.operations.watch import RECOVERIES_AN_HOUR, Question
 
 SYSTEMCTL = """#!/bin/sh
 case $1 in

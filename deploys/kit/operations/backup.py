@@ -8,8 +8,8 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import hostfiles
-from deploys.kit.hostfiles import HostFile
+from deploys.kit.operations import hostfiles
+from deploys.kit.operations.hostfiles import HostFile
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page

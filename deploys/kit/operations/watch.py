@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Final
 
-from deploys.kit import hostfiles, units
-from deploys.kit.hostfiles import HostDirectory, HostFile, render
+from deploys.kit.operations import hostfiles, units
+from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page

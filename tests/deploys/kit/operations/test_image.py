@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import image, leadgen
+from deploys.kit import leadgen
 from deploys.kit.errors import Refused
-from deploys.kit.image import Image
+from deploys.kit.operations import image
+from deploys.kit.operations.image import Image
 from deploys.kit.plan.manifest import WORKTREE
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
