@@ -11,9 +11,10 @@ Differs: The company's queue is PostgreSQL alone. Here Redis wakes the worker to
 needed.
 """
 
-from deploys.kit import api_keys, leadgen, quadlet, secrets, synthetic
+from deploys.kit import api_keys, leadgen, secrets, synthetic
 from deploys.kit.operations import backup, gate, hostfiles
 from deploys.kit.operations.hostfiles import HostDirectory
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 NAMES = ("worker", "sweeper")

@@ -8,9 +8,9 @@ Leaves: `/etc/motorcade`, `/srv/motorcade/volumes`, `/srv/motorcade/backups`, `/
 Verify: The network has the range that group_data sets, and the generator accepts every unit.
 """
 
-from deploys.kit import quadlet
 from deploys.kit.operations import backup, gate, hostfiles, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 # What

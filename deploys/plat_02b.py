@@ -9,9 +9,9 @@ Verify: The image labels match the pin, and systemd has loaded the unit.
 
 from typing import Any
 
-from deploys.kit import quadlet
 from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 USER = "10001"  # fixed in containers/postgres, so that the volume's owner is the same on every host

@@ -7,8 +7,9 @@ Leaves: `motorcade-postgres`, running with the settings on the host; not at boot
 Verify: It answers a query in bounded time, runs the pinned version, and has data checksums on.
 """
 
-from deploys.kit import database, quadlet
+from deploys.kit import database
 from deploys.kit.operations import gate, image
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 # What

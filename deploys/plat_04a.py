@@ -7,9 +7,10 @@ Leaves: A drop-in that makes `motorcade.target` start PostgreSQL at boot.
 Verify: The read-only role reads over the network and is refused a write; the target wants the service.
 """
 
-from deploys.kit import quadlet, secrets
+from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, image
 from deploys.kit.operations.hostfiles import HostFile, render
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 # What

@@ -10,9 +10,10 @@ Verify: The image labels match the pin, and systemd has loaded the unit.
 
 from typing import Any
 
-from deploys.kit import quadlet, secrets
+from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 USER = "10002"  # fixed in containers/redis, so that the volume's owner is the same on every host

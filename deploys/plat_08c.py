@@ -9,8 +9,8 @@ Verify: It answers PONG with the password only, runs the pinned version, and evi
 Differs: The gate belongs to the page and ends within its bound; there is no readiness service that could hang.
 """
 
-from deploys.kit import quadlet
 from deploys.kit.operations import gate, image
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 ASK = "timeout 10 podman exec motorcade-redis"

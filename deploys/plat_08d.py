@@ -7,10 +7,10 @@ Leaves: `motorcade-redis-healthcheck.timer`, and the drop-in that makes Redis jo
 Verify: The timer runs, its watch asks and gets an answer, and a killed Redis is back within 30 seconds.
 """
 
-from deploys.kit import quadlet
 from deploys.kit.operations import backup, gate, watch
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.operations.watch import Question
+from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
 
 WATCH = "motorcade-redis-healthcheck"

@@ -15,13 +15,14 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import leadgen, linter, migrations, prose, quadlet
+from deploys.kit import leadgen, migrations, prose
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.operations.image import IDS, Image
 from deploys.kit.plan import manifest
+from deploys.kit.quadlet import linter, quadlet
 from deploys.kit.run import steps
 from deploys.kit.shell import SPARE_SECONDS, bounded
 

@@ -12,12 +12,12 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.context import ctx_host
 
-from deploys.kit import quadlet
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import Found, HostFile, HostFiles
-from deploys.kit.quadlet import Service, Services, Unit, Units
+from deploys.kit.quadlet import quadlet
+from deploys.kit.quadlet.quadlet import Service, Services, Unit, Units
 
 ID = "0123456789abcdef" * 4
 OTHER_ID = "fedcba9876543210" * 4

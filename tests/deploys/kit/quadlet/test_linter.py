@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import linter
-from deploys.kit.linter import lint, seconds, service_of, unit_of
 from deploys.kit.operations import hostfiles
+from deploys.kit.quadlet import linter
+from deploys.kit.quadlet.linter import lint, seconds, service_of, unit_of
 
 PATH = "/etc/containers/systemd/motorcade-redis.container"
 DROP_IN = f"{PATH}.d/20-more.conf"

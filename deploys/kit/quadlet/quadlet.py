@@ -24,11 +24,11 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 from typing_extensions import override
 
-from deploys.kit import linter
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.operations import gate, hostfiles
 from deploys.kit.operations.hostfiles import HostFile
+from deploys.kit.quadlet import linter
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
