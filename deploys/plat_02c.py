@@ -7,10 +7,10 @@ Leaves: `motorcade-postgres`, running with the settings on the host; not at boot
 Verify: It answers a query in bounded time, runs the pinned version, and has data checksums on.
 """
 
-from deploys.kit import database
 from deploys.kit.operations import gate, image
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
+from deploys.services.postgres import database
 
 # What
 this = page.begin("PLAT_02C")

@@ -10,10 +10,11 @@ Verify: Over the network and by its password, each role can do its work and is r
 
 from pathlib import Path
 
-from deploys.kit import database, secrets
+from deploys.kit import secrets
 from deploys.kit.operations import gate, image
 from deploys.kit.operations.hostfiles import render
 from deploys.kit.run import page, steps
+from deploys.services.postgres import database
 
 ROLES = ("owner", "app", "ro", "backup")
 

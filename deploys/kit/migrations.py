@@ -11,11 +11,12 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import database, secrets
+from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
 from deploys.kit.operations.image import Image
 from deploys.kit.shell import SPARE_SECONDS, bounded
+from deploys.services.postgres import database
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import pq
 
-from deploys.kit import database
+from deploys.services.postgres import database
 
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
 
