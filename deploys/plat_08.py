@@ -12,10 +12,11 @@ Differs: It runs before the intake, not after it, so that no lead is accepted wi
 
 from typing import Any
 
-from deploys.kit import pgbackrest, secrets
+from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, package, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.run import page, steps
+from deploys.services.backup import pgbackrest
 from deploys.services.postgres import database
 
 USER = "motorcade-postgres"

@@ -17,7 +17,7 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import backup_state, connection, edge_state, intake_state
+from deploys.kit import connection, edge_state, intake_state
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.plan import pins, runbook, settings
@@ -25,6 +25,7 @@ from deploys.kit.plan.entry import Entry
 from deploys.kit.run import lock, page_files, session
 from deploys.kit.run.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
+from deploys.services.backup import state as backup_state
 
 MAINTENANCE = "/etc/motorcade/maintenance"
 WIDTH = 160  # columns

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import pgbackrest
 from deploys.kit.secrets import Vault
+from deploys.services.backup import pgbackrest
 from tests.lab.command import until
 from tests.lab.deploying import deployed, status
 from tests.lab.host import Host

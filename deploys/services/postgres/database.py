@@ -13,12 +13,13 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import backup_state, secrets
+from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.operations import backup
 from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS
+from deploys.services.backup import state as backup_state
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import pgbackrest
 from deploys.kit.operations import hostfiles, package, units
+from deploys.services.backup import pgbackrest
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
 VALUES = {

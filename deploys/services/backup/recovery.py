@@ -9,10 +9,10 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import pgbackrest
 from deploys.kit.errors import Refused
 from deploys.kit.operations import backup
 from deploys.kit.shell import SPARE_SECONDS
+from deploys.services.backup import pgbackrest
 from deploys.services.postgres import database
 
 if TYPE_CHECKING:

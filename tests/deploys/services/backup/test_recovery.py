@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import recovery
 from deploys.kit.errors import Refused
+from deploys.services.backup import recovery
 from tests.deploys.known_host import KnownHost, Page
 
 ASIDE = "/srv/motorcade/backups/run/RESTORE"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import backup_state
 from deploys.kit.facts import Answer
+from deploys.services.backup import state as backup_state
 from tests.deploys.known_host import KnownHost
 
 NOW = "2026-11-21T12:00:00Z"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pyinfra.context import ctx_host
 
-from deploys.kit import backup_state
 from deploys.kit.facts import Answer
 from deploys.kit.run.steps import Step, Steps
+from deploys.services.backup import state as backup_state
 from tests.deploys.known_host import KnownHost, Page
 
 NOW = "2026-11-21T12:00:00Z"

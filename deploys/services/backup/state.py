@@ -10,9 +10,9 @@ from pyinfra import logger
 from pyinfra.api.host import Host
 from pyinfra.context import host
 
-from deploys.kit import pgbackrest
 from deploys.kit.facts import Probe
 from deploys.kit.run.steps import Steps
+from deploys.services.backup import pgbackrest
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page

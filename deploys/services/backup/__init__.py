@@ -1,0 +1,1 @@
+"""Backups and WAL in S3-compatible storage, and the way back."""
