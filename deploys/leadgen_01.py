@@ -7,9 +7,9 @@ Leaves: The migration `20260126_01_wave1_leads`: `app.leads` and the table of ve
 Verify: The version was applied with the text that this release ships, and `app.leads` belongs to the owner role.
 """
 
-from deploys.kit import leadgen, migrations
 from deploys.kit.operations import gate, image
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import leadgen, migrations
 from deploys.services.postgres import database
 
 VERSION = "20260126_01_wave1_leads"

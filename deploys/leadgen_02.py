@@ -12,9 +12,10 @@ Differs: The company's row deployed the API, which PLAT_04 does here. This page 
 so it runs after LEADGEN_07C.
 """
 
-from deploys.kit import leadgen, migrations, release, secrets
+from deploys.kit import secrets
 from deploys.kit.operations import gate, image
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import leadgen, migrations, release
 
 # What
 this = page.begin("LEADGEN_02")

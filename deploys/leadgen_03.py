@@ -11,9 +11,10 @@ Differs: An intake goes to `app.intake_jobs` from the start; the company's row s
 the outbox with LEADGEN_07C.
 """
 
-from deploys.kit import api_keys, leadgen, migrations, secrets, synthetic
+from deploys.kit import secrets
 from deploys.kit.operations import gate, image
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import api_keys, leadgen, migrations, synthetic
 from deploys.services.postgres import database
 
 VERSION = "20261121_01_synthetic_leads"

@@ -12,12 +12,12 @@ Differs: Worker and sweeper are hardened as well; the company's row covers the A
 
 from typing import Any
 
-from deploys.kit import leadgen
 from deploys.kit.operations import backup, gate, watch
 from deploys.kit.operations.hostfiles import render
 from deploys.kit.operations.watch import Question
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import leadgen
 
 WATCH = "motorcade-leadgen-watchdog"
 

@@ -10,9 +10,10 @@ Differs: One page replaces the company's series of iterations. It repeats LEADGE
 last.
 """
 
-from deploys.kit import api_keys, leadgen, secrets, synthetic
+from deploys.kit import secrets
 from deploys.kit.operations import gate
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import api_keys, leadgen, synthetic
 
 # What
 this = page.begin("LEADGEN_05")

@@ -7,10 +7,10 @@ Leaves: `/etc/motorcade/leadgen/api-keys`, written from the secret; it holds dig
 Verify: The API has read the file as it is; the probe's key works, and a key that was never issued is refused.
 """
 
-from deploys.kit import api_keys
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import render
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import api_keys
 
 # What
 this = page.begin("LEADGEN_06")

@@ -11,9 +11,10 @@ Differs: It only verifies. The company's row also fixed how JSON is written, whi
 before LEADGEN_07C.
 """
 
-from deploys.kit import api_keys, leadgen, secrets, synthetic
+from deploys.kit import secrets
 from deploys.kit.operations import gate
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import api_keys, leadgen, synthetic
 
 # What
 this = page.begin("LEADGEN_07B")

@@ -11,11 +11,12 @@ Differs: The company's queue is PostgreSQL alone. Here Redis wakes the worker to
 needed.
 """
 
-from deploys.kit import api_keys, leadgen, secrets, synthetic
+from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles
 from deploys.kit.operations.hostfiles import HostDirectory
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import api_keys, leadgen, synthetic
 
 NAMES = ("worker", "sweeper")
 

@@ -11,11 +11,12 @@ Differs: It runs after backups and Redis. The image is built from a pinned ref o
 working tree on the host, and the container is `motorcade-leadgen-api`, not `motorcade-lead-intake-api`.
 """
 
-from deploys.kit import api_keys, leadgen, secrets
+from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, image, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page, steps
+from deploys.services.leadgen import api_keys, leadgen
 
 SOCKET = "motorcade-leadgen-api.socket"
 HEALTH = f"curl --silent --show-error --fail --max-time 5 http://{leadgen.ADDRESS}/lead/health"

@@ -8,11 +8,11 @@ the live one, which is moved to `/srv/motorcade/backups`.
 Verify: Recovery has finished and every table is counted; live, the intake is ready and a new base backup is taken.
 """
 
-from deploys.kit import leadgen
 from deploys.kit.errors import Refused
 from deploys.kit.operations import gate
 from deploys.kit.run import page, steps
 from deploys.services.backup import pgbackrest, recovery
+from deploys.services.leadgen import leadgen
 
 # What
 this = page.begin("RESTORE")

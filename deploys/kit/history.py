@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from deploys.kit import git, leadgen, sbom, strict_yaml
+from deploys.kit import git, sbom, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.operations import image
@@ -22,6 +22,7 @@ from deploys.kit.operations.image import Image
 from deploys.kit.plan import manifest, pins
 from deploys.kit.plan.pins import Release
 from deploys.kit.run import run_identity
+from deploys.services.leadgen import leadgen
 
 DIRECTORY: Final = Path("releases/history")
 ENVIRONMENTS: Final = ("prod", "staging")  # a lab host is made anew each time, by pins of its own

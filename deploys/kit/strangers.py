@@ -11,13 +11,14 @@ from typing import Final
 
 from pyinfra.api.host import Host
 
-from deploys.kit import leadgen, nginx
+from deploys.kit import nginx
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.finding import Finding
 from deploys.kit.operations import image
 from deploys.kit.plan.settings import Settings
 from deploys.kit.quadlet import linter, quadlet
+from deploys.services.leadgen import leadgen
 
 _SYSTEMD: Final = "/etc/systemd/system"
 _MASK: Final = "/dev/null"

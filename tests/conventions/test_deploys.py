@@ -18,7 +18,10 @@ HOMES = {
     "cyclonedx": ("kit/sbom",),
     "gevent": ("kit/run/journal", "kit/run/session", "kit/run/signals"),
     "jinja2": ("kit/operations/hostfiles",),
-    "leadgen": ("kit/api_keys", "kit/synthetic"),  # keys are judged, and leads made, by whoever will read them
+    "leadgen": (
+        "services/leadgen/api_keys",
+        "services/leadgen/synthetic",
+    ),  # keys are judged, and leads made, by whoever will read them
     "marshmallow": ("kit/plan/manifest", "kit/secrets/manifest"),
     "packageurl": ("kit/sbom",),
     "packaging": ("kit/sbom",),

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyrage
 import yaml
 
-from deploys.kit import api_keys
 from deploys.kit.secrets import generate_all
+from deploys.services.leadgen import api_keys
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from tests.lab.archives import PINNED, Archives

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit.release import KEPT
 from deploys.kit.secrets import Vault
+from deploys.services.leadgen.release import KEPT
 from leadgen.domain import api_key
 from tests.lab.deploying import Ended, deploy, deployed, record, sentence, state
 from tests.lab.host import Host

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import leadgen
 from deploys.kit.errors import Refused
 from deploys.kit.operations import image
 from deploys.kit.operations.image import Image
 from deploys.kit.plan.manifest import WORKTREE
+from deploys.services.leadgen import leadgen
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
 FILES = {"Containerfile": (b"FROM scratch\n", False), "start": (b"#!/bin/sh\n", True)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit import leadgen
+from deploys.services.leadgen import leadgen
 
 
 @pytest.mark.parametrize(("percent", "shown"), [(100, "1s"), (150, "1.500000s"), (5, "0.050000s"), (400, "4s")])

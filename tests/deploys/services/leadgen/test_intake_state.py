@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import intake_state
 from deploys.kit.facts import Answer
+from deploys.services.leadgen import state as intake_state
 from tests.deploys.known_host import KnownHost
 
 WELL = '{"status": "ok", "release": "a-1-0", "dependencies": {"postgres": "ok", "redis": "ok", "worker": "ok"}}'

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from pyinfra.api.host import Host
 
-from deploys.kit import leadgen, secrets
+from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile
+from deploys.services.leadgen import leadgen
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from leadgen.errors import KeyFileError

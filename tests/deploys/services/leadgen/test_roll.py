@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import leadgen, release
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFiles
 from deploys.kit.operations.image import Image
 from deploys.kit.quadlet import quadlet
 from deploys.kit.quadlet.quadlet import Unit, Units
+from deploys.services.leadgen import leadgen, release
 from tests.deploys.known_host import RED, KnownHost, Page
 
 OLD, NEW = "leadgen-0-0ld", "leadgen-1-new"

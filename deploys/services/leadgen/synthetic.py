@@ -4,9 +4,9 @@ import json
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from deploys.kit import leadgen
 from deploys.kit.operations import gate
 from deploys.kit.operations.hostfiles import render
+from deploys.services.leadgen import leadgen
 from leadgen.domain.synthetic import CLIENT_ID, DOCUMENT
 
 if TYPE_CHECKING:

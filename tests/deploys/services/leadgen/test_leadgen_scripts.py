@@ -10,9 +10,9 @@ from shlex import quote
 
 import pytest
 
-from deploys.kit import leadgen, synthetic
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import render
+from deploys.services.leadgen import leadgen, synthetic
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import DOCUMENT
 

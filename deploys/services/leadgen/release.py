@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploys.kit import leadgen, migrations, prose
+from deploys.kit import prose
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.operations import hostfiles
@@ -25,6 +25,7 @@ from deploys.kit.plan import manifest
 from deploys.kit.quadlet import linter, quadlet
 from deploys.kit.run import steps
 from deploys.kit.shell import SPARE_SECONDS, bounded
+from deploys.services.leadgen import leadgen, migrations
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page

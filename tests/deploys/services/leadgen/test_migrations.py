@@ -6,12 +6,12 @@ import pytest
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import OperationError
 
-from deploys.kit import migrations
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, digest
-from deploys.kit.migrations import Migration
 from deploys.kit.operations import image
 from deploys.kit.operations.image import Image
+from deploys.services.leadgen import migrations
+from deploys.services.leadgen.migrations import Migration
 from deploys.services.postgres import database
 from tests.deploys.known_host import RED, KnownHost, Page
 

@@ -10,7 +10,6 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.context import ctx_host
 
-from deploys.kit import release
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.operations import image
@@ -18,6 +17,7 @@ from deploys.kit.operations.hostfiles import Found, HostFile, HostFiles
 from deploys.kit.operations.image import IDS, Image
 from deploys.kit.quadlet import quadlet
 from deploys.kit.quadlet.quadlet import Unit, Units
+from deploys.services.leadgen import release
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
 ENDING = "leadgen/store/migrations/0002_post_b.sql"

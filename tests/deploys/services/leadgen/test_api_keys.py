@@ -8,9 +8,10 @@ import pyrage
 import pytest
 from pyinfra.context import ctx_host
 
-from deploys.kit import api_keys, secrets
+from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
+from deploys.services.leadgen import api_keys
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from tests.deploys.known_host import KnownHost, Page

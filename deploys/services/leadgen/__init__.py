@@ -1,0 +1,1 @@
+"""The lead intake: API, worker and sweeper, from one image."""
