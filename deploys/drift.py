@@ -16,7 +16,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.kit import clock, connection, disk, dry_run, edge_state, strangers
+from deploys.kit import clock, connection, disk, dry_run, strangers
 from deploys.kit.facts import Probe
 from deploys.kit.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
 from deploys.kit.plan import runbook, settings
@@ -24,6 +24,7 @@ from deploys.kit.run import lock, page_files, session
 from deploys.kit.run.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 from deploys.services.leadgen import api_keys
+from deploys.services.nginx import state as edge_state
 
 
 def look(host: Host) -> Drift:

@@ -7,11 +7,11 @@ Leaves: `/etc/motorcade/maintenance` with `--data state=on`; with `state=off` th
 Verify: The edge answers 503, and everything accepted before has become a lead; or health answers again.
 """
 
-from deploys.kit import nginx
 from deploys.kit.errors import Refused
 from deploys.kit.operations import gate, hostfiles
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page, steps
+from deploys.services.nginx import nginx
 from deploys.services.postgres import database
 
 HEALTH = "/api/lead/health"

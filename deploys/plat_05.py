@@ -11,10 +11,10 @@ Differs: The route to the intake is in PLAT_07.
 
 from typing import Any
 
-from deploys.kit import nginx
 from deploys.kit.operations import backup, gate, hostfiles, package, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.run import page, steps
+from deploys.services.nginx import nginx
 
 USER = "motorcade-edge"
 TIMER = "motorcade-nginx-logs.timer"

@@ -7,10 +7,10 @@ Leaves: One file of nginx's configuration.
 Verify: A page is redirected; a POST to the API is refused, because its key was sent unencrypted.
 """
 
-from deploys.kit import nginx
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page, steps
+from deploys.services.nginx import nginx
 
 # What
 this = page.begin("PLAT_06A")

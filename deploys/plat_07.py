@@ -7,10 +7,10 @@ Leaves: The route `/api/lead/` to 127.0.0.1:8000, its limits, and our own texts 
 Verify: Health answers through the edge; `/metrics` and everything unlisted get 404.
 """
 
-from deploys.kit import nginx
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page, steps
+from deploys.services.nginx import nginx
 
 # What
 this = page.begin("PLAT_07")

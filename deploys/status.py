@@ -17,7 +17,7 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import connection, edge_state
+from deploys.kit import connection
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.plan import pins, runbook, settings
@@ -27,6 +27,7 @@ from deploys.kit.run.steps import Step, Steps
 from deploys.kit.unit_states import UnitStates
 from deploys.services.backup import state as backup_state
 from deploys.services.leadgen import state as intake_state
+from deploys.services.nginx import state as edge_state
 
 MAINTENANCE = "/etc/motorcade/maintenance"
 WIDTH = 160  # columns

@@ -11,7 +11,6 @@ from typing import Final
 
 from pyinfra.api.host import Host
 
-from deploys.kit import nginx
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.finding import Finding
@@ -19,6 +18,7 @@ from deploys.kit.operations import image
 from deploys.kit.plan.settings import Settings
 from deploys.kit.quadlet import linter, quadlet
 from deploys.services.leadgen import leadgen
+from deploys.services.nginx import nginx
 
 _SYSTEMD: Final = "/etc/systemd/system"
 _MASK: Final = "/dev/null"

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import edge_state, nginx
 from deploys.kit.facts import Answer
+from deploys.services.nginx import nginx
+from deploys.services.nginx import state as edge_state
 from tests.deploys.known_host import GREEN, RED, KnownHost
 
 SETTINGS: Any = SimpleNamespace(edge_host="edge", edge_certificate="/edge.pem", expiry_days=14)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import nginx
 from deploys.kit.facts import Answer
 from deploys.kit.operations import hostfiles, package
 from deploys.kit.operations.hostfiles import TEMPLATES, render
 from deploys.kit.run.steps import Step, Steps
+from deploys.services.nginx import nginx
 from leadgen.api.body import MOST_BYTES
 from leadgen.api.problems import CATALOGUE
 from tests.deploys.known_host import KnownHost, Page

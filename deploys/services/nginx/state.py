@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from pyinfra.api.host import Host
 
-from deploys.kit import nginx
 from deploys.kit.facts import Probe
+from deploys.services.nginx import nginx
 
 if TYPE_CHECKING:
     from deploys.kit.plan.settings import Settings

@@ -1,0 +1,1 @@
+"""nginx on the host, the TLS edge."""
