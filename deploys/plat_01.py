@@ -11,10 +11,10 @@ Differs: Podman may also be the distribution's package; the company's static bui
 method `locked`. PLAT_01B, its fallback, is left out.
 """
 
-from deploys.kit import podman
 from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page, steps
+from deploys.services.podman import podman
 
 # What
 this = page.begin("PLAT_01")

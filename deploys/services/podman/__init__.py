@@ -1,0 +1,1 @@
+"""Podman, which runs every container."""
