@@ -16,13 +16,13 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.kit import clock, connection, disk, dry_run, strangers
+from deploys.inspect import clock, connection, disk, dry_run, unmanaged
+from deploys.inspect.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
+from deploys.inspect.unit_states import UnitStates
 from deploys.kit.facts import Probe
-from deploys.kit.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
 from deploys.kit.plan import runbook, settings
 from deploys.kit.run import lock, page_files, session
 from deploys.kit.run.steps import Step, Steps
-from deploys.kit.unit_states import UnitStates
 from deploys.services.leadgen import api_keys
 from deploys.services.nginx import state as edge_state
 
@@ -38,7 +38,7 @@ def look(host: Host) -> Drift:
         read = settings.read(host)
         steps = host.get_fact(Steps)
         findings += edited(host, steps)
-        findings += strangers.look(host, read, {path for step in steps.values() for path in step.files})
+        findings += unmanaged.look(host, read, {path for step in steps.values() for path in step.files})
         findings += unwell(host, read, {finding.where for finding in findings})
         findings += [*disk.look(host, read.disk_percent_max), *clock.look(host)]
         asked, unseen = dry_run.look(host, steps)

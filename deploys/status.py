@@ -17,14 +17,14 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.kit import connection
+from deploys.inspect import connection
+from deploys.inspect.unit_states import UnitStates
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.plan import pins, runbook, settings
 from deploys.kit.plan.entry import Entry
 from deploys.kit.run import lock, page_files, session
 from deploys.kit.run.steps import Step, Steps
-from deploys.kit.unit_states import UnitStates
 from deploys.services.backup import state as backup_state
 from deploys.services.leadgen import state as intake_state
 from deploys.services.nginx import state as edge_state

@@ -27,7 +27,7 @@ HOMES = {
     "packaging": ("kit/sbom",),
     "paramiko": ("kit/run/journal",),
     "pyinfra": ("",),
-    "pyinfra_cli": ("kit/connection",),
+    "pyinfra_cli": ("inspect/connection",),
     "pyrage": ("kit/secrets/",),
     "rich": ("status",),
     "typing_extensions": ("kit/",),

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deploys.kit import strangers
+from deploys.inspect import unmanaged
 from tests.lab.deploying import deployed, state
 from tests.lab.host import Host
 from tests.lab.load import load, post, reckon, sql
@@ -158,7 +158,7 @@ def test_cut_off_from_power_under_load_it_serves_soon_after_its_boot_and_has_eve
 
 def test_only_what_must_be_reached_listens(platform: Host) -> None:
     found = {line.split()[3] for line in platform.root("ss -Hltn").stdout.splitlines()}
-    assert found == SSH | strangers.listeners("10.89.10.0/24")
+    assert found == SSH | unmanaged.listeners("10.89.10.0/24")
 
 
 def test_every_container_has_the_rights_it_needs_and_no_more(platform: Host) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
+from deploys.inspect.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
 
 FINDING = Finding("disk", "/", "is full", "empty it")
 # Nobody listens on port 1.

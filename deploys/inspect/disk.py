@@ -4,9 +4,9 @@ from typing import Final
 
 from pyinfra.api.host import Host
 
+from deploys.inspect.finding import Finding
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
-from deploys.kit.finding import Finding
 
 _LOOK: Final = (
     "for path in / /srv/motorcade /var/lib/containers /var/log; do"

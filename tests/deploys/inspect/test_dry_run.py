@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from deploys.kit import dry_run
-from deploys.kit.finding import Finding
+from deploys.inspect import dry_run
+from deploys.inspect.finding import Finding
 from deploys.kit.plan import runbook
 from deploys.kit.run.steps import Step
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.kit.unit_states import UnitState, UnitStates
+from deploys.inspect.unit_states import UnitState, UnitStates
 
 WELL = {
     "LoadState": "loaded",

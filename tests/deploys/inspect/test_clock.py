@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import clock
+from deploys.inspect import clock
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
 from tests.deploys.known_host import RED, KnownHost

@@ -10,7 +10,7 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 
-from deploys.kit.finding import Finding
+from deploys.inspect.finding import Finding
 from deploys.kit.plan import runbook
 from deploys.kit.plan.entry import Entry
 from deploys.kit.run import page, run_stats, session

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import strangers
+from deploys.inspect import unmanaged
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
 from tests.deploys.known_host import KnownHost
@@ -54,7 +54,7 @@ def told(text: str, expected: str = "0.0.0.0:22", status: int = 0) -> list[tuple
     host: Any = KnownHost(probes={"== files": Answer(status, text.splitlines())})
     host.name = "host"
     settings: Any = SimpleNamespace(core_subnet="10.89.10.0/24", drift_expected=expected)
-    found = strangers.look(host, settings, OWNED)
+    found = unmanaged.look(host, settings, OWNED)
     return [(each.kind, each.where, each.what, each.remedy) for each in found]
 
 

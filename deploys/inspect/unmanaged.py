@@ -11,9 +11,9 @@ from typing import Final
 
 from pyinfra.api.host import Host
 
+from deploys.inspect.finding import Finding
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
-from deploys.kit.finding import Finding
 from deploys.kit.operations import image
 from deploys.kit.plan.settings import Settings
 from deploys.kit.quadlet import linter, quadlet

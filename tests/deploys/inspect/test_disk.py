@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deploys.kit import disk
+from deploys.inspect import disk
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
 from tests.deploys.known_host import KnownHost

@@ -5,9 +5,9 @@ from typing import Final
 
 from pyinfra.api.host import Host
 
+from deploys.inspect.finding import Finding
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
-from deploys.kit.finding import Finding
 
 TOLERANCE_SECONDS: Final = 2.0
 # A container has the clock of the machine below it and cannot say who keeps that right; nor can a host without

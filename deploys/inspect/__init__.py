@@ -1,0 +1,1 @@
+"""What is on a host, for the commands that only look."""
