@@ -71,7 +71,7 @@ bench-quick: .venv/test ## the rows that need no peer, as a report, within a min
 	$(BIN)/python -m tests.bench --quick --json .bench/quick.json
 
 release: .venv/deploy ## keep for ever what the release is that the manifest names (NAME=prod-2)
-	$(BIN)/python -m deploys.kit.history keep $(NAME)
+	$(BIN)/python -m deploys.history.history keep $(NAME)
 
 # The largest lock first; the others take its versions, so that what runs is what was tested.
 lock: .lock/made ## write the locks in requirements/ from pyproject.toml (UPGRADE=flask, or UPGRADE=all, for newer versions)

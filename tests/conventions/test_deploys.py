@@ -14,8 +14,16 @@ from deploys.kit.plan import entry
 PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Record"]
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
 HOMES = {
-    "click": ("checkpoint", "drift", "kit/history", "kit/run/journal", "kit/run/record", "kit/secrets/", "status"),
-    "cyclonedx": ("kit/sbom",),
+    "click": (
+        "checkpoint",
+        "drift",
+        "history/history",
+        "kit/run/journal",
+        "kit/run/record",
+        "kit/secrets/",
+        "status",
+    ),
+    "cyclonedx": ("history/sbom",),
     "gevent": ("kit/run/journal", "kit/run/session", "kit/run/signals"),
     "jinja2": ("kit/operations/hostfiles",),
     "leadgen": (
@@ -23,8 +31,8 @@ HOMES = {
         "services/leadgen/synthetic",
     ),  # keys are judged, and leads made, by whoever will read them
     "marshmallow": ("kit/plan/manifest", "kit/secrets/manifest"),
-    "packageurl": ("kit/sbom",),
-    "packaging": ("kit/sbom",),
+    "packageurl": ("history/sbom",),
+    "packaging": ("history/sbom",),
     "paramiko": ("kit/run/journal",),
     "pyinfra": ("",),
     "pyinfra_cli": ("inspect/connection",),

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from deploys.kit import history
+from deploys.history import history
 from deploys.kit.run import record
 from deploys.kit.secrets import __main__ as secrets
 from leadgen.cli import leadgen
@@ -20,7 +20,7 @@ FENCE = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"^([a-z][\w-]*):", re.MULTILINE)
 MODULES = {
-    "deploys.kit.history": history.history,
+    "deploys.history.history": history.history,
     "deploys.kit.run.record": record.record,
     "deploys.kit.secrets": secrets.command,
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import leadgen
-from deploys.kit import history
+from deploys.history import history
 from deploys.kit.errors import Refused
 
 # docs/checkpoints tells what was seen on a host, and pins nothing.

@@ -1,6 +1,6 @@
 """What each release was: its pins, what its images are made of, the parts of the intake. Written once.
 
-`python -m deploys.kit.history keep prod-2` (`make release NAME=prod-2`) writes releases/history/prod-2.yaml from
+`python -m deploys.history.history keep prod-2` (`make release NAME=prod-2`) writes releases/history/prod-2.yaml from
 releases/prod.yaml, and beside it prod-2.cdx.json. `… verify` finds whatever was changed since.
 """
 
@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import click
 
-from deploys.kit import git, sbom, strict_yaml
+from deploys.history import sbom
+from deploys.kit import git, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.operations import image

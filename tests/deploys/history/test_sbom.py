@@ -8,10 +8,10 @@ import pytest
 from cyclonedx.validation.json import JsonStrictValidator
 from packaging.utils import canonicalize_name
 
-from deploys.kit import sbom
+from deploys.history import sbom
 from deploys.kit.operations.image import Image
 
-RUNTIME = (Path(__file__).parents[2] / "requirements/runtime.txt").read_text(encoding="utf-8")
+RUNTIME = (Path(__file__).parents[3] / "requirements/runtime.txt").read_text(encoding="utf-8")
 PYTHON = "3.13" + ".5"
 MADE = datetime(2026, 11, 21, 10, 30, tzinfo=UTC)
 IMAGE = Image("localhost/motorcade-leadgen:leadgen-7-0123456789ab", {"motorcade.version": PYTHON}, b"")

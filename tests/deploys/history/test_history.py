@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deploys.kit import git, history, strict_yaml
+from deploys.history import history
+from deploys.kit import git, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.operations import image
 from deploys.kit.plan import pins
 from deploys.services.leadgen import leadgen
 
-RUNTIME = (Path(__file__).parents[2] / "requirements/runtime.txt").read_text(encoding="utf-8")
+RUNTIME = (Path(__file__).parents[3] / "requirements/runtime.txt").read_text(encoding="utf-8")
 THREE = ".".join("888")
 MANIFEST = f"""\
 release: prod-2

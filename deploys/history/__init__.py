@@ -1,0 +1,1 @@
+"""What each release was, kept for good."""
