@@ -13,7 +13,7 @@ from deploys.kit.errors import Refused
 from deploys.kit.plan import deprecated, runbook
 
 PROJECT = Path(__file__).parents[4]
-REST = "\nfrom deploys.kit import deprecated\n\ndeprecated.refuse(__file__)\n\nprint('touched')\n"
+REST = "\nfrom deploys.kit.plan import deprecated\n\ndeprecated.refuse(__file__)\n\nprint('touched')\n"
 
 
 def banner(reason: str = "PostgreSQL ran as root", day: str = "2026-11-21", replacement: str = "PLAT_02B") -> str:
@@ -36,7 +36,7 @@ def refuses_first(text: str) -> bool:
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         body = body[1:]
     return [ast.unparse(node) for node in body[:2]] == [
-        "from deploys.kit import deprecated",
+        "from deploys.kit.plan import deprecated",
         "deprecated.refuse(__file__)",
     ]
 
@@ -122,8 +122,8 @@ def test_a_banner_that_is_not_whole_is_found_and_refused_all_the_same(
     [
         "",
         "from deploys.kit import page\n",
-        "from deploys.kit import deprecated\n\nprint('touched')\n\ndeprecated.refuse(__file__)\n",
-        "from deploys.kit import deprecated\n\n# deprecated.refuse(__file__)\n",
+        "from deploys.kit.plan import deprecated\n\nprint('touched')\n\ndeprecated.refuse(__file__)\n",
+        "from deploys.kit.plan import deprecated\n\n# deprecated.refuse(__file__)\n",
     ],
 )
 def test_a_superseded_page_that_would_run_is_found(body: str, tmp_path: Path) -> None:
