@@ -9,7 +9,8 @@ Verify: It answers a query in bounded time, runs the pinned version, and has dat
 
 from deploys.kit.operations import gate, image
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
+from deploys.services.backup import state as backup_state
 from deploys.services.postgres import database
 
 # What
@@ -25,6 +26,7 @@ gate.wait(this, "the image was built here from the pin", postgres.check_before("
 # Backup: nothing is replaced; a first start makes the cluster, any other one leaves the data as it is.
 
 # Operations
+backup_state.warn(this)
 database.may_begin(this)
 quadlet.running(this, "motorcade-postgres", postgres.tag, reads="/etc/motorcade/postgres")
 
@@ -41,4 +43,4 @@ gate.wait(this, "the server is the pinned version", database.expect(database.VER
 gate.wait(this, "it runs with the settings that lie on the host", database.expect(database.PENDING, ""))
 
 # Record
-steps.passed(this)
+page.passed(this)

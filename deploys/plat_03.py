@@ -13,7 +13,8 @@ from pathlib import Path
 from deploys.kit import secrets
 from deploys.kit.operations import gate, image
 from deploys.kit.operations.hostfiles import render
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
+from deploys.services.backup import state as backup_state
 from deploys.services.postgres import database
 
 ROLES = ("owner", "app", "ro", "backup")
@@ -32,6 +33,7 @@ expected = render("postgres/roles-expected.txt", **database.fingerprints(verifie
 apply = Path("leadgen/store/roles.sql").read_text() + render("postgres/roles-apply.sql", **verifiers)
 
 # Backup
+backup_state.warn(this)
 database.backup_before(this, postgres.tag, describe=describe, expected=expected)
 
 # Operations
@@ -48,4 +50,4 @@ gate.once(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

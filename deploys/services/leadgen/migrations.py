@@ -16,6 +16,7 @@ from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
 from deploys.kit.operations.image import Image
 from deploys.kit.shell import SPARE_SECONDS, bounded
+from deploys.services.backup import state as backup_state
 from deploys.services.postgres import database
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def applied(page: "Page", image: Image, migrations: Sequence[Migration]) -> None
 
 def backup_before(page: "Page", postgres_image: str, migrations: Sequence[Migration]) -> None:
     """A dump that was restored and counted, if one of them is still to be applied."""
+    backup_state.warn(page)
     database.backup_before(page, postgres_image, describe=describe(migrations), expected=expected(migrations))
 
 

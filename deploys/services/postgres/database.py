@@ -19,7 +19,6 @@ from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.operations import backup
 from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS
-from deploys.services.backup import state as backup_state
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
@@ -91,7 +90,6 @@ def verifier_with(password: str, salt: bytes) -> str:
 
 def may_begin(page: "Page") -> None:
     """The cluster is there, or this page never passed and may make it; a lost one is not made anew."""
-    backup_state.warn(page)
     _may_begin(page=page, **page.op("a cluster, or leave to make one", 30))
 
 
@@ -126,7 +124,6 @@ def state(page: "Page", title: str, *, describe: str, expected: str, apply: str)
 
 def backup_before(page: "Page", image: str, *, describe: str, expected: str) -> None:
     """A dump that was restored into a scratch container and counted, if `state` is going to change something."""
-    backup_state.warn(page)
     _backup(
         page=page,
         image=image,
