@@ -8,7 +8,7 @@ Verify: The version was applied with the text that this release ships, and `app.
 """
 
 from deploys.kit.operations import gate, image
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.leadgen import leadgen, migrations
 from deploys.services.postgres import database
 
@@ -43,4 +43,4 @@ gate.wait(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

@@ -14,7 +14,7 @@ so it runs after LEADGEN_07C.
 
 from deploys.kit import secrets
 from deploys.kit.operations import gate, image
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.leadgen import leadgen, migrations, release
 
 # What
@@ -47,4 +47,4 @@ gate.wait(this, "each service runs the image that was recorded", release.runs(bu
 gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")
 
 # Record
-steps.passed(this)
+page.passed(this)

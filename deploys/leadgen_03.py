@@ -13,7 +13,7 @@ the outbox with LEADGEN_07C.
 
 from deploys.kit import secrets
 from deploys.kit.operations import gate, image
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.leadgen import api_keys, leadgen, migrations, synthetic
 from deploys.services.postgres import database
 
@@ -47,4 +47,4 @@ gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, 
 synthetic.check(this, "a real intake makes one row, and its key no second", "write-path", seconds=120)
 
 # Record
-steps.passed(this)
+page.passed(this)

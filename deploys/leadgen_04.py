@@ -16,7 +16,7 @@ from deploys.kit.operations import backup, gate, watch
 from deploys.kit.operations.hostfiles import render
 from deploys.kit.operations.watch import Question
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.leadgen import leadgen
 
 WATCH = "motorcade-leadgen-watchdog"
@@ -82,4 +82,4 @@ gate.once(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

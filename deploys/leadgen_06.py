@@ -9,7 +9,7 @@ Verify: The API has read the file as it is; the probe's key works, and a key tha
 
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import render
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.leadgen import api_keys
 
 # What
@@ -36,4 +36,4 @@ gate.wait(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

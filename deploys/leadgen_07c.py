@@ -15,7 +15,7 @@ from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles
 from deploys.kit.operations.hostfiles import HostDirectory
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.leadgen import api_keys, leadgen, synthetic
 
 NAMES = ("worker", "sweeper")
@@ -60,4 +60,4 @@ gate.wait(
 synthetic.check(this, "each of worker and sweeper drains without the other", "draining", seconds=240)
 
 # Record
-steps.passed(this)
+page.passed(this)

@@ -13,7 +13,7 @@ method `locked`. PLAT_01B, its fallback, is left out.
 
 from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostFile, render
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.podman import podman
 
 # What
@@ -50,4 +50,4 @@ gate.once(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

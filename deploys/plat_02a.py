@@ -11,7 +11,7 @@ Verify: The network has the range that group_data sets, and the generator accept
 from deploys.kit.operations import backup, gate, hostfiles, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 
 # What
 this = page.begin("PLAT_02A")
@@ -52,4 +52,4 @@ gate.wait(this, f"network motorcade-core is {subnet}", there)
 gate.wait(this, "the generator accepts every unit", quadlet.DRY_RUN)
 
 # Record
-steps.passed(this)
+page.passed(this)

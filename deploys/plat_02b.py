@@ -12,7 +12,7 @@ from typing import Any
 from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 
 USER = "10001"  # fixed in containers/postgres, so that the volume's owner is the same on every host
 
@@ -63,4 +63,4 @@ gate.wait(this, "image labels are the pin", postgres.check())
 gate.wait(this, "unit is loaded", "[ $(systemctl show -P LoadState motorcade-postgres.service) = loaded ]")
 
 # Record
-steps.passed(this)
+page.passed(this)

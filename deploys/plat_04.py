@@ -15,7 +15,7 @@ from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, image, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.leadgen import api_keys, leadgen
 
 SOCKET = "motorcade-leadgen-api.socket"
@@ -68,4 +68,4 @@ gate.wait(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

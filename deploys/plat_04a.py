@@ -11,7 +11,7 @@ from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, image
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 
 # What
 this = page.begin("PLAT_04A")
@@ -45,4 +45,4 @@ gate.once(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

@@ -13,7 +13,7 @@ from typing import Any
 
 from deploys.kit.operations import backup, gate, hostfiles, package, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.nginx import nginx
 
 USER = "motorcade-edge"
@@ -86,4 +86,4 @@ for version in ("1.0", "1.1"):
     gate.wait(this, f"it refuses TLS {version}", nginx.handshake(edge, version, "alert protocol version"))
 
 # Record
-steps.passed(this)
+page.passed(this)

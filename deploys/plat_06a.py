@@ -9,7 +9,7 @@ Verify: A page is redirected; a POST to the API is refused, because its key was 
 
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.nginx import nginx
 
 # What
@@ -39,4 +39,4 @@ gate.wait(
 )
 
 # Record
-steps.passed(this)
+page.passed(this)

@@ -9,7 +9,7 @@ Verify: Health answers through the edge; `/metrics` and everything unlisted get 
 
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.nginx import nginx
 
 # What
@@ -44,4 +44,4 @@ for path in ("/metrics", "/lead/health", "/api/lead", "/api/lead/%2e%2e/metrics"
     gate.wait(this, f"{path} is 404", nginx.answers(this.settings, path, "404"))
 
 # Record
-steps.passed(this)
+page.passed(this)

@@ -15,7 +15,7 @@ from typing import Any
 from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, package, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.backup import pgbackrest
 from deploys.services.postgres import database
 
@@ -129,4 +129,4 @@ gate.wait(this, "the last base backup is good", pgbackrest.GOOD)
 gate.once(this, "a drill restores it", pgbackrest.PROVED, seconds=pgbackrest.DRILL_SECONDS)
 
 # Record
-steps.passed(this)
+page.passed(this)

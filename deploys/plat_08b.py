@@ -14,7 +14,7 @@ from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 
 USER = "10002"  # fixed in containers/redis, so that the volume's owner is the same on every host
 PASSWORD = "redis-password"  # noqa: S105 - a name
@@ -61,4 +61,4 @@ gate.wait(this, "image labels are the pin", redis.check())
 gate.wait(this, "unit is loaded", "[ $(systemctl show -P LoadState motorcade-redis.service) = loaded ]")
 
 # Record
-steps.passed(this)
+page.passed(this)

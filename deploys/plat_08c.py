@@ -11,7 +11,7 @@ Differs: The gate belongs to the page and ends within its bound; there is no rea
 
 from deploys.kit.operations import gate, image
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 
 ASK = "timeout 10 podman exec motorcade-redis"
 
@@ -41,4 +41,4 @@ gate.wait(
 gate.wait(this, "it evicts nothing", f"{ASK} redis-ask INFO memory | grep -q '^maxmemory_policy:noeviction'")
 
 # Record
-steps.passed(this)
+page.passed(this)

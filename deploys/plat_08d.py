@@ -11,7 +11,7 @@ from deploys.kit.operations import backup, gate, watch
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.operations.watch import Question
 from deploys.kit.quadlet import quadlet
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 
 WATCH = "motorcade-redis-healthcheck"
 DROP_IN = "/etc/containers/systemd/motorcade-redis.container.d/20-boot.conf"
@@ -52,4 +52,4 @@ gate.once(
 gate.once(this, "a killed Redis is back within 30 seconds", render("redis/check-healing.sh"), seconds=60)
 
 # Record
-steps.passed(this)
+page.passed(this)

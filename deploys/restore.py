@@ -10,7 +10,7 @@ Verify: Recovery has finished and every table is counted; live, the intake is re
 
 from deploys.kit.errors import Refused
 from deploys.kit.operations import gate
-from deploys.kit.run import page, steps
+from deploys.kit.run import page
 from deploys.services.backup import pgbackrest, recovery
 from deploys.services.leadgen import leadgen
 
@@ -55,4 +55,4 @@ if over:
     pgbackrest.renew(this)
 
 # Record
-steps.passed(this)
+page.passed(this)

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
 from pyinfra.context import host
@@ -18,8 +19,8 @@ from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.plan import pins, runbook, settings
 from deploys.kit.plan.entry import Entry, members
-from deploys.kit.run import session
-from deploys.kit.run.steps import Step, Steps
+from deploys.kit.run import page_files, session
+from deploys.kit.run.steps import Step, Steps, write_command
 
 _INCLUDED: Final[ContextVar[bool]] = ContextVar("included", default=False)
 
@@ -137,6 +138,11 @@ def _refuse_elsewhere(entry: Entry) -> None:
         )
 
 
+def passed(page: Page) -> None:
+    """The page's last operation: all before it was green, so the host may say that it passed."""
+    _passed(page=page, **page.op("on record", 30))
+
+
 def _unlocked(entry: Entry, run: session.Session) -> bool:
     if run.data("unlock") != entry.id:
         return False
@@ -189,3 +195,30 @@ def _still_permitted(page: Page) -> Generator[str]:
         raise OperationError(f"{page.id}: {needed.id} {why}; run {needed.file} first")
     host.noop(f"{page.id} may run")
     yield from ()
+
+
+@operation()
+def _passed(page: Page) -> Generator[StringCommand]:
+    found = host.get_fact(Steps).get(page.id)
+    wanted = page.step() if found is None else _as_they_lie(page.step(), found)
+    if found and found.green and found.equals(wanted) and _files(found) == _files(wanted):
+        host.noop(f"{page.id} is on record since {found.passed}")
+    else:
+        yield write_command(wanted)
+
+
+def _as_they_lie(wanted: Step, found: Step) -> Step:
+    """`wanted`, but with the older content of files that were left because only their comments are new."""
+    older = {
+        path: found.files[path]
+        for path, content in wanted.files.items()
+        if found.files.get(path) not in (None, content)
+        if found.left(path, found.files[path], wanted.meanings[path])
+    }
+    lying = page_files.sums(host, older)
+    kept = {path: content for path, content in older.items() if lying.get(path) == content}
+    return replace(wanted, files={**wanted.files, **kept})
+
+
+def _files(step: Step) -> tuple[dict[str, str], dict[str, str]]:
+    return dict(step.files), dict(step.meanings)

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from shlex import quote
-from typing import TYPE_CHECKING
 
 from pyinfra.api.host import Host
 
 from deploys.kit.facts import Probe
-
-if TYPE_CHECKING:
-    from deploys.kit.run.steps import Step
+from deploys.kit.run.steps import Step
 
 
 def sums(host: Host, paths: Iterable[str]) -> dict[str, str]:
@@ -19,7 +16,7 @@ def sums(host: Host, paths: Iterable[str]) -> dict[str, str]:
     return {path: value for value, _, path in (text.partition("  ") for text in answer.lines)} if answer else {}
 
 
-def of(step: "Step", found: Mapping[str, str]) -> list[str]:
+def of(step: Step, found: Mapping[str, str]) -> list[str]:
     """Every file that is not as the page left it, in a sentence; `found` is what `sums` returned."""
     return [
         f"{path} {'was changed' if path in found else 'is gone'}"

@@ -1,21 +1,14 @@
 """Which pages a host has passed: one file a page, written only after everything in the page was green."""
 
 import json
-from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
-from pyinfra.api.operation import operation
-from pyinfra.context import host
 from typing_extensions import override
-
-from deploys.kit.run import page_files
-
-if TYPE_CHECKING:
-    from deploys.kit.run.page import Page
 
 DIRECTORY: Final = "/var/lib/motorcade/steps"
 
@@ -98,35 +91,3 @@ def write_command(step: Step) -> StringCommand:
         f"mkdir -p {DIRECTORY} && printf '%s\\n' {text} > {path}.new && sync {path}.new"
         f" && mv -fT {path}.new {path} && rm -f {DIRECTORY}/{step.page}.red"
     )
-
-
-def passed(page: "Page") -> None:
-    """The page's last operation: all before it was green, so the host may say that it passed."""
-    _passed(page=page, **page.op("on record", 30))
-
-
-@operation()
-def _passed(page: "Page") -> Generator[StringCommand]:
-    found = host.get_fact(Steps).get(page.id)
-    wanted = page.step() if found is None else _as_they_lie(page.step(), found)
-    if found and found.green and found.equals(wanted) and _files(found) == _files(wanted):
-        host.noop(f"{page.id} is on record since {found.passed}")
-    else:
-        yield write_command(wanted)
-
-
-def _as_they_lie(wanted: Step, found: Step) -> Step:
-    """`wanted`, but with the older content of files that were left because only their comments are new."""
-    older = {
-        path: found.files[path]
-        for path, content in wanted.files.items()
-        if found.files.get(path) not in (None, content)
-        if found.left(path, found.files[path], wanted.meanings[path])
-    }
-    lying = page_files.sums(host, older)
-    kept = {path: content for path, content in older.items() if lying.get(path) == content}
-    return replace(wanted, files={**wanted.files, **kept})
-
-
-def _files(step: Step) -> tuple[dict[str, str], dict[str, str]]:
-    return dict(step.files), dict(step.meanings)

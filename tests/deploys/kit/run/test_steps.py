@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deploys.kit.facts import Answer
+from deploys.kit.run import page as pages
 from deploys.kit.run import steps
 from deploys.kit.run.steps import Step, Steps
 from tests.deploys.known_host import KnownHost
@@ -117,7 +118,7 @@ def passed(wanted: Step, found: Step | None = PASSED, lying: Mapping[str, str] |
         {Steps: known}, {"sha256sum": Answer(0, [f"{content}  {path}" for path, content in sums.items()])}
     )
     page = SimpleNamespace(id=wanted.page, step=lambda: wanted)
-    commands = host.run(steps._passed, page=page)  # noqa: SLF001 - the operation is under test
+    commands = host.run(pages._passed, page=page)  # noqa: SLF001 - the operation is under test
     if not commands:
         return None
     shell(str(*commands))
