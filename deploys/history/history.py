@@ -1,7 +1,7 @@
 """What each release was: its pins, what its images are made of, the parts of the intake. Written once.
 
-`python -m deploys.history.history keep prod-2` (`make release NAME=prod-2`) writes releases/history/prod-2.yaml from
-releases/prod.yaml, and beside it prod-2.cdx.json. `… verify` finds whatever was changed since.
+`python -m deploys.history.history keep prod-2` (`make release NAME=prod-2`) writes releases/history/prod-2.yaml
+from releases/prod.yaml, and beside it prod-2.cdx.json. `… verify` finds whatever was changed since.
 """
 
 import re

@@ -1,8 +1,8 @@
 """The record that a host keeps of every run: one JSON object a line, each chained to the line before it by hash.
 
 `python -m deploys.kit.run.record verify FILE [PAGE…]` finds a changed, missing, moved or torn line; with the pages
-of docs/deployments also a changed or missing end, as they quote the host's lines. `… show FILE` prints it for people.
-FILE `-` is standard input: `ssh HOST sudo cat /var/lib/motorcade/record.jsonl | .venv/bin/python -m … show -`.
+of docs/deployments also a changed or missing end, as they quote the host's lines. `… show FILE` prints it for
+people. FILE `-` is standard input: `ssh HOST sudo cat /var/lib/motorcade/record.jsonl | …/python -m … show -`.
 
 A power cut can leave a last line without its end. It stays, as evidence: the next line begins on a line of its
 own, carries the hash of what was left, and says `mends`.
