@@ -35,10 +35,11 @@ test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(PYTEST) tests/chaos
 	ROTA=1 EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
 
-lint: .venv/test ## check style and types
+lint: .venv/test ## check style, types and shell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.shell
 
 lab: .venv/test ## make a throw-away host and deploy everything on it (root, Debian)
 	$(BIN)/python -m tests.lab platform

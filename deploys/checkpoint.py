@@ -30,8 +30,14 @@ from deploys.kit.run.steps import Step, Steps
 LABELS = ("version", "ref", "context")
 FORM = " ".join(["{{.Name}} {{.Image}}", *(f'{{{{index .Config.Labels "motorcade.{each}"}}}}' for each in LABELS)])
 # By their labels, which tell the pin; never by the environment, which holds settings.
-INSPECT = f"podman inspect --format '{FORM}' $found"
-RUNNING = f'set -e; podman --version; found=$(podman ps --quiet); [ -z "$found" ] || {INSPECT}'
+RUNNING = f"""
+set -e
+podman --version
+found=$(podman ps --quiet)
+[ "$found" ] || exit 0
+# shellcheck disable=SC2086 # one word a container
+podman inspect --format '{FORM}' $found
+"""
 
 
 @dataclass(frozen=True)

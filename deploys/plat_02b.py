@@ -60,7 +60,7 @@ quadlet.install(this, "motorcade-postgres", [unit])
 
 # Verify
 gate.wait(this, "image labels are the pin", postgres.check())
-gate.wait(this, "unit is loaded", "[ $(systemctl show -P LoadState motorcade-postgres.service) = loaded ]")
+gate.wait(this, "unit is loaded", '[ "$(systemctl show -P LoadState motorcade-postgres.service)" = loaded ]')
 
 # Record
 page.passed(this)

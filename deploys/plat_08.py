@@ -64,7 +64,7 @@ switch = HostFile(f"{pgbackrest.SPOOL}/on", f"{values['spool_cap_bytes']}\n")
 gate.once(
     this,
     "the disk has room for a full spool, twice",
-    f"[ $(df --output=avail --block-size=1M /srv/motorcade | tail -n 1) -ge {2 * settings.backup_spool_mb} ] ||"
+    f'[ "$(df --output=avail --block-size=1M /srv/motorcade | tail -n 1)" -ge {2 * settings.backup_spool_mb} ] ||'
     " { echo 'lower backup_spool_mb in group_data, or give the disk room'; false; }",
     seconds=20,
 )

@@ -58,7 +58,7 @@ quadlet.install(this, "motorcade-redis", [unit])
 
 # Verify
 gate.wait(this, "image labels are the pin", redis.check())
-gate.wait(this, "unit is loaded", "[ $(systemctl show -P LoadState motorcade-redis.service) = loaded ]")
+gate.wait(this, "unit is loaded", '[ "$(systemctl show -P LoadState motorcade-redis.service)" = loaded ]')
 
 # Record
 page.passed(this)

@@ -42,7 +42,7 @@ echo '== pods'; podman pod ls --format '{{{{.Name}}}}'
 echo '== networks'; podman network ls --format '{{{{.Name}}}}'
 echo '== volumes'; podman volume ls --format '{{{{.Name}}}}'
 echo '== images'; for id in $(podman ps --quiet); do
-    podman inspect --format '{{{{.Name}}}}\\t{{{{.Image}}}}\\t{{{{.ImageName}}}}' $id
+    podman inspect --format '{{{{.Name}}}}\\t{{{{.Image}}}}\\t{{{{.ImageName}}}}' "$id"
 done
 echo '== built'; cd {image.IDS} 2>/dev/null || exit 0
 for file in *.id; do [ ! -f "$file" ] || printf '%s\\t%s\\n' "$file" "$(cat "$file")"; done

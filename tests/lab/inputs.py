@@ -25,7 +25,7 @@ def write(folder: Path, archives: Archives) -> None:
     measures["base"] = {"sha256": _sha256(folder / "base.tar")}
     completed = complete(yaml.safe_load(MANIFEST.read_text(encoding="utf-8")), measures)
     (folder / "release.yaml").write_text(yaml.safe_dump(completed, sort_keys=False), encoding="utf-8")
-    _write_secrets(folder / "identity.txt", folder / "secrets")
+    write_secrets(folder / "identity.txt", folder / "secrets")
 
 
 def complete(
@@ -39,7 +39,7 @@ def complete(
     return manifest
 
 
-def _write_secrets(file: Path, secrets: Path) -> None:
+def write_secrets(file: Path, secrets: Path) -> None:
     identity = pyrage.x25519.Identity.generate()
     file.touch(mode=0o600)
     file.write_text(f"{identity}\n", encoding="ascii")

@@ -36,7 +36,7 @@ def _files(page: "Page", wanted: list[HostFile], restart: str) -> Generator[Stri
     if restart:
         # try-restart would leave alone the service that the change has just broken; one never started stays so.
         restore += (
-            f" && {{ [ $(systemctl show -P ActiveState {restart}) = inactive ] ||"
+            f' && {{ [ "$(systemctl show -P ActiveState {restart})" = inactive ] ||'
             f" {{ sudo systemctl reset-failed {restart}; sudo systemctl restart {restart}; }}; }}"
         )
     yield StringCommand(

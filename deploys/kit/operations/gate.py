@@ -52,7 +52,8 @@ def _wait(page: "Page", probe: str, seconds: int, service: str) -> Generator[Str
     look = f"timeout {PROBE_SECONDS} sh -c {quote(probe)}"
     yield StringCommand(
         f"end=$(($(date +%s) + {seconds})); until {look} >/dev/null 2>&1; do"
-        f" if [ $(date +%s) -ge $end ]; then {look}; echo 'not green within {seconds} seconds';"
+        f' if [ "$(date +%s)" -ge "$end" ]; then'
+        f" {look}; echo 'not green within {seconds} seconds';"
         f" {last_lines(service)}exit 1; fi; sleep 0.3; done"
     )
 

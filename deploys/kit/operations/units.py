@@ -35,7 +35,7 @@ def done(page: "Page", unit: str, *, probe: str, seconds: int = 60, why: str = "
 def loaded(page: "Page", unit: str) -> None:
     """The unit is known to systemd as its file stands now."""
     show = "systemctl show -P"
-    probe = f"[ $({show} LoadState {unit}) = loaded ] && [ $({show} NeedDaemonReload {unit}) = no ]"
+    probe = f'[ "$({show} LoadState {unit})" = loaded ] && [ "$({show} NeedDaemonReload {unit})" = no ]'
     _ensure(
         page=page, what=unit, probe=probe, commands=["systemctl daemon-reload"], **page.op(f"{unit} is loaded", 90)
     )
@@ -43,7 +43,7 @@ def loaded(page: "Page", unit: str) -> None:
 
 def enabled(page: "Page", unit: str) -> None:
     """The unit is known to systemd as its file stands now, and wanted at boot. Never for a Quadlet unit."""
-    probe = f"[ $(systemctl show -P NeedDaemonReload {unit}) = no ] && systemctl is-enabled --quiet {unit}"
+    probe = f'[ "$(systemctl show -P NeedDaemonReload {unit})" = no ] && systemctl is-enabled --quiet {unit}'
     _ensure(
         page=page,
         what=unit,

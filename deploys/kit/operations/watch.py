@@ -62,4 +62,4 @@ def keep(page: "Page", name: str, wanted: Sequence[HostFile]) -> None:
 
 def green(name: str) -> str:
     """Shell: the watch itself is well, and was answered the last time it asked."""
-    return f"[ $(systemctl show -P Result {name}.service) = success ] && [ ! -e /run/{name}/misses ]"
+    return f'[ "$(systemctl show -P Result {name}.service)" = success ] && [ ! -e /run/{name}/misses ]'

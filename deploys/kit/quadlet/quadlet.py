@@ -263,7 +263,7 @@ def run_command(unit: str, image: str, seconds: int, *, restart: bool) -> String
         f'[ "$(systemctl show -P LoadState {name})" = loaded ] || fail "no such unit; install it first"',
     ]
     if image:
-        ids = '"$(timeout 10 podman image inspect --format {{.Id}} %s 2>/dev/null)"'
+        ids = "\"$(timeout 10 podman image inspect --format '{{.Id}}' %s 2>/dev/null)\""
         script.append(
             f"[ {ids % _named_image(unit)} = {ids % quote(image)} ]"
             f' || fail "its unit does not name {image}; run the page that owns the unit again"'

@@ -63,7 +63,7 @@ def read_attempt(output: Sequence[str]) -> Attempt:
 
 def release_command(directory: str, run: str) -> str:
     """Does nothing when the lock is not, or no longer, that run's."""
-    return f"cd {quote(directory)}; rm -f lock/{quote(run)}.json; rmdir lock 2>/dev/null || true"
+    return f"cd {quote(directory)} || exit; rm -f lock/{quote(run)}.json; rmdir lock 2>/dev/null || true"
 
 
 def refusal(host: str, holder: Holder | None) -> Refused:

@@ -1,6 +1,7 @@
 """Secrets that a program of the host itself reads: a file of options, from age files through standard input."""
 
 from collections.abc import Generator, Mapping
+from pathlib import PurePosixPath
 from shlex import quote
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +51,6 @@ def _place(page: "Page", file: _Kept) -> Generator[StringCommand]:
         f"umask 077; cat > {new}; [ \"$(tail -n 1 {new})\" = '{_END}' ] || {{ rm -f {new};"
         f" echo '{wanted.path}: cut off on its way; run the page again' >&2; exit 1; }};"
         f" chown {wanted.owner}:{wanted.group} {new} && chmod {wanted.mode} {new} && sync {new}"
-        f" && mv -fT {new} {quote(wanted.path)} && sync $(dirname {quote(wanted.path)})"
+        f" && mv -fT {new} {quote(wanted.path)} && sync {quote(str(PurePosixPath(wanted.path).parent))}"
     )
     yield StringCommand("sh -c", QuoteString(script), _stdin=Hidden(wanted.content.removesuffix("\n")))

@@ -187,7 +187,7 @@ _KNOWN: Final = (
 # Newest first by the file that holds an image's id: a roll touches it. A container's image is never among them.
 _EXTRA: Final = (
     f"cd {IDS} 2>/dev/null && for file in $(ls -t motorcade-leadgen-*.id 2>/dev/null | tail -n +{KEPT + 1}); do"
-    " id=$(cat $file);"
-    ' [ -n "$(podman ps --all --quiet --filter ancestor=$id)" ] ||'
-    " podman image inspect --format '{{index .RepoTags 0}}' $id 2>/dev/null; done; true"
+    ' id=$(cat "$file");'
+    ' [ -n "$(podman ps --all --quiet --filter "ancestor=$id")" ] ||'
+    ' podman image inspect --format "{{index .RepoTags 0}}" "$id" 2>/dev/null; done; true'
 )

@@ -11,8 +11,8 @@ from deploys.kit.facts import Probe
 _LOOK: Final = (
     "cd /etc/containers/systemd/motorcade-leadgen-api.container.d 2>/dev/null && [ -f 50-release.conf ] || exit 0;"
     " sed -n 's/^Image=.*://p' 50-release.conf;"
-    " ask='curl --silent --max-time 5 http://127.0.0.1:8000/lead'; $ask/ready --output /dev/null"
-    " --write-out '%{http_code}\\n'; $ask/health"
+    ' ask() { curl --silent --max-time 5 "$@"; }; ask http://127.0.0.1:8000/lead/ready --output /dev/null'
+    " --write-out '%{http_code}\\n'; ask http://127.0.0.1:8000/lead/health"
 )
 
 

@@ -50,7 +50,7 @@ wanted=$(sed -n 's/^Environment=MOTORCADE_UNIT=//p' {DROP_IN})
 [ "$(systemctl show -P Environment {UNIT})" = "MOTORCADE_UNIT=$wanted" ] || echo 'systemd has another unit'
 if ! systemctl is-active --quiet {UNIT}; then echo '{_DOWN}'; exit; fi
 [ "$(cat /run/motorcade-nginx/unit)" = "$wanted" ] || echo 'started by another unit'
-case $(readlink /proc/$(systemctl show -P MainPID {UNIT})/exe) in
+case $(readlink "/proc/$(systemctl show -P MainPID {UNIT})/exe") in
     *' (deleted)') echo 'the program was replaced since' ;;
 esac
 {_LOADED} || echo '{STALE}'

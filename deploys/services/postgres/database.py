@@ -58,8 +58,8 @@ def expect(sql: str, answer: str, database: str = "postgres") -> str:
 
 def compare(sql: str, answer: str) -> str:
     """The shell command that succeeds when a query's answer is this, and prints the lines that differ when not."""
-    show = f"printf %s {quote(answer)} | diff /dev/fd/3 - 3<<FOUND\n$found\nFOUND\n"
-    return f'found="$({query(sql, "motorcade")})"; {show}[ $? = 0 ] || {{ echo "< found, > expected"; false; }}'
+    show = f'printf %s {quote(answer)} | diff /dev/fd/3 - 3<<FOUND || {{ echo "< found, > expected"; false; }}'
+    return f'found="$({query(sql, "motorcade")})"; {show}\n$found\nFOUND\n'
 
 
 def differences(found: Sequence[str], expected: Sequence[str]) -> str:

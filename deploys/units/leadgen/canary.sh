@@ -29,10 +29,10 @@ podman run --detach --replace --name $name --pull never --network motorcade-core
     --env LEADGEN_BIND=0.0.0.0:8000 {{ image }} serve >/dev/null
 address=$(podman inspect --format '{% raw %}{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}{% endraw %}' $name)
 end=$(($(date +%s) + 45))
-until curl --silent --fail --max-time 5 http://$address:8000/lead/ready >/dev/null; do
+until curl --silent --fail --max-time 5 "http://$address:8000/lead/ready" >/dev/null; do
     [ "$(podman inspect --format '{% raw %}{{.State.Status}}{% endraw %}' $name)" = running ] || why 'it ended at its start'
-    [ $(date +%s) -lt $end ] || why 'not ready within 45 seconds'
+    [ "$(date +%s)" -lt $end ] || why 'not ready within 45 seconds'
     sleep 0.5
 done
-curl --silent --fail --max-time 5 http://$address:8000/lead/health | grep -q '"release": *"{{ release }}"' || why 'it is another release than its tag says'
+curl --silent --fail --max-time 5 "http://$address:8000/lead/health" | grep -q '"release": *"{{ release }}"' || why 'it is another release than its tag says'
 timeout 30 podman exec $name leadgen check --write --no-redis || why 'it cannot write a lead'

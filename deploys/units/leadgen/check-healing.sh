@@ -5,6 +5,6 @@ before=$(life)
 podman kill --signal KILL motorcade-leadgen-api >/dev/null
 end=$(($(date +%s) + 30))
 until [ "$(life)" != "$before" ] && curl --silent --fail --max-time 5 http://{{ address }}/lead/ready >/dev/null; do
-    [ $(date +%s) -lt $end ] || { echo 'the API did not come back within 30 seconds'; exit 1; }
+    [ "$(date +%s)" -lt $end ] || { echo 'the API did not come back within 30 seconds'; exit 1; }
     sleep 0.3
 done

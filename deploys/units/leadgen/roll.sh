@@ -19,8 +19,8 @@ fi
 before_release=$(cat $before/release)
 
 restart() { # a start limit that was reached holds the socket too, and restarts by hand count
-    systemctl reset-failed motorcade-leadgen-$1.service motorcade-leadgen-$1.socket 2>/dev/null || true
-    timeout 120 systemctl restart motorcade-leadgen-$1.service
+    systemctl reset-failed "motorcade-leadgen-$1.service" "motorcade-leadgen-$1.socket" 2>/dev/null || true
+    timeout 120 systemctl restart "motorcade-leadgen-$1.service"
 }
 
 serves() { # the release $1, within $2 seconds: its own words, and a database that takes a lead
@@ -28,7 +28,7 @@ serves() { # the release $1, within $2 seconds: its own words, and a database th
     # Callers wait in the socket meanwhile, so what starts for the third time is given up at once.
     until curl --silent --max-time 5 http://{{ address }}/lead/health | grep -q "\"release\": *\"$1\"" &&
         curl --silent --fail --max-time 5 http://{{ address }}/lead/ready >/dev/null; do
-        [ $(date +%s) -lt $end ] && [ "$(systemctl show -P NRestarts motorcade-leadgen-api.service)" -lt 3 ] || return 1
+        [ "$(date +%s)" -lt $end ] && [ "$(systemctl show -P NRestarts motorcade-leadgen-api.service)" -lt 3 ] || return 1
         sleep 0.3
     done
 }
@@ -43,24 +43,24 @@ drain() { # worker and sweeper do, within 20 seconds: by their own signs of life
         *'"redis": "ok"'*'"worker": "ok"'* | *'"worker": "ok"'*'"redis": "ok"'*) ;;
         *'"redis": "ok"'*) false ;;
         esac; do
-        [ $(date +%s) -lt $end ] || return 1
+        [ "$(date +%s)" -lt $end ] || return 1
         sleep 0.5
     done
 }
 
 life() { # of one service: its container and that one's image
-    podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' motorcade-leadgen-$1
+    podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' "motorcade-leadgen-$1"
 }
 
 stay() { # each container is the same for five seconds, and runs what was recorded at the build; `fallen` is not
 {% for service in services %}
     fallen={{ service }}
-    first_{{ service }}=$(life $fallen) || return 1
+    first_{{ service }}=$(life "$fallen") || return 1
 {% endfor %}
     sleep 5
 {% for service in services %}
     fallen={{ service }}
-    [ "$(life $fallen)" = "$first_{{ service }}" ] && [ "${first_{{ service }}#* }" = "$(cat {{ id_file }})" ] || return 1
+    [ "$(life "$fallen")" = "$first_{{ service }}" ] && [ "${first_{{ service }}#* }" = "$(cat {{ id_file }})" ] || return 1
 {% endfor %}
 }
 
@@ -69,7 +69,7 @@ back() { # nothing may end this half way: neither a missing log, nor an operator
     set +e
     echo "{{ release }}: $1"
     echo "last lines of /var/log/motorcade/leadgen-$2/container.log:"
-    tail -n 30 /var/log/motorcade/leadgen-$2/container.log
+    tail -n 30 "/var/log/motorcade/leadgen-$2/container.log"
 {% for folder in folders %}
     rm -f {{ folder }}/50-release.conf
     [ ! -f $before/{{ loop.index }} ] || cp -p $before/{{ loop.index }} {{ folder }}/50-release.conf
@@ -95,7 +95,7 @@ serves {{ release }} 20 || back 'the API does not serve' api
 {% for service in services if service != "api" %}
 restart {{ service }} || back 'the {{ service }} does not start' {{ service }}
 {% endfor %}
-drain || back "the $fallen gives no sign of life" $fallen
-stay || back "the $fallen does not stay up" $fallen
+drain || back "the $fallen gives no sign of life" "$fallen"
+stay || back "the $fallen does not stay up" "$fallen"
 touch {{ id_file }}
 rm -rf $before

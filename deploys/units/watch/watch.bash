@@ -17,6 +17,7 @@ life() {
 # A hung program still accepts connections, by the kernel: only the answer counts.
 answers() {
     local reply
+    # shellcheck disable=SC2016 # for the inner bash
     reply=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"; printf %b "$2" >&3; read -r line <&3; echo "$line"' \
         "$address" {{ port }} {{ request }}) || true
     [[ $reply == {{ answer }}* ]]
@@ -52,7 +53,7 @@ echo "$now $((count += 1))" >"$misses"
 echo "$unit: does not answer, for the ${count}. time in a row"
 ((count >= 3)) || exit 0
 
-# shellcheck disable=SC2046 - one word a time of recovery
+# shellcheck disable=SC2046 # one word a time of recovery
 set -- $(recent)
 if (($# >= {{ recoveries }})); then
     echo "$unit: recovered {{ recoveries }} times within the hour and does not answer; read its log, then restart it by hand"

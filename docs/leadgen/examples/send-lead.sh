@@ -40,7 +40,8 @@ cat >"$work/lead"
 started=$(date +%s)
 try=1
 while :; do
-    : >"$work/headers" >"$work/answer"
+    : >"$work/headers"
+    : >"$work/answer"
     failure=0
     status=$(post 2>"$work/why") || failure=$?
     case $failure:$status in
