@@ -5,14 +5,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from hypothesis import strategies as st
+from marshmallow import Schema
 
-from leadgen.api.fields import Count, Day, Part, Section
+from leadgen.api.fields import Count, Day, Section
 from leadgen.api.schemas import CHANNELS, SERVICES, TIMELINES, Attribution, Submission, Wish
 
 Json = dict[str, Any]
 
 
-def completed(part: Part, given: Json) -> Json:
+def completed(part: Schema, given: Json) -> Json:
     """What is given, and each other member of the form by the example that the schema shows of it."""
     return {
         name: completed(field.schema, given[name])

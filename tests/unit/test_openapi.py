@@ -7,9 +7,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from marshmallow import Schema
 
 from leadgen.api import openapi
-from leadgen.api.fields import Part, Section, Sections
+from leadgen.api.fields import Section, Sections
 from leadgen.api.problems import CATALOGUE, MEDIA_TYPE
 from leadgen.api.schema_walk import example, members
 from leadgen.api.schemas import CHANNELS, SERVICES, TIMELINES, Submission, validate
@@ -70,15 +71,15 @@ def test_the_example_of_a_submission_is_complete_and_valid_for_it_and_for_us() -
     assert set(body["example"]) == set(Submission().fields)
 
 
-def declared(part: Part, path: str = "") -> Iterator[tuple[str, bool]]:
+def declared(part: Schema, path: str = "") -> Iterator[tuple[str, bool]]:
     """What marshmallow itself will read: the path of each member, and whether it has to be there."""
     for name, field in part.fields.items():
         here = f"{path}{name}"
         yield here, field.required
-        listed = isinstance(field, Sections)
-        inner = field.inner if listed else field
-        if isinstance(inner, Section):
-            yield from declared(inner.schema, f"{here}[]." if listed else f"{here}.")
+        if isinstance(field, Section):
+            yield from declared(field.schema, f"{here}.")
+        elif isinstance(field, Sections) and isinstance(field.inner, Section):
+            yield from declared(field.inner.schema, f"{here}[].")
 
 
 def test_it_names_every_member_that_we_read_and_whether_it_is_required() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 
-from leadgen.api.fields import Part, Section, Sections, any_email, any_phone, plain_email, plain_phone
+from leadgen.api.fields import Section, Sections, any_email, any_phone, plain_email, plain_phone
 from leadgen.api.problems import Problem
 from leadgen.api.schemas import Submission, Validated, validate
 from leadgen.api.strict_json import parse_object
@@ -51,14 +51,14 @@ def test_a_valid_submission_yields_its_addresses_in_normal_form() -> None:
     assert validate(VALID, TEXAS) == Validated("Maria.Lopez@example.com", "+15125550142")
 
 
-def members(part: Part, document: Json, path: str = "") -> Iterator[tuple[str, bool]]:
+def members(part: Schema, document: Json, path: str = "") -> Iterator[tuple[str, bool]]:
     """The place of each member of the document, and whether the schema requires it there."""
     for name, value in document.items():
         field, here = part.fields[name], f"{path}/{name}"
         yield here, field.required
         if isinstance(field, Section):
             yield from members(field.schema, value, here)
-        elif isinstance(field, Sections):
+        elif isinstance(field, Sections) and isinstance(field.inner, Section):
             yield from members(field.inner.schema, value[0], f"{here}/0")
 
 
