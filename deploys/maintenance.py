@@ -11,6 +11,7 @@ from deploys.kit.errors import Refused
 from deploys.kit.operations import gate, hostfiles
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
+from deploys.services.leadgen import leadgen
 from deploys.services.nginx import nginx
 from deploys.services.postgres import database
 
@@ -48,7 +49,7 @@ if state == "on":
     gate.wait(
         this,
         "no request is under way",
-        '[ -z "$(ss --no-header --tcp --numeric state established dst 127.0.0.1:8000)" ]',
+        f'[ -z "$(ss --no-header --tcp --numeric state established dst {leadgen.ADDRESS})" ]',
         seconds=SECONDS,
     )
     gate.wait(

@@ -13,8 +13,9 @@ from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
+from deploys.services.postgres import database
 
-USER = "10001"  # fixed in containers/postgres, so that the volume's owner is the same on every host
+USER = str(database.USER)
 
 # What
 this = page.begin("PLAT_02B")

@@ -45,7 +45,7 @@ database.state(this, "roles and rights", describe=describe, expected=expected, a
 gate.once(
     this,
     "each role can do what it must and no more",
-    render("postgres/check-roles.sh", image=postgres.tag),
+    render("postgres/check-roles.sh", image=postgres.tag, user=database.USER),
     seconds=120,
 )
 

@@ -1,9 +1,9 @@
-"""PLAT_04: the intake's image, its secrets, and its API behind a socket on 127.0.0.1:8000.
+"""PLAT_04: the intake's image, its secrets, and its API behind a socket on loopback.
 
 Purpose: The intake answers on this host, behind a socket that outlives its container.
 
-Leaves: The intake's image, its secrets, the unit `motorcade-leadgen-api`, and `motorcade-leadgen-api.socket` on
-127.0.0.1:8000.
+Leaves: The intake's image, its secrets, the unit `motorcade-leadgen-api`, and
+`motorcade-leadgen-api.socket`, where it listens.
 
 Verify: `/lead/health` answers through the socket and names the release; nothing listens elsewhere.
 
@@ -30,7 +30,9 @@ built = leadgen.image_at(this, this.release.leadgen.ref)
 # Preconditions
 gate.wait(this, "curl is on the host", "command -v curl")
 unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **leadgen.values(this, "api", built))
-socket = HostFile(f"/etc/systemd/system/{SOCKET}", render(f"leadgen/{SOCKET}", page=this.id))
+socket = HostFile(
+    f"/etc/systemd/system/{SOCKET}", render(f"leadgen/{SOCKET}", page=this.id, address=leadgen.ADDRESS)
+)
 
 # Backup
 backup.files(this, [unit, socket], restart="motorcade-leadgen-api.service")
@@ -64,7 +66,7 @@ gate.wait(
 gate.wait(
     this,
     "nothing else listens there",
-    f"[ \"$(ss -Hltn 'sport = :8000' | awk '{{print $4}}')\" = {leadgen.ADDRESS} ]",
+    f"[ \"$(ss -Hltn 'sport = :{leadgen.PORT}' | awk '{{print $4}}')\" = {leadgen.ADDRESS} ]",
 )
 
 # Record

@@ -12,6 +12,7 @@ from deploys.kit.operations import backup, gate, image
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
+from deploys.services.postgres import database
 
 # What
 this = page.begin("PLAT_04A")
@@ -40,7 +41,7 @@ gate.wait(
 gate.once(
     this,
     "the read-only role reads and is refused a write",
-    render("postgres/check-read-only.sh", image=postgres.tag),
+    render("postgres/check-read-only.sh", image=postgres.tag, user=database.USER),
     seconds=60,
 )
 

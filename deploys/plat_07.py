@@ -2,7 +2,7 @@
 
 Purpose: Each public address leads to one service.
 
-Leaves: The route `/api/lead/` to 127.0.0.1:8000, its limits, and our own texts for 413, 429 and 503.
+Leaves: The route `/api/lead/` to the intake, its limits, and our own texts for 413, 429 and 503.
 
 Verify: Health answers through the edge; `/metrics` and everything unlisted get 404.
 """
@@ -10,6 +10,7 @@ Verify: Health answers through the edge; `/metrics` and everything unlisted get 
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
+from deploys.services.leadgen import leadgen
 from deploys.services.nginx import nginx
 
 # What
@@ -25,6 +26,7 @@ lead = HostFile(
         "nginx/lead.conf",
         page=this.id,
         edge_host=edge,
+        address=leadgen.ADDRESS,
         requests_per_second=this.settings.edge_requests_per_second,
         burst=this.settings.edge_burst,
     ),

@@ -15,6 +15,7 @@ from typing import Any
 from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, package, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
+from deploys.kit.plan import manifest
 from deploys.kit.run import page
 from deploys.services.backup import pgbackrest
 from deploys.services.postgres import database
@@ -45,6 +46,7 @@ values: dict[str, Any] = {
     "retention_days": settings.backup_retention_days,
     "spool_cap_bytes": settings.backup_spool_mb * 1024 * 1024,
     "ship_seconds": 3,
+    "major": manifest.POSTGRES_MAJOR,
     "spool": pgbackrest.SPOOL,
     "state": pgbackrest.STATE,
     "programs": pgbackrest.PROGRAMS,
@@ -78,7 +80,7 @@ package.program(
 )
 package.program(
     this,
-    "postgresql-client-17",
+    f"postgresql-client-{manifest.POSTGRES_MAJOR}",
     client.version,
     probe=f"{pgbackrest.PSQL_PROGRAM} --version | grep -q '^psql (PostgreSQL) {client.version} '",
 )
@@ -123,7 +125,11 @@ pgbackrest.started(this)
 pgbackrest.taken(this, values["store"])
 
 # Verify
-gate.wait(this, "the volume's owner has its name", f'[ "$(id -u {USER}) $(id -g {USER})" = "10001 10001" ]')
+gate.wait(
+    this,
+    "the volume's owner has its name",
+    f'[ "$(id -u {USER}) $(id -g {USER})" = "{database.USER} {database.USER}" ]',
+)
 gate.wait(this, "WAL goes to the store", pgbackrest.SHIPS, seconds=60)
 gate.wait(this, "the last base backup is good", pgbackrest.GOOD)
 gate.once(this, "a drill restores it", pgbackrest.PROVED, seconds=pgbackrest.DRILL_SECONDS)

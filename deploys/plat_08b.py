@@ -30,6 +30,7 @@ redis = image.of(this, "redis", pin)
 values: dict[str, Any] = {
     "page": this.id,
     "image": redis.tag,
+    "user": USER,
     "cipher": secrets.fingerprint(this.settings, PASSWORD),
     "maxmemory_mb": this.settings.redis_maxmemory_mb,
     "memory_max_mb": this.settings.redis_memory_max_mb,

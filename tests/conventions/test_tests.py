@@ -52,6 +52,23 @@ def server_faults(path: str, source: str) -> list[str]:
     ]
 
 
+def imports(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def import_faults(path: str, source: str) -> list[str]:
+    """Imports from a test module: what two of them share is a plain module, or a fixture of conftest."""
+    return [
+        f"{path}: imports {name}; move what it needs to a plain module"
+        for name in imports(source)
+        if any(word.startswith("test_") for word in name.split("."))
+    ]
+
+
 @pytest.fixture(scope="module")
 def sources(texts: Callable[[str], dict[str, str]]) -> dict[str, str]:
     return texts("tests/*/test_*.py")
@@ -68,6 +85,24 @@ def test_no_test_mocks(sources: dict[str, str]) -> None:
 def test_unit_tests_need_no_server(texts: Callable[[str], dict[str, str]]) -> None:
     unit = texts("tests/unit/test_*.py")
     assert [fault for path, source in unit.items() for fault in server_faults(path, source)] == []
+
+
+def test_no_module_imports_from_a_test_module(texts: Callable[[str], dict[str, str]]) -> None:
+    every = texts("tests/*.py")
+    assert [fault for path, source in every.items() for fault in import_faults(path, source)] == []
+
+
+def test_an_import_from_a_test_module_is_found() -> None:
+    for line in (
+        "from tests.lab.test_redis import until",
+        "from tests.lab import test_redis",
+        "import tests.lab.test_redis",
+        "from .test_redis import until",
+        "def f():\n    from tests.lab.test_redis import until",
+    ):
+        assert len(import_faults("tests/lab/test_a.py", line)) == 1, line
+    for line in ("from tests.lab.command import until", "from werkzeug.test import TestResponse"):
+        assert import_faults("tests/lab/test_a.py", line) == []
 
 
 def test_a_name_that_is_no_sentence_or_is_there_twice_is_found() -> None:

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from deploys.inspect import unmanaged
+from tests.lab.command import until
 from tests.lab.deploying import deployed, state
 from tests.lab.host import Host
 from tests.lab.load import load, post, reckon, sql
-from tests.lab.test_redis import until
 
 # Wider than the goals, which are shown beside the times at the end: other tests run on the same processors.
 API_SECONDS = 15

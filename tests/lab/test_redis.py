@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.lab.command import until
 from tests.lab.deploying import deployed, record, state, status
 from tests.lab.host import Host
 
@@ -28,15 +29,6 @@ def host(lab: Callable[[], Host]) -> Host:
 
 def answers(host: Host) -> bool:
     return host.root(f"{ASK} redis-ask PING", check=False).stdout.strip() == "PONG"
-
-
-def until(true: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.5)
-    return True
 
 
 def hang(host: Host) -> None:

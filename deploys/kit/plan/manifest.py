@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError, fields, missing, validates_sche
 from typing_extensions import override
 
 UNPINNED: Final = "unpinned"  # nobody has measured this yet
+POSTGRES_MAJOR: Final = 17  # what containers/postgres is built of, and so where its clusters are
 WORKTREE: Final = "worktree"  # build what lies here, committed or not
 
 _NAME: Final = r"(prod|staging|lab)(-[a-z0-9][a-z0-9.-]*)?"
@@ -106,8 +107,8 @@ class _Registry(_Archive):
 class _Postgres(_Keys):
     version = _pin(
         _TWO_NUMBERS,
-        "two numbers: the candidate of `apt-get update && apt-cache policy postgresql-17` in a container of base,"
-        " up to its first dash",
+        f"two numbers: the candidate of `apt-get update && apt-cache policy postgresql-{POSTGRES_MAJOR}` in a"
+        " container of base, up to its first dash",
     )
     ref = _pin(
         _REF, "the git tag whose containers/postgres is built, of those in `git tag --list`; `worktree` in the lab"

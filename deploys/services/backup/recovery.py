@@ -11,6 +11,7 @@ from pyinfra.context import host
 
 from deploys.kit.errors import Refused
 from deploys.kit.operations import backup
+from deploys.kit.plan.manifest import POSTGRES_MAJOR
 from deploys.kit.shell import SPARE_SECONDS
 from deploys.services.backup import pgbackrest
 from deploys.services.postgres import database
@@ -51,7 +52,7 @@ def over_live(page: "Page", at: str) -> None:
 def _restore(page: "Page", words: str, aside: str) -> Generator[StringCommand]:
     page.may_change("the database")
     if aside:
-        page.run.note_backup(f"{aside}/17", _way_back(aside))
+        page.run.note_backup(f"{aside}/{POSTGRES_MAJOR}", _way_back(aside))
     # It takes minutes or hours, and an operator shall see that something moves.
     host.state.print_output = True
     yield StringCommand(f"timeout {_SECONDS - SPARE_SECONDS} {PROGRAM} {words}")
@@ -60,8 +61,8 @@ def _restore(page: "Page", words: str, aside: str) -> Generator[StringCommand]:
 
 def _way_back(aside: str) -> str:
     """Shell: the database of before is live again; nothing where it was never moved."""
-    live = f"{database.VOLUME}/17"
+    live, old = database.CLUSTER, f"{aside}/{POSTGRES_MAJOR}"
     return (
-        f"sudo sh -c '[ -d {aside}/17 ] && systemctl stop motorcade-postgres && mv {live} {aside}/restored"
-        f" && mv {aside}/17 {live} && systemctl start motorcade-postgres motorcade.target'"
+        f"sudo sh -c '[ -d {old} ] && systemctl stop motorcade-postgres && mv {live} {aside}/restored"
+        f" && mv {old} {live} && systemctl start motorcade-postgres motorcade.target'"
     )

@@ -1,21 +1,26 @@
 """The intake as its pages see it: its image at a ref, its three services, and what their units are filled with."""
 
+from collections.abc import Iterator
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from deploys.kit import secrets
 from deploys.kit.operations import image
 from deploys.kit.operations.image import Image
 from deploys.kit.plan.pins import Built
+from deploys.kit.quadlet import linter
 
 if TYPE_CHECKING:
     from deploys.kit.plan.pins import Release
     from deploys.kit.run.page import Page
 
 SERVICES: Final = ("api", "worker", "sweeper")
-ADDRESS: Final = "127.0.0.1:8000"
+PORT: Final = 8000
+ADDRESS: Final = f"127.0.0.1:{PORT}"
 USER: Final = "10003"  # fixed in containers/leadgen, so that its files have the same owner on every host
 DATABASE: Final = "postgres-app"
 REDIS: Final = "redis-password"  # a secret's name
+_OPTIONS: Final = {"Secret": "--secret", "Environment": "--env", "Volume": "--volume"}
 _SOURCE: Final = ("leadgen", "requirements", "pyproject.toml")
 
 
@@ -54,12 +59,22 @@ def seconds_of(percent: int) -> str:
     return f"{whole}.{rest * 10000:06}s" if rest else f"{whole}s"
 
 
+def podman_words(unit: str) -> Iterator[str]:
+    """What gives a container of `podman run` the secrets, settings and files of this unit's container."""
+    settings: list[linter.Setting] = []
+    linter.parse("", unit, settings)
+    for setting in settings:
+        if setting.section == "Container" and setting.key in _OPTIONS:
+            yield f"{_OPTIONS[setting.key]} {quote(setting.value)}"
+
+
 def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
     """What the templates of a service's unit ask for."""
     return {
         "page": page.id,
         "service": f"leadgen-{service}",
         "image": built.tag,
+        "user": USER,
         "database_cipher": secrets.fingerprint(page.settings, DATABASE),
         "redis_cipher": secrets.fingerprint(page.settings, REDIS),
         "edge_host": page.settings.edge_host,

@@ -17,6 +17,7 @@ from deploys.kit.facts import Probe, digest
 from deploys.kit.operations.image import Image
 from deploys.kit.shell import SPARE_SECONDS, bounded
 from deploys.services.backup import state as backup_state
+from deploys.services.leadgen import leadgen
 from deploys.services.postgres import database
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def _run(image: Image, version: str) -> str:
     return (
         "podman run --rm --replace --name motorcade-leadgen-migrate --network motorcade-core --read-only"
         f" --cap-drop all --security-opt no-new-privileges --log-driver none --pull never"
-        f" --timeout {_APPLY_SECONDS} --secret motorcade-{OWNER},type=mount,uid=10003,gid=10003,mode=0400"
+        f" --timeout {_APPLY_SECONDS}"
+        f" --secret motorcade-{OWNER},type=mount,uid={leadgen.USER},gid={leadgen.USER},mode=0400"
         " --env LEADGEN_OWNER_DATABASE_URL=postgresql://motorcade_owner@motorcade-postgres/motorcade"
         f" --env LEADGEN_OWNER_DATABASE_PASSWORD_FILE={secret} {image.tag} migrate --to {version}"
     )

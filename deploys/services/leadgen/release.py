@@ -76,7 +76,13 @@ def may_follow(page: "Page", built: Image) -> None:
 
 def canary(page: "Page", built: Image) -> None:
     """The image serves beside the running one, on the real database: health, readiness, a write taken back."""
-    script = render("leadgen/canary.sh", image=built.tag, release=built.release)
+    unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **leadgen.values(page, "api", built))
+    script = render(
+        "leadgen/canary.sh",
+        image=built.tag,
+        release=built.release,
+        as_the_unit=list(leadgen.podman_words(unit.content)),
+    )
     page.uses("canary", prose.without_heading(script))
     _canary(page=page, built=built, script=script, **page.op("canary", CANARY_SECONDS + SPARE_SECONDS))
 

@@ -6,13 +6,14 @@ from typing import Final
 from pyinfra.api.host import Host
 
 from deploys.kit.facts import Probe
+from deploys.services.leadgen import leadgen
 
 # The release that its drop-in names, how ready it is, and its health; nothing on a host without one.
 _LOOK: Final = (
     "cd /etc/containers/systemd/motorcade-leadgen-api.container.d 2>/dev/null && [ -f 50-release.conf ] || exit 0;"
     " sed -n 's/^Image=.*://p' 50-release.conf;"
-    ' ask() { curl --silent --max-time 5 "$@"; }; ask http://127.0.0.1:8000/lead/ready --output /dev/null'
-    " --write-out '%{http_code}\\n'; ask http://127.0.0.1:8000/lead/health"
+    f' ask() {{ curl --silent --max-time 5 "$@"; }}; ask http://{leadgen.ADDRESS}/lead/ready --output /dev/null'
+    f" --write-out '%{{http_code}}\\n'; ask http://{leadgen.ADDRESS}/lead/health"
 )
 
 

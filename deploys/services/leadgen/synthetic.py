@@ -27,6 +27,7 @@ def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = Fal
         client=CLIENT_ID,
         lead=quote(_lead(read.leadgen_states.partition(",")[0].strip())),
         base=f"https://{read.edge_host}/api" if edge else f"http://{leadgen.ADDRESS}",
+        address=leadgen.ADDRESS,
         curl=words,
     )
     gate.once(page, title, script, seconds=seconds)

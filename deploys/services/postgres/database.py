@@ -17,6 +17,7 @@ from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.operations import backup
+from deploys.kit.plan.manifest import POSTGRES_MAJOR
 from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 CONTAINER: Final = "motorcade-postgres"
 USER: Final = 10001  # fixed in containers/postgres, so that the volume's owner is the same on every host
 VOLUME: Final = "/srv/motorcade/volumes/postgres"
+CLUSTER: Final = f"{VOLUME}/{POSTGRES_MAJOR}"
+DATA: Final = f"{CLUSTER}/data"
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
 # Settings that were changed on disk and are not those of the running server, by name; none is the good answer.
 PENDING: Final = (
@@ -95,13 +98,13 @@ def may_begin(page: "Page") -> None:
 
 @operation()
 def _may_begin(page: "Page") -> Generator[StringCommand]:
-    if host.get_fact(Probe, f"[ -f {VOLUME}/17/data/PG_VERSION ] || [ -f {VOLUME}/begin ]").green:
+    if host.get_fact(Probe, f"[ -f {DATA}/PG_VERSION ] || [ -f {VOLUME}/begin ]").green:
         host.noop(f"{page.id}: the cluster is there, or may be made")
         return
     step = host.get_fact(Steps).get(page.id)
     if step and step.passed:
         raise OperationError(
-            f"{page.id}: {VOLUME}/17/data is gone, and there was a database since {step.passed}; mount it or"
+            f"{page.id}: {DATA} is gone, and there was a database since {step.passed}; mount it or"
             f" restore it, or, to begin with an empty one, touch {VOLUME}/begin"
         )
     page.may_change("the cluster")

@@ -18,14 +18,9 @@ trap 'exit 1' HUP INT TERM
 set -eu
 podman run --detach --replace --name $name --pull never --network motorcade-core --read-only --cap-drop all \
     --security-opt no-new-privileges --log-driver k8s-file --log-opt max-size=1mb \
-    --secret motorcade-postgres-app,type=mount,uid=10003,gid=10003,mode=0400 \
-    --secret motorcade-redis-password,type=mount,uid=10003,gid=10003,mode=0400 \
-    --volume /etc/motorcade/leadgen:/etc/motorcade/leadgen:ro,z \
-    --env LEADGEN_DATABASE_URL=postgresql://motorcade_app@motorcade-postgres/motorcade \
-    --env LEADGEN_DATABASE_PASSWORD_FILE=/run/secrets/motorcade-postgres-app \
-    --env LEADGEN_REDIS_URL=redis://motorcade-redis:6379/0 \
-    --env LEADGEN_REDIS_PASSWORD_FILE=/run/secrets/motorcade-redis-password \
-    --env LEADGEN_API_KEYS_FILE=/etc/motorcade/leadgen/api-keys \
+{% for words in as_the_unit %}
+    {{ words }} \
+{% endfor %}
     --env LEADGEN_BIND=0.0.0.0:8000 {{ image }} serve >/dev/null
 address=$(podman inspect --format '{% raw %}{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}{% endraw %}' $name)
 end=$(($(date +%s) + 45))

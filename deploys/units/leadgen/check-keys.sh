@@ -1,12 +1,12 @@
 # Each process of the API reads the file by itself, so it is asked more often than it has processes.
 set -eu
-url=http://127.0.0.1:8000/lead/intake/00000000-0000-7000-8000-000000000000
+url=http://{{ address }}/lead/intake/00000000-0000-7000-8000-000000000000
 # Well-formed, so that it is looked up as a revoked one would be; a mistyped one is refused before.
 nobody=mcl_nobody00_0000000000000000000000000000000000000000000_sjAB14
 status() { # the answer to the Authorization that stands on standard input
     curl --config - --silent --max-time 5 --output /dev/null --write-out '%{http_code}' $url
 }
-curl --silent --fail --max-time 5 http://127.0.0.1:8000/lead/health | grep -q '"api_keys": *"ok"'
+curl --silent --fail --max-time 5 http://{{ address }}/lead/health | grep -q '"api_keys": *"ok"'
 for _ in 1 2 3 4 5 6; do
     known=$({
         printf 'header = "Authorization: Bearer '

@@ -41,7 +41,7 @@ becomes_lead() { # within $1 seconds
 
 fail() { # what is shown holds nothing of a person: the lead is synthetic, and health counts only
     echo "$1; the answer was: $(head -c 600 "$answer")"
-    echo "health: $(curl --silent --max-time 5 http://127.0.0.1:8000/lead/health | head -c 600)"
+    echo "health: $(curl --silent --max-time 5 http://{{ address }}/lead/health | head -c 600)"
     for unit in api worker sweeper; do
         echo "motorcade-leadgen-$unit: $(systemctl is-active motorcade-leadgen-$unit.service)"
     done

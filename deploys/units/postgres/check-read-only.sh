@@ -2,7 +2,7 @@
 set -eu
 as_ro() {
     podman run --rm --network motorcade-core --read-only --cap-drop all --tmpfs /tmp:mode=1777 --log-driver none --timeout 30 \
-        --secret motorcade-postgres-ro,uid=10001,mode=0400 --entrypoint postgres-as {{ image }} ro \
+        --secret motorcade-postgres-ro,uid={{ user }},mode=0400 --entrypoint postgres-as {{ image }} ro \
         --set=VERBOSITY=sqlstate "$@"
 }
 [ "$(as_ro --command='SELECT count(*) > 0 FROM pg_catalog.pg_namespace')" = t ]

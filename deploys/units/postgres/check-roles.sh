@@ -8,7 +8,7 @@ client() {
 as() {
     role=$1
     shift
-    client --secret "motorcade-postgres-$role,uid=10001,mode=0400" --entrypoint postgres-as {{ image }} "$role" "$@"
+    client --secret "motorcade-postgres-$role,uid={{ user }},mode=0400" --entrypoint postgres-as {{ image }} "$role" "$@"
 }
 refused() { # role, SQL: succeeds when the server says insufficient_privilege; what is allowed is taken back
     if answer=$(as "$1" --set=VERBOSITY=sqlstate --command="BEGIN; $2; ROLLBACK" 2>&1); then

@@ -23,6 +23,7 @@ VALUES = {
     "spool_cap_bytes": 1,
     "ship_seconds": 3,
     "user": 10001,
+    "major": 17,
     "drill_time": "04:40",
     "drill_seconds": pgbackrest.DRILL_SECONDS,
     "stale_hours": 26,

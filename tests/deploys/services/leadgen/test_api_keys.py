@@ -11,7 +11,7 @@ from pyinfra.context import ctx_host
 from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
-from deploys.services.leadgen import api_keys
+from deploys.services.leadgen import api_keys, leadgen
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from tests.deploys.known_host import KnownHost, Page
@@ -51,7 +51,7 @@ def test_the_lines_of_the_vault_and_the_probes_own_are_what_the_intake_reads(tmp
 
 def test_the_file_holds_no_key_and_only_the_intake_may_read_it(tmp_path: Path) -> None:
     file = api_keys.file(vault_of(tmp_path, WORDPRESS_LINE, PROBE_KEY))  # type: ignore[arg-type]  # as above
-    assert (file.path, file.mode, file.owner, file.group) == (api_keys.FILE, "640", "root", "10003")
+    assert (file.path, file.mode, file.owner, file.group) == (api_keys.FILE, "640", "root", leadgen.USER)
     for key in (PROBE_KEY, WORDPRESS_KEY):
         assert key not in file.content
         assert key.split("_")[2] not in file.content

@@ -16,12 +16,21 @@ from deploys.services.leadgen import leadgen, synthetic
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import DOCUMENT
 
+UNIT = render(
+    "leadgen/motorcade-leadgen-api.container",
+    **dict.fromkeys(("page", "service", "config", "image", "database_cipher", "redis_cipher"), "x"),
+    user=leadgen.USER,
+    edge_host="edge.example.com",
+    states="TX,OK",
+    workers=3,
+)
 VALUES = {
     "page": "PLAT_99",
     "client": "motorcade-probe",
     "lead": quote('{"details": "a person\'s"}'),
     "base": "http://127.0.0.1:8000",
     "curl": "",
+    "as_the_unit": list(leadgen.podman_words(UNIT)),
     "image": "localhost/motorcade-leadgen:leadgen-1-new",
     "release": "leadgen-1-new",
     "install": "true",
@@ -117,8 +126,22 @@ def test_the_canary_mounts_secrets_and_is_told_none(run: Run) -> None:
     assert "--read-only --cap-drop all" in start
 
 
+def test_the_canary_has_every_secret_setting_and_file_of_the_unit_that_the_roll_starts(run: Run) -> None:
+    _, asked = run("canary.sh", gone=False, STATE="exited")
+    (start,) = (line for line in asked if line.startswith("podman run "))
+    wanted = re.findall(r"^(?:Secret|Environment|Volume)=(.+)$", UNIT, re.MULTILINE)
+    assert "LEADGEN_SERVICE_AREA_STATES=TX,OK" in wanted
+    assert len(wanted) >= 10
+    assert [value for value in wanted if f" {value} " not in start] == []
+
+
+def test_only_what_the_container_gets_is_given_to_podman_and_quoted() -> None:
+    unit = "[Container]\nImage=x\nEnvironment=A=b c\n# Secret=no\n[Service]\nEnvironment=B=no\n"
+    assert list(leadgen.podman_words(unit)) == ["--env 'A=b c'"]
+
+
 def test_the_key_that_was_never_issued_is_well_formed_so_that_it_is_looked_up() -> None:
-    (nobody,) = re.findall(r"^nobody=(\S+)$", render("leadgen/check-keys.sh"), re.MULTILINE)
+    (nobody,) = re.findall(r"^nobody=(\S+)$", render("leadgen/check-keys.sh", **VALUES), re.MULTILINE)
     assert api_key.key_id_of(nobody) == "nobody00"
 
 

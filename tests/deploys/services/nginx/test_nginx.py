@@ -14,6 +14,7 @@ from deploys.kit.facts import Answer
 from deploys.kit.operations import hostfiles, package
 from deploys.kit.operations.hostfiles import TEMPLATES, render
 from deploys.kit.run.steps import Step, Steps
+from deploys.services.leadgen import leadgen
 from deploys.services.nginx import nginx
 from leadgen.api.body import MOST_BYTES
 from leadgen.api.problems import CATALOGUE
@@ -27,6 +28,7 @@ VALUES = {
     "key": "/k",
     "requests_per_second": 10,
     "burst": 20,
+    "address": leadgen.ADDRESS,
 }
 NAMES = ("nginx.conf", "redirect.conf", "lead.conf")
 
@@ -69,8 +71,9 @@ def test_the_edge_takes_bodies_as_large_as_the_intake_does_and_keeps_them_in_mem
 
 
 def test_no_route_leads_anywhere_but_to_loopback() -> None:
-    targets = re.findall(r"proxy_pass (\S+);", "".join(path.read_text() for path in TEMPLATES.glob("nginx/*")))
-    assert targets == ["http://127.0.0.1:8000/lead/"]
+    targets = re.findall(r"proxy_pass (.+?);", "".join(path.read_text() for path in TEMPLATES.glob("nginx/*")))
+    assert targets == ["http://{{ address }}/lead/"]
+    assert leadgen.ADDRESS.startswith("127.0.0.1:")
 
 
 def hashes(content: str) -> list[str]:
