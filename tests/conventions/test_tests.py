@@ -66,7 +66,7 @@ def test_no_test_mocks(sources: dict[str, str]) -> None:
 
 
 def test_unit_tests_need_no_server(texts: Callable[[str], dict[str, str]]) -> None:
-    unit = texts("tests/unit/test_*.py")
+    unit = texts("tests/unit/*test_*.py")
     assert [fault for path, source in unit.items() for fault in server_faults(path, source)] == []
 
 

@@ -25,8 +25,8 @@ from leadgen.domain import api_key
 from leadgen.errors import DatabaseUnavailable, MigrationError, UnsafeDurability
 from leadgen.store.migrations import migrate
 from tests.conftest import Database, administer
+from tests.integration.api.test_intake import LEAD
 from tests.integration.service import Service, until
-from tests.integration.test_intake_api import LEAD
 from tests.integration.test_intake_writer import wait_for_lock
 
 POSTS = 2_000

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from leadgen.store.connection import connect
 from leadgen.store.queue import drain_batch
 from tests.conftest import Database
-from tests.integration.test_intake_api import LEAD, Caller, Keys, app, keys, rows
+from tests.integration.api.test_intake import LEAD, Caller, Keys, app, keys, rows
 
 __all__ = ["app", "keys"]  # fixtures of this module, too
 

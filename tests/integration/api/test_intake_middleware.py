@@ -13,7 +13,7 @@ from leadgen.api.intake_middleware import ENDPOINT, PATHS, IntakeMiddleware
 from leadgen.api.services import services_of
 from leadgen.log import JsonFormatter
 from tests.conftest import Database
-from tests.integration.test_intake_api import (
+from tests.integration.api.test_intake import (
     LEAD,
     Caller,
     CountingDoorbell,

@@ -11,7 +11,7 @@ from schemathesis.checks import CheckFunction
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.integration.test_intake_api import Keys, app, keys
+from tests.integration.api.test_intake import Keys, app, keys
 
 __all__ = ["app", "keys"]  # fixtures of this module, too
 
