@@ -20,7 +20,7 @@ from tests.conftest import Database
 from tests.integration.api.test_intake import LEAD
 from tests.integration.api.test_server import Stack, make_stack
 from tests.integration.service import until
-from tests.integration.test_intake_writer import wait_for_lock
+from tests.integration.store.test_intake_writer import wait_for_lock
 
 CLIENTS = 64
 PATIENCE_SECONDS = 60

@@ -27,7 +27,7 @@ from leadgen.store.migrations import migrate
 from tests.conftest import Database, administer
 from tests.integration.api.test_intake import LEAD
 from tests.integration.service import Service, until
-from tests.integration.test_intake_writer import wait_for_lock
+from tests.integration.store.test_intake_writer import wait_for_lock
 
 POSTS = 2_000
 CLIENTS = 16

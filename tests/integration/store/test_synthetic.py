@@ -21,7 +21,7 @@ from leadgen.store.intakes import Intake, accept
 from leadgen.store.queries import load
 from tests.conftest import Database
 from tests.integration.outbox import PAYLOAD, Outbox
-from tests.integration.test_intake_writer import wait_for_lock
+from tests.integration.store.test_intake_writer import wait_for_lock
 
 TABLES = ("intake_jobs", "intake_queue", "dead_jobs", "leads", "consents", "job_audit")
 

@@ -29,10 +29,10 @@ from leadgen.store import dead_jobs, intakes, queue
 from leadgen.store.connection import Connection, connect
 from leadgen.store.queue import Drained
 from tests.conftest import Database
-from tests.integration.fake_clock import FakeClock
 from tests.integration.outbox import Outbox
-from tests.integration.outbox_model import BODIES, NEVER, PICKY, Kept, Model, Sent, make_intake, told
 from tests.integration.service import until
+from tests.integration.store.fake_clock import FakeClock
+from tests.integration.store.outbox_model import BODIES, NEVER, PICKY, Kept, Model, Sent, make_intake, told
 
 T = TypeVar("T")
 
