@@ -18,7 +18,7 @@ import pytest
 import leadgen
 from leadgen.dev.account import Account, for_postgres
 from tests.conftest import Database
-from tests.integration.running_profile import RunningProfile
+from tests.integration.dev.running_profile import RunningProfile
 
 MakeProfile = Callable[..., RunningProfile]
 

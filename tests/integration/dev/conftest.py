@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from leadgen.dev.account import Account
-from tests.integration.running_profile import RunningProfile
+from tests.integration.dev.running_profile import RunningProfile
 
 
 @pytest.fixture(scope="session")
