@@ -28,8 +28,8 @@ from leadgen.dev.redis import EmbeddedRedis
 from leadgen.domain import api_key
 from tests.conftest import TEMPLATE, make_database
 from tests.integration.api.fault_server import FaultServer, Held, LostAnswer, Refusal, in_front_of
-from tests.integration.api.test_server import Stack, make_stack
 from tests.integration.service import until
+from tests.integration.stack import Stack, make_stack
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "leadgen" / "examples"
 LEAD = (EXAMPLES / "lead.json").read_bytes()

@@ -12,9 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from leadgen.store.connection import connect
 from leadgen.store.queue import drain_batch
 from tests.conftest import Database
-from tests.integration.api.test_intake import LEAD, Caller, Keys, app, keys, rows
-
-__all__ = ["app", "keys"]  # fixtures of this module, too
+from tests.integration.api.caller import Caller, Keys, rows
+from tests.integration.lead import LEAD
 
 CLIENTS = st.sampled_from(["wordpress", "partner"])
 KEYS = st.sampled_from(["a", "b", "c", None])

@@ -5,11 +5,10 @@ import json
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,109 +18,16 @@ from werkzeug.test import TestResponse
 
 from leadgen.api.app import create_app
 from leadgen.api.services import services_of
-from leadgen.config import Config
-from leadgen.domain import api_key
 from leadgen.store import migrations
 from leadgen.store.connection import connect
 from leadgen.store.heartbeats import beat
 from leadgen.store.migrations import Migration, shipped
 from leadgen.store.queue import drain_batch
 from tests.conftest import Database
+from tests.integration.api.caller import Caller, CountingDoorbell, Keys, assert_problem, make_config, rows
+from tests.integration.lead import LEAD
+from tests.integration.locks import count_waiters
 from tests.integration.service import until
-
-LEAD: dict[str, Any] = {
-    "contact": {"name": "Ann Example", "email": "ann@example.com", "preferred_channel": "email"},
-    "request": {
-        "service": "executive_protection",
-        "timeline": "within_a_week",
-        "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
-        "details": "Two days, one principal.",
-    },
-}
-
-
-class CountingDoorbell:
-    """Counts rings. The real doorbell has tests of its own; the API only has to ring it."""
-
-    def __init__(self) -> None:
-        self.rings = 0
-
-    def ring(self) -> None:
-        self.rings += 1
-
-    def status(self) -> dict[str, str]:
-        return {"redis": "ok", "worker": "ok"}
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
-class Caller:
-    """A client of the API with its key."""
-
-    def __init__(self, app: Flask, key: str) -> None:
-        self.app = app
-        self.key = key
-
-    def post(self, body: dict[str, Any] | bytes = LEAD, key: str | None = None, **headers: str) -> TestResponse:
-        sent = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"} | headers
-        if key is not None:
-            sent["Idempotency-Key"] = key
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.app.test_client().post("/lead/intake", data=data, headers=sent)
-
-    def get(self, path: str) -> TestResponse:
-        return self.app.test_client().get(path, headers={"Authorization": f"Bearer {self.key}"})
-
-
-@dataclass
-class Keys:
-    """The keys file, and the key of each client in it."""
-
-    file: Path
-    of: dict[str, str]
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    made = {client: api_key.mint(client, frozenset({"intake"}), None) for client in ("wordpress", "partner")}
-    (tmp_path / "keys").write_text("\n".join(line for _, line in made.values()) + "\n")
-    return Keys(tmp_path / "keys", {client: text for client, (text, _) in made.items()})
-
-
-def make_config(database: Database, keys: Keys) -> Config:
-    return Config(database_url=database.app_url, redis_url="redis://127.0.0.1:1", api_keys_file=keys.file)
-
-
-@pytest.fixture
-def app(database: Database, keys: Keys) -> Iterator[Flask]:
-    made = create_app(make_config(database, keys), CountingDoorbell())
-    yield made
-    services_of(made).close()
-
-
-@pytest.fixture
-def caller(app: Flask, keys: Keys) -> Caller:
-    return Caller(app, keys.of["wordpress"])
-
-
-@pytest.fixture
-def partner(app: Flask, keys: Keys) -> Caller:
-    return Caller(app, keys.of["partner"])
-
-
-def rows(database: Database, query: str) -> list[Any]:
-    with psycopg.connect(database.superuser_url) as connection:
-        return connection.execute(query).fetchall()
-
-
-def assert_problem(answer: TestResponse, status: int, slug: str) -> dict[str, Any]:
-    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), answer.text
-    document = answer.get_json()
-    assert document["type"] == f"/lead/problems/{slug}"
-    assert document["status"] == status
-    assert document["request_id"] == answer.headers["X-Request-Id"]
-    return dict(document)
 
 
 def test_a_202_is_in_the_outbox_as_sent_and_rings_the_doorbell(
@@ -383,18 +289,13 @@ def test_many_probes_share_an_answer_and_leave_the_connections_to_submissions(
         holder.execute("LOCK TABLE app.heartbeats IN ACCESS EXCLUSIVE MODE")
         paths = ["/lead/ready", "/lead/health"] * 8
         probes = [pool.submit(caller.get, path) for path in paths]
-        assert until(lambda: waiting_for_lock(database) == 2)
+        assert until(lambda: count_waiters(database) == 2)
         started = time.monotonic()
         assert caller.get(location).status_code == 200
         assert time.monotonic() - started < 1
-        assert waiting_for_lock(database) == 2
+        assert count_waiters(database) == 2
         holder.rollback()
         assert {probe.result(10).status_code for probe in probes} == {200}
-
-
-def waiting_for_lock(database: Database) -> int:
-    ((number,),) = rows(database, "SELECT count(*) FROM pg_locks WHERE NOT granted")
-    return int(number)
 
 
 def test_readiness_is_refused_at_once_when_stopping_though_it_was_given_just_now(

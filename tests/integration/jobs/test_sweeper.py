@@ -22,12 +22,6 @@ from tests.integration.service import BUSY_SECONDS, SOON_SECONDS, Service, until
 
 
 @pytest.fixture
-def outbox(database: Database) -> Iterator[Outbox]:
-    with Outbox(database) as outbox:
-        yield outbox
-
-
-@pytest.fixture
 def running(outbox: Outbox) -> Iterator[Sweeper]:
     """A sweeper at work in a thread."""
     sweeper = Sweeper(outbox.url, "test")

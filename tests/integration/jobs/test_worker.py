@@ -26,12 +26,6 @@ from tests.integration.service import SOON_SECONDS, Service, until
 
 
 @pytest.fixture
-def outbox(database: Database) -> Iterator[Outbox]:
-    with Outbox(database) as outbox:
-        yield outbox
-
-
-@pytest.fixture
 def doorbell(redis_url: str) -> Iterator[RedisDoorbell]:
     doorbell = RedisDoorbell(redis_url, lambda: None, lambda: pytest.fail("Redis was not used"))
     yield doorbell

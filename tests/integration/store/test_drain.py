@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import psycopg
@@ -31,12 +31,6 @@ WITHOUT_DETAILS = payload_with(details=None)
 def counts(batch: Drained) -> tuple[int, int, int]:
     """How many became leads, were put off, and were buried."""
     return batch.leads, batch.put_off, batch.buried
-
-
-@pytest.fixture
-def outbox(database: Database) -> Iterator[Outbox]:
-    with Outbox(database) as outbox:
-        yield outbox
 
 
 def test_a_lead_has_everything_that_the_intake_had(outbox: Outbox) -> None:

@@ -21,6 +21,7 @@ from leadgen.store.intakes import Intake, Receipt, accept
 from leadgen.store.writer_session import DURABLE_SECONDS
 from tests.conftest import Database
 from tests.integration.freezing import frozen
+from tests.integration.locks import wait_for_lock
 from tests.integration.service import BUSY_SECONDS, until
 
 
@@ -423,6 +424,7 @@ $$ BEGIN IF nextval('app.skips') = 1 THEN RETURN NULL; END IF; RETURN NEW; END $
 CREATE TRIGGER skip_once BEFORE INSERT ON app.intake_jobs FOR EACH ROW EXECUTE FUNCTION app.skip_once();
 """
 
+
 # The first insert of the key `killer` that comes so far ends its own session.
 KILL_ONCE = """
 CREATE SEQUENCE app.kills;
@@ -463,16 +465,3 @@ def hold_flushers(database: Database, writer: IntakeWriter, pool: ThreadPoolExec
         yield
         time.sleep(0.05)  # the block's threads have to get as far as the writer
         holder.rollback()
-
-
-def wait_for_lock(database: Database, waiters: int = 1) -> None:
-    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
-        for _ in range(200):
-            row = superuser.execute(
-                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.datname = current_database() "
-                "WHERE NOT granted"
-            ).fetchone()
-            if row and row[0] >= waiters:
-                return
-            time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
