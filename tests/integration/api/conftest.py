@@ -1,4 +1,4 @@
-"""An application with its keys and clients, on a database of its own."""
+"""The application in this process with its keys and clients, or served, on a database of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from leadgen.api.services import services_of
 from leadgen.domain import api_key
 from tests.conftest import Database
 from tests.integration.api.caller import Caller, CountingDoorbell, Keys, make_config
+from tests.integration.stack import Stack, make_stack
 
 
 @pytest.fixture
@@ -35,3 +36,8 @@ def caller(app: Flask, keys: Keys) -> Caller:
 @pytest.fixture
 def partner(app: Flask, keys: Keys) -> Caller:
     return Caller(app, keys.of["partner"])
+
+
+@pytest.fixture
+def stack(tmp_path: Path, database: Database, redis_url: str) -> Stack:
+    return make_stack(tmp_path, database, redis_url)
