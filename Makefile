@@ -22,14 +22,15 @@ run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for a
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
 
 # Quick kinds first, each with a count of its own; coverage is judged over all of them together. In two processes files
-# stay whole, since what is dear to set up is made once a file; integration tests race with clocks, and run alone.
+# stay whole, since what is dear to set up is made once a file; tests that race with a clock are marked, and run alone.
 test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
 	$(PYTEST) tests/requirements
 	$(PYTEST) $(TWO) tests/deploys
-	$(PYTEST) $(COVERED) tests/integration
+	$(PYTEST) $(COVERED) $(TWO) -m 'not alone' tests/integration
+	$(PYTEST) $(COVERED) -m alone tests/integration
 	$(BIN)/coverage report
 	$(PYTEST) tests/bench
 	$(PYTEST) tests/chaos

@@ -34,7 +34,7 @@ class Stack:
     @contextmanager
     def serve(self) -> Iterator[Service]:
         with Service(self.directory, "serve", **self.settings) as service:
-            assert until(lambda: self.answers() or service.process.poll() is not None, 20), service.log
+            assert until(lambda: self.answers() or service.process.poll() is not None), service.log
             assert service.process.poll() is None, service.log
             yield service
 
@@ -42,7 +42,7 @@ class Stack:
     def serve_anyhow(self) -> Iterator[Service]:
         """Served, ready or not."""
         with Service(self.directory, "serve", **self.settings) as service:
-            assert until(self.listens, 20), service.log
+            assert until(self.listens), service.log
             yield service
 
     def run(self, *command: str) -> Service:

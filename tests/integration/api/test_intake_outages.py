@@ -3,7 +3,6 @@
 import copy
 import re
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +18,7 @@ from tests.conftest import Database
 from tests.integration.api.caller import Caller, CountingDoorbell, Keys, assert_problem, make_config
 from tests.integration.lead import LEAD
 from tests.integration.service import until
+from tests.integration.stopwatch import quickest, took
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_a_schema_that_lacks_something_is_a_503_at_once_that_the_log_explains(
 
 
 def timed(ask: Callable[[], TestResponse], seconds: float) -> TestResponse:
-    started = time.monotonic()
-    answer = ask()
-    assert time.monotonic() - started < seconds
-    return answer
+    """The answer, which comes within so many seconds."""
+    answers: list[TestResponse] = []
+    assert quickest(seconds, partial(took, lambda: answers.append(ask()))) < seconds
+    return answers[-1]
 
 
 def without_email() -> dict[str, Any]:

@@ -18,6 +18,8 @@ from tests.conftest import Database
 from tests.integration.service import until
 from tests.integration.stack import Stack, make_stack
 
+pytestmark = pytest.mark.alone("its clients take both cores, and the sweeper has five seconds")
+
 POSTS = 2_000
 
 

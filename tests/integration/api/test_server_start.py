@@ -38,7 +38,7 @@ def test_serve_refuses_a_bad_setting_with_one_message_that_says_what_to_do(
 ) -> None:
     stack.settings[setting] = text
     with stack.run("serve") as service:
-        assert service.process.wait(30) == 1
+        assert service.exit_code() == 1
         assert told in service.log
         assert service.log.count("; ") >= 1
         assert "Traceback" not in service.log
@@ -49,7 +49,7 @@ def test_serve_refuses_a_bad_setting_with_one_message_that_says_what_to_do(
 def test_check_refuses_a_database_url_that_libpq_rejects_and_repeats_none_of_it(stack: Stack, url: str) -> None:
     stack.settings["database_url"] = url
     with stack.run("check") as service:
-        assert service.process.wait(30) == 1
+        assert service.exit_code() == 1
         assert service.log.count("the database URL is not one that libpq reads") == 1
         assert "Traceback" not in service.log
         assert "secret-word" not in service.log
@@ -110,6 +110,7 @@ def starts_told(service: Service) -> list[str]:
     return [line["reason"] for line in lines if line["event"] == "started_without_database"]
 
 
+@pytest.mark.alone("a lead is taken two seconds after the last migration")
 def test_served_before_the_migrations_it_takes_leads_once_they_are_applied(
     tmp_path: Path, bare_database: Database, redis_url: str
 ) -> None:
@@ -129,6 +130,7 @@ def test_served_before_the_migrations_it_takes_leads_once_they_are_applied(
     assert "relation" not in service.log + sweep.log
 
 
+@pytest.mark.alone("the server is found within five seconds")
 def test_served_before_postgres_it_takes_leads_once_that_is_there_and_safe(
     tmp_path: Path, own_postgres: Callable[..., Database], redis_url: str
 ) -> None:

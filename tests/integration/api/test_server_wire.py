@@ -7,6 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import pytest
+
 from tests.integration.lead import LEAD
 from tests.integration.stack import Stack
 
@@ -37,6 +39,7 @@ def drip(connection: socket.socket) -> None:
             time.sleep(0.2)
 
 
+@pytest.mark.alone("it races with the two seconds that a body has")
 def test_a_body_that_never_comes_is_a_4xx_soon_and_holds_up_nobody_else(stack: Stack) -> None:
     stack.settings["workers"] = "1"
     late = {
@@ -59,6 +62,7 @@ def test_a_body_that_never_comes_is_a_4xx_soon_and_holds_up_nobody_else(stack: S
         assert time.monotonic() - started < 10
 
 
+@pytest.mark.alone("it races with the seconds that a header has")
 def test_sigterm_does_not_wait_long_for_headers_and_bodies_that_never_come(stack: Stack) -> None:
     with stack.serve() as service:
         body = open_raw(stack, head("POST", "/lead/intake", 100))

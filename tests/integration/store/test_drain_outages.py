@@ -74,6 +74,7 @@ def test_a_fault_of_the_server_while_suspects_are_halved_is_no_attempt(outbox: O
     assert outbox.leads() == []
 
 
+@pytest.mark.alone("a statement has 200 ms")
 def test_a_batch_that_takes_postgres_too_long_is_drained_in_smaller_ones(
     outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_bad_row_in_a_group_fails_alone(database: Database) -> None:
     assert count(database) == 32 + intake_writer.FLUSHERS
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_a_key_held_by_another_transaction_is_refused_after_two_seconds_and_delays_nobody(
     writer: IntakeWriter, database: Database
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_key_held_by_another_transaction_is_refused_after_two_seconds_and_dela
     assert not writer.write(make_intake("held")).replayed
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_a_key_whose_holder_rolls_back_in_time_is_stored(writer: IntakeWriter, database: Database) -> None:
     with psycopg.connect(database.superuser_url) as holder:
         holder.execute(
@@ -141,6 +143,7 @@ def test_a_commit_waits_for_the_disk_whatever_the_role_and_the_server_say(databa
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_a_held_key_harms_no_neighbour_and_all_who_use_it_are_told_the_same(database: Database) -> None:
     with (
         make_writer(database.app_url) as writer,
@@ -158,6 +161,7 @@ def test_a_held_key_harms_no_neighbour_and_all_who_use_it_are_told_the_same(data
         assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_those_who_waited_for_a_key_that_came_free_get_the_same_intake(database: Database) -> None:
     with make_writer(database.app_url) as writer, ThreadPoolExecutor(16) as pool:
         with held_key(database, "held"):
@@ -170,6 +174,7 @@ def test_those_who_waited_for_a_key_that_came_free_get_the_same_intake(database:
     assert count(database) == 1
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_who_comes_while_a_key_is_waited_for_gets_what_the_first_gets(database: Database) -> None:
     with make_writer(database.app_url) as writer, held_key(database, "held"), ThreadPoolExecutor(2) as pool:
         first = pool.submit(writer.write, make_intake("held"))

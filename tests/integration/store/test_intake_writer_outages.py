@@ -121,6 +121,7 @@ def test_a_server_that_is_made_unsafe_later_is_refused_within_a_second(
     assert count(database) == 1
 
 
+@pytest.mark.alone("the writer waits five seconds, from the first request on")
 def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
     own_postgres: Callable[..., Database],
 ) -> None:
@@ -147,6 +148,7 @@ def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
     assert count(database) - 9 <= intake_writer.FLUSHERS
 
 
+@pytest.mark.alone("the writer waits five seconds, from the first request on")
 def test_a_request_alone_with_its_key_is_answered_in_time_by_a_frozen_server(
     own_postgres: Callable[..., Database],
 ) -> None:
