@@ -33,12 +33,20 @@ time.sleep(600)
 """
 
 
-@pytest.fixture
-def server(server_directory: Path) -> Iterator[EmbeddedPostgres]:
+@pytest.fixture(scope="module")
+def made(server_directory: Path) -> Iterator[EmbeddedPostgres]:
+    """One that made its data itself, for all tests that leave it in order."""
     server = EmbeddedPostgres(server_directory / f"postgres-{time.monotonic_ns()}")
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def server(made: EmbeddedPostgres) -> EmbeddedPostgres:
+    if not made.pid:
+        made.start()
+    return made
 
 
 @pytest.fixture
@@ -187,7 +195,7 @@ def test_it_never_runs_as_root(server: EmbeddedPostgres) -> None:
 
 
 def write(server: EmbeddedPostgres) -> None:
-    administer(server, "CREATE TABLE kept AS SELECT 1 AS one")
+    administer(server, "DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 1 AS one")
 
 
 def written(server: EmbeddedPostgres) -> bool:
