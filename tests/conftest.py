@@ -22,8 +22,9 @@ from leadgen.store.connection import connect
 from leadgen.store.migrations import migrate
 from leadgen.store.roles import ROLES, create_roles
 
-# Enough for the races; what a test writes is on disk when it is committed, as in production.
-SETTINGS = {"max_connections": "200", "shared_buffers": "64MB"}
+# Enough for the races; what a test writes is on disk when it is committed, as in production. Only logging in costs
+# less: tests open thousands of connections.
+SETTINGS = {"max_connections": "200", "shared_buffers": "64MB", "scram_iterations": "1"}
 PASSWORDS = {role: secrets.token_urlsafe(12) for role in ROLES}
 TEMPLATE = "template_leadgen"
 OWN = "test_own"  # the database of a test that has a server of its own
@@ -102,7 +103,7 @@ def postgres_server(copy_postgres: Callable[..., EmbeddedPostgres]) -> Iterator[
     server = copy_postgres("postgres")
     server.start()
     yield server
-    server.stop()
+    discard(server)
 
 
 @pytest.fixture(scope="session")
@@ -153,9 +154,7 @@ def own_postgres(copy_postgres: Callable[..., EmbeddedPostgres]) -> Iterator[Cal
 
     yield start
     for server in servers:
-        if server.pid:
-            os.kill(server.pid, signal.SIGQUIT)  # its data are thrown away: nothing has to reach the disk any more
-        server.stop()
+        discard(server)
         shutil.rmtree(server.home)
 
 
@@ -173,6 +172,13 @@ def own_redis(server_directory: Path) -> Iterator[Callable[[], EmbeddedRedis]]:
     yield start
     for server in servers:
         server.stop()
+
+
+def discard(server: EmbeddedPostgres) -> None:
+    """Stop a server whose data are thrown away: nothing of it has to reach the disk any more."""
+    if server.pid:
+        os.kill(server.pid, signal.SIGQUIT)
+    server.stop()
 
 
 def administer(server: EmbeddedPostgres, statement: str) -> None:
