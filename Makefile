@@ -4,6 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
 TWO := --numprocesses 2 --dist loadfile
+EACH := --numprocesses 2 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # Locks hold hashes, extras and no index address; --universal makes one lock serve every Python and machine. A lock keeps
@@ -22,17 +23,19 @@ run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for a
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
 
 # Quick kinds first, each with a count of its own; coverage is judged over all of them together. In two processes files
-# stay whole, since what is dear to set up is made once a file; integration tests race with clocks, and run alone.
+# stay whole (TWO) where a file makes once what is dear to set up. Tests that race with a clock are marked, and run alone.
 test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
 	$(PYTEST) tests/requirements
 	$(PYTEST) $(TWO) tests/deploys
-	$(PYTEST) $(COVERED) tests/integration
+	$(PYTEST) $(COVERED) $(TWO) -m 'not alone' tests/integration
+	$(PYTEST) $(COVERED) -m alone tests/integration
 	$(BIN)/coverage report
 	$(PYTEST) tests/bench
-	$(PYTEST) tests/chaos
+	$(PYTEST) $(EACH) -m 'not alone' tests/chaos
+	$(PYTEST) -m alone tests/chaos
 	ROTA=1 EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
 
 lint: .venv/test ## check style, types and shell

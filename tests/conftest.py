@@ -1,7 +1,10 @@
 """A PostgreSQL and a Redis for the whole session, and for each test a fresh database and an empty Redis."""
 
+import os
 import secrets
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,10 +22,12 @@ from leadgen.store.connection import connect
 from leadgen.store.migrations import migrate
 from leadgen.store.roles import ROLES, create_roles
 
-# Enough for the races; what a test writes is on disk when it is committed, as in production.
-SETTINGS = {"max_connections": "200", "shared_buffers": "64MB"}
+# Enough for the races; what a test writes is on disk when it is committed, as in production. Only logging in costs
+# less: tests open thousands of connections.
+SETTINGS = {"max_connections": "200", "shared_buffers": "64MB", "scram_iterations": "1"}
 PASSWORDS = {role: secrets.token_urlsafe(12) for role in ROLES}
 TEMPLATE = "template_leadgen"
+OWN = "test_own"  # the database of a test that has a server of its own
 
 # How fast an example is says something of the machine only.
 settings.register_profile("motorcade", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -72,13 +77,33 @@ def server_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(server_directory: Path) -> Iterator[EmbeddedPostgres]:
+def copy_postgres(server_directory: Path) -> Callable[..., EmbeddedPostgres]:
+    """Make a server, not yet started, from the files of one that has the roles, TEMPLATE and OWN and was stopped.
+
+    To copy them takes a tenth of the time that it takes to make them. The keyword arguments are settings.
+    """
+    first = EmbeddedPostgres(server_directory / "postgres-first", settings=SETTINGS)
+    first.start()
+    make_template(first)
+    make_database(first, TEMPLATE, OWN)
+    first.stop()
+
+    def copy(name: str, **settings: str) -> EmbeddedPostgres:
+        server = EmbeddedPostgres(server_directory / name, settings=SETTINGS | settings)
+        for part in ("data", "superuser.password"):
+            subprocess.run(["cp", "-a", first.home / part, server.home / part], check=True)
+        return server
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def postgres_server(copy_postgres: Callable[..., EmbeddedPostgres]) -> Iterator[EmbeddedPostgres]:
     """The session's server. Never stop or freeze it: take `own_postgres` for that."""
-    server = EmbeddedPostgres(server_directory / "postgres", settings=SETTINGS)
+    server = copy_postgres("postgres")
     server.start()
-    make_template(server)
     yield server
-    server.stop()
+    discard(server)
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +139,7 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 
 
 @pytest.fixture
-def own_postgres(server_directory: Path) -> Iterator[Callable[..., Database]]:
+def own_postgres(copy_postgres: Callable[..., EmbeddedPostgres]) -> Iterator[Callable[..., Database]]:
     """Make a server of the test's own, which it may stop, freeze and set up as it likes.
 
     Returns a migrated database on it; the keyword arguments are PostgreSQL's settings.
@@ -122,17 +147,14 @@ def own_postgres(server_directory: Path) -> Iterator[Callable[..., Database]]:
     servers: list[EmbeddedPostgres] = []
 
     def start(**settings: str) -> Database:
-        server = EmbeddedPostgres(
-            server_directory / f"own-postgres-{next(_numbers)}", settings=SETTINGS | settings
-        )
+        server = copy_postgres(f"own-postgres-{next(_numbers)}", **settings)
         servers.append(server)
         server.start()
-        make_template(server)
-        return make_database(server, TEMPLATE)
+        return Database(OWN, server)
 
     yield start
     for server in servers:
-        server.stop()
+        discard(server)
         shutil.rmtree(server.home)
 
 
@@ -152,6 +174,13 @@ def own_redis(server_directory: Path) -> Iterator[Callable[[], EmbeddedRedis]]:
         server.stop()
 
 
+def discard(server: EmbeddedPostgres) -> None:
+    """Stop a server whose data are thrown away: nothing of it has to reach the disk any more."""
+    if server.pid:
+        os.kill(server.pid, signal.SIGQUIT)
+    server.stop()
+
+
 def administer(server: EmbeddedPostgres, statement: str) -> None:
     with psycopg.connect(server.superuser_url, autocommit=True) as connection:
         connection.execute(statement)
@@ -165,8 +194,8 @@ def make_template(server: EmbeddedPostgres) -> None:
     migrate(template.owner_url, report=lambda _: None)
 
 
-def make_database(server: EmbeddedPostgres, template: str) -> Database:
-    fresh = Database(f"test_{next(_numbers)}", server)
+def make_database(server: EmbeddedPostgres, template: str, name: str | None = None) -> Database:
+    fresh = Database(name or f"test_{next(_numbers)}", server)
     administer(server, f"CREATE DATABASE {fresh.name} TEMPLATE {template}")
     with connect(fresh.superuser_url, "tests") as superuser:
         create_roles(superuser, {})  # what is granted on a database itself is not copied

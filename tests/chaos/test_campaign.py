@@ -1,10 +1,13 @@
 """A short campaign at every commit, each with a seed of its own that its repetition shares."""
 
+import pytest
+
 from tests.chaos.campaign import Orders, conduct
 from tests.chaos.table import kinds_of, show
 from tests.lab.sample import turn
 
 
+@pytest.mark.alone("every answer and every return is held against its seconds")
 def test_nothing_acknowledged_is_lost_whatever_dies() -> None:
     outcome = conduct(Orders(seed=turn(), requests=6_000, faults=42, minutes=0, rate=60), report=print)
     print(*show(outcome), sep="\n")  # noqa: T201 - pytest shows it when the test fails

@@ -69,6 +69,18 @@ def import_faults(path: str, source: str) -> list[str]:
     ]
 
 
+def alone_faults(path: str, source: str) -> list[str]:
+    """Tests that run alone, which takes everybody's time, without saying which clock they race with."""
+    nodes = list(ast.walk(ast.parse(source))) if "mark.alone" in source else []
+    marks = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "alone"]
+    reasoned = [
+        node.func
+        for node in nodes
+        if isinstance(node, ast.Call) and [type(argument) for argument in node.args] == [ast.Constant]
+    ]
+    return [f"{path}:{mark.lineno}: `alone` gives no reason" for mark in marks if mark not in reasoned]
+
+
 @pytest.fixture(scope="module")
 def sources(texts: Callable[[str], dict[str, str]]) -> dict[str, str]:
     return texts("tests/*/test_*.py")
@@ -83,7 +95,7 @@ def test_no_test_mocks(sources: dict[str, str]) -> None:
 
 
 def test_unit_tests_need_no_server(texts: Callable[[str], dict[str, str]]) -> None:
-    unit = texts("tests/unit/test_*.py")
+    unit = texts("tests/unit/*test_*.py")
     assert [fault for path, source in unit.items() for fault in server_faults(path, source)] == []
 
 
@@ -105,6 +117,10 @@ def test_an_import_from_a_test_module_is_found() -> None:
         assert import_faults("tests/lab/test_a.py", line) == []
 
 
+def test_every_test_that_runs_alone_says_why(sources: dict[str, str]) -> None:
+    assert [fault for path, source in sources.items() for fault in alone_faults(path, source)] == []
+
+
 def test_a_name_that_is_no_sentence_or_is_there_twice_is_found() -> None:
     assert len(name_faults("test_a.py", "def test_drain(): ...")) == 1
     assert len(name_faults("test_a.py", "def test_a_b_c(): ...\ndef test_a_b_c(): ...")) == 1
@@ -120,3 +136,10 @@ def test_a_mock_is_found() -> None:
 def test_a_unit_test_that_takes_a_server_is_found() -> None:
     assert len(server_faults("test_a.py", "def test_a_row_is_there(database): ...")) == 1
     assert server_faults("test_a.py", "def test_a_row_is_there(tmp_path): ...") == []
+
+
+@pytest.mark.parametrize("mark", ["pytest.mark.alone", "pytest.mark.alone()", "pytest.mark.alone(REASON)"])
+def test_a_test_that_runs_alone_without_a_reason_is_found(mark: str) -> None:
+    assert len(alone_faults("test_a.py", f"@{mark}\ndef test_a_ring_is_heard_at_once(): ...")) == 1
+    assert len(alone_faults("test_a.py", f"pytestmark = {mark}")) == 1
+    assert alone_faults("test_a.py", "pytestmark = pytest.mark.alone('a poll comes half a second later')") == []

@@ -3,7 +3,7 @@
 import json
 import os
 import pwd
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,12 +20,6 @@ BAD = payload_with(headcount="ten")
 REASON = "22P02 InvalidTextRepresentation"
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def outbox(database: Database) -> Iterator[Outbox]:
-    with Outbox(database) as outbox:
-        yield outbox
 
 
 @pytest.fixture

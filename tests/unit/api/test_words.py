@@ -7,7 +7,7 @@ import pytest
 
 from leadgen.api.problems import CATALOGUE, ProblemType
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "api-errors.md"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "api-errors.md"
 KINDS = pytest.mark.parametrize("kind", CATALOGUE.values(), ids=list(CATALOGUE))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import partial
@@ -20,16 +20,10 @@ from leadgen.store.connection import Connection, connect
 from leadgen.store.intakes import Intake, accept
 from leadgen.store.queries import load
 from tests.conftest import Database
+from tests.integration.locks import wait_for_lock
 from tests.integration.outbox import PAYLOAD, Outbox
-from tests.integration.test_intake_writer import wait_for_lock
 
 TABLES = ("intake_jobs", "intake_queue", "dead_jobs", "leads", "consents", "job_audit")
-
-
-@pytest.fixture
-def outbox(database: Database) -> Iterator[Outbox]:
-    with Outbox(database) as outbox:
-        yield outbox
 
 
 def payload_of(name: object) -> dict[str, Any]:

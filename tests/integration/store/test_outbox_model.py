@@ -4,12 +4,11 @@ After every step PostgreSQL has to hold exactly what the model says. EVERY=1 tri
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from datetime import datetime, timedelta
-from threading import Barrier
-from typing import TypeVar, cast
+from typing import cast
 
 import psycopg
 import pytest
@@ -29,12 +28,11 @@ from leadgen.store import dead_jobs, intakes, queue
 from leadgen.store.connection import Connection, connect
 from leadgen.store.queue import Drained
 from tests.conftest import Database
-from tests.integration.fake_clock import FakeClock
 from tests.integration.outbox import Outbox
-from tests.integration.outbox_model import BODIES, NEVER, PICKY, Kept, Model, Sent, make_intake, told
 from tests.integration.service import until
-
-T = TypeVar("T")
+from tests.integration.store.fake_clock import FakeClock
+from tests.integration.store.outbox_model import BODIES, NEVER, PICKY, Kept, Model, Sent, make_intake, told
+from tests.integration.store.together import together
 
 EXAMPLES, STEPS = (200, 60) if os.environ.get("EVERY") else (20, 40)
 BATCH = st.lists(
@@ -58,18 +56,6 @@ LEAD_OF_SOMEBODY_ELSE = """
         intake_id, name, email, preferred_channel, service, timeline, city, state, postal_code, details, payload
     ) VALUES (%s, '', '', '', '', '', '', '', '', '', '{}')
 """
-
-
-def together(*calls: Callable[[], T]) -> list[T]:
-    """Each call in a thread of its own, all at the same moment."""
-    gate = Barrier(len(calls))
-
-    def run(call: Callable[[], T]) -> T:
-        gate.wait(10)
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def drain_all(connection: Connection, most: int) -> Drained:

@@ -67,7 +67,7 @@ class RunningProfile:
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(START_SECONDS)
 
     def post(self, key: str | None = None) -> dict[str, Any]:
         """Post the example; raises HTTPError unless it is accepted."""
@@ -77,7 +77,7 @@ class RunningProfile:
     def post_until_accepted(self) -> str:
         """Post like a client that does not give up, and always with the same key; returns the intake id."""
         key = str(uuid4())
-        until = time.monotonic() + 30
+        until = time.monotonic() + START_SECONDS
         while True:
             try:
                 return str(self.post(key)["intake_id"])
@@ -85,7 +85,7 @@ class RunningProfile:
                 assert time.monotonic() < until, self.output
                 time.sleep(0.1)
 
-    def wait_until_done(self, intake_id: str, seconds: float = 15) -> None:
+    def wait_until_done(self, intake_id: str, seconds: float = START_SECONDS) -> None:
         until = time.monotonic() + seconds
         while self.status(intake_id) != "done":
             assert time.monotonic() < until, self.status(intake_id)

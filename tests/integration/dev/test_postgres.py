@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.processes import Process, find
 from leadgen.dev.wheels import postgres_programs
 from tests.conftest import administer
+from tests.integration.service import until
 
 PARENT = """
 import sys, time
@@ -32,12 +33,20 @@ time.sleep(600)
 """
 
 
-@pytest.fixture
-def server(server_directory: Path) -> Iterator[EmbeddedPostgres]:
+@pytest.fixture(scope="module")
+def made(server_directory: Path) -> Iterator[EmbeddedPostgres]:
+    """One that made its data itself, for all tests that leave it in order."""
     server = EmbeddedPostgres(server_directory / f"postgres-{time.monotonic_ns()}")
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def server(made: EmbeddedPostgres) -> EmbeddedPostgres:
+    if not made.pid:
+        made.start()
+    return made
 
 
 @pytest.fixture
@@ -87,7 +96,7 @@ def test_a_foreign_process_with_the_pid_of_the_dead_server_is_left_alone(
     lines = lock.read_text().splitlines()
     for process in server.processes():
         process.signal(signal.SIGKILL)
-    wait_for(lambda: not server.processes())
+    assert until(lambda: not server.processes())
     lock.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
     for_postgres().take(lock, 0o600)
     assert "already exists" in refusal(server), "PostgreSQL itself is misled: the test would prove nothing"
@@ -103,7 +112,7 @@ def test_a_server_ends_when_its_parent_is_killed(server_directory: Path) -> None
     assert left
     parent.kill()
     parent.wait()
-    wait_for(lambda: not any(process.alive for process in left))
+    assert until(lambda: not any(process.alive for process in left))
 
 
 def test_a_frozen_server_of_a_killed_parent_is_replaced(server_directory: Path) -> None:
@@ -186,7 +195,7 @@ def test_it_never_runs_as_root(server: EmbeddedPostgres) -> None:
 
 
 def write(server: EmbeddedPostgres) -> None:
-    administer(server, "CREATE TABLE kept AS SELECT 1 AS one")
+    administer(server, "DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 1 AS one")
 
 
 def written(server: EmbeddedPostgres) -> bool:
@@ -214,10 +223,3 @@ def start_parent(directory: Path) -> subprocess.Popen[str]:
     with parent.stdout:
         assert parent.stdout.readline() == "up\n"
     return parent
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)

@@ -13,18 +13,9 @@ from leadgen.api.intake_middleware import ENDPOINT, PATHS, IntakeMiddleware
 from leadgen.api.services import services_of
 from leadgen.log import JsonFormatter
 from tests.conftest import Database
-from tests.integration.test_intake_api import (
-    LEAD,
-    Caller,
-    CountingDoorbell,
-    Keys,
-    app,
-    caller,
-    keys,
-    make_config,
-)
+from tests.integration.api.caller import Caller, CountingDoorbell, Keys, make_config
+from tests.integration.lead import LEAD
 
-__all__ = ["app", "caller", "keys"]  # fixtures
 SPELLINGS = [
     *(
         "/lead/intake",

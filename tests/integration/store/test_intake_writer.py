@@ -1,73 +1,25 @@
 """The group commit: one row a key under every race, nobody harmed by a neighbour, no wait without an end."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from uuid import UUID
 
 import psycopg
 import pytest
 
 from leadgen.domain.fingerprint import FINGERPRINT_VERSION, fingerprint
 from leadgen.domain.intake_id import uuid7
-from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnsafeDurability
+from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld
 from leadgen.store import intake_writer
 from leadgen.store.connection import connect
 from leadgen.store.intake_writer import IntakeWriter
-from leadgen.store.intakes import Intake, Receipt, accept
-from leadgen.store.writer_session import DURABLE_SECONDS
+from leadgen.store.intakes import Receipt
 from tests.conftest import Database
-from tests.integration.freezing import frozen
-from tests.integration.service import BUSY_SECONDS, until
-
-
-def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = "wordpress") -> Intake:
-    return Intake(
-        intake_id=uuid7(),
-        request_id=uuid7(),
-        client_id=client,
-        idempotency_key=key,
-        fingerprint=fingerprint(payload),
-        fingerprint_version=FINGERPRINT_VERSION,
-        payload=payload,
-        email="a@example.com",
-        phone_e164=None,
-    )
-
-
-@contextmanager
-def make_writer(url: str, observe: Callable[[int], None] = lambda _: None) -> Iterator[IntakeWriter]:
-    writer = IntakeWriter(url, observe=observe)
-    yield writer
-    writer.close()
-
-
-@pytest.fixture
-def writer(database: Database) -> Iterator[IntakeWriter]:
-    with make_writer(database.app_url) as made:
-        yield made
-
-
-def count(database: Database, table: str = "app.intake_jobs") -> int:
-    with psycopg.connect(database.superuser_url) as connection:
-        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    assert row
-    return int(row[0])
-
-
-def together(calls: list[Callable[[], Receipt]]) -> list[Receipt]:
-    """Run all calls at the same moment, each in its thread."""
-    gate = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], Receipt]) -> Receipt:
-        gate.wait(10)
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
+from tests.integration.locks import wait_for_lock
+from tests.integration.store.together import together
+from tests.integration.store.writing import count, held_key, make_intake, make_writer
 
 
 def test_an_intake_is_committed_with_its_queue_entry_when_write_returns(
@@ -103,14 +55,14 @@ def test_one_key_of_two_clients_is_two_intakes(writer: IntakeWriter, database: D
 
 
 def test_intakes_without_a_key_are_all_new(writer: IntakeWriter, database: Database) -> None:
-    receipts = together([lambda: writer.write(make_intake()) for _ in range(20)])
+    receipts = together(*[lambda: writer.write(make_intake()) for _ in range(20)])
     assert not any(receipt.replayed for receipt in receipts)
     assert count(database) == 20
 
 
 def test_64_threads_with_one_key_make_one_row_and_agree_on_it(database: Database) -> None:
     with make_writer(database.app_url) as one, make_writer(database.app_url) as other:
-        receipts = together([partial(lambda w: w.write(make_intake("same")), w) for w in (one, other) * 32])
+        receipts = together(*[partial(lambda w: w.write(make_intake("same")), w) for w in (one, other) * 32])
     assert len({receipt.intake_id for receipt in receipts}) == 1
     assert sum(not receipt.replayed for receipt in receipts) == 1
     assert count(database) == 1
@@ -146,6 +98,7 @@ def test_a_bad_row_in_a_group_fails_alone(database: Database) -> None:
     assert count(database) == 32 + intake_writer.FLUSHERS
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_a_key_held_by_another_transaction_is_refused_after_two_seconds_and_delays_nobody(
     writer: IntakeWriter, database: Database
 ) -> None:
@@ -168,6 +121,7 @@ def test_a_key_held_by_another_transaction_is_refused_after_two_seconds_and_dela
     assert not writer.write(make_intake("held")).replayed
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_a_key_whose_holder_rolls_back_in_time_is_stored(writer: IntakeWriter, database: Database) -> None:
     with psycopg.connect(database.superuser_url) as holder:
         holder.execute(
@@ -182,104 +136,6 @@ def test_a_key_whose_holder_rolls_back_in_time_is_stored(writer: IntakeWriter, d
     assert count(database) == 1
 
 
-def test_a_locked_table_is_unavailable_and_not_a_held_key(writer: IntakeWriter, database: Database) -> None:
-    with psycopg.connect(database.superuser_url) as holder:
-        holder.execute("LOCK TABLE app.intake_jobs IN ACCESS EXCLUSIVE MODE")
-        started = time.monotonic()
-        with pytest.raises(DatabaseUnavailable):
-            writer.write(make_intake("k"))
-        assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
-    assert not writer.write(make_intake("k")).replayed
-
-
-def test_a_lost_connection_is_repaired_and_the_intake_stored_once(
-    writer: IntakeWriter, database: Database
-) -> None:
-    writer.write(make_intake("before"))
-    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
-        superuser.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND application_name LIKE 'leadgen-%'"
-        )
-    receipts = together([partial(lambda n: writer.write(make_intake(f"after-{n}")), n) for n in range(16)])
-    assert not any(receipt.replayed for receipt in receipts)
-    assert count(database) == 17
-
-
-def test_a_commit_whose_reply_was_lost_is_not_stored_twice(database: Database) -> None:
-    """What the flusher does after a lost reply: the same batch, sent again."""
-    batch = [make_intake("keyed"), make_intake(None)]
-    with connect(database.app_url, "tests") as connection:
-        accept(connection, batch)
-        again = accept(connection, batch)
-    assert [again[intake.intake_id].replayed for intake in batch] == [False, False]
-    assert count(database) == 2
-
-
-def test_a_stopped_server_is_told_within_five_seconds_and_used_again_when_back(
-    own_postgres: Callable[..., Database],
-) -> None:
-    database = own_postgres()
-    with make_writer(database.app_url) as writer:
-        writer.write(make_intake("before"))
-        database.server.stop()
-        started = time.monotonic()
-        with pytest.raises(DatabaseUnavailable):
-            writer.write(make_intake("during"))
-        assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
-        database.server.start()
-        assert not writer.write(make_intake("after")).replayed
-
-
-def test_64_clients_with_one_key_across_a_restart_agree_on_one_row(own_postgres: Callable[..., Database]) -> None:
-    database = own_postgres()
-    stop = threading.Event()
-
-    def insist(writer: IntakeWriter) -> UUID:
-        """A client that retries with its key until it is answered."""
-        while not stop.is_set():
-            try:
-                return writer.write(make_intake("same")).intake_id
-            except DatabaseUnavailable:
-                time.sleep(0.05)
-        raise AssertionError("nobody answered")
-
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(64) as pool:
-        writer.write(make_intake("warm"))
-        database.server.stop()
-        answers = [pool.submit(insist, writer) for _ in range(64)]
-        database.server.start()
-        try:
-            found = {answer.result(30) for answer in answers}
-        finally:
-            stop.set()
-    assert len(found) == 1
-    assert count(database) == 2
-
-
-@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
-def test_a_server_that_may_lose_a_commit_is_refused(own_postgres: Callable[..., Database], setting: str) -> None:
-    database = own_postgres(**{setting: "off"})
-    with make_writer(database.app_url) as writer, pytest.raises(UnsafeDurability, match=f"{setting} = off"):
-        writer.write(make_intake("k"))
-    assert count(database) == 0
-
-
-def test_a_server_that_is_made_unsafe_later_is_refused_within_a_second(
-    own_postgres: Callable[..., Database],
-) -> None:
-    database = own_postgres()
-    with make_writer(database.app_url) as writer:
-        writer.write(make_intake("safe"))
-        with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
-            superuser.execute("ALTER SYSTEM SET fsync = off")
-            superuser.execute("SELECT pg_reload_conf()")
-        time.sleep(DURABLE_SECONDS + 0.5)
-        with pytest.raises(UnsafeDurability):
-            writer.write(make_intake("unsafe"))
-    assert count(database) == 1
-
-
 def test_a_commit_waits_for_the_disk_whatever_the_role_and_the_server_say(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(f"ALTER DATABASE {database.name} SET synchronous_commit = off")
@@ -287,56 +143,7 @@ def test_a_commit_waits_for_the_disk_whatever_the_role_and_the_server_say(databa
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
-def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
-    own_postgres: Callable[..., Database],
-) -> None:
-    database = own_postgres()
-    refused = 0
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(40) as pool:
-        together([partial(lambda n: writer.write(make_intake(f"warm-{n}")), n) for n in range(8)])
-        with frozen(database):
-            started = time.monotonic()
-            attempts = []
-            for number in range(40):
-                attempts.append(pool.submit(writer.write, make_intake()))
-                # What is sent may be stored, so each flusher sends one row; the others wait, and are given up.
-                if number < intake_writer.FLUSHERS:
-                    time.sleep(0.5)
-                    assert until(lambda: not writer._waiting, BUSY_SECONDS)  # noqa: SLF001 - a frozen server tells nobody
-            for attempt in attempts:
-                with pytest.raises(DatabaseUnavailable):
-                    attempt.result(10)
-                refused += 1
-            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
-        assert not writer.write(make_intake("after")).replayed
-    assert refused == 40
-    assert count(database) - 9 <= intake_writer.FLUSHERS
-
-
-def test_a_request_alone_with_its_key_is_answered_in_time_by_a_frozen_server(
-    own_postgres: Callable[..., Database],
-) -> None:
-    database = own_postgres()
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(1) as pool, held_key(database, "held"):
-        started = time.monotonic()
-        waiting = pool.submit(writer.write, make_intake("held"))
-        time.sleep(0.5)
-        with frozen(database):
-            with pytest.raises(DatabaseUnavailable):
-                waiting.result(10)
-            assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS + BUSY_SECONDS
-
-
-def test_a_server_that_takes_no_writes_is_unavailable_and_used_again_when_it_does(database: Database) -> None:
-    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
-        superuser.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
-        with make_writer(database.app_url) as writer:
-            with pytest.raises(DatabaseUnavailable):
-                writer.write(make_intake("k"))
-            superuser.execute(f"ALTER DATABASE {database.name} RESET default_transaction_read_only")
-            assert not writer.write(make_intake("k")).replayed
-
-
+@pytest.mark.alone("a held key waits two seconds")
 def test_a_held_key_harms_no_neighbour_and_all_who_use_it_are_told_the_same(database: Database) -> None:
     with (
         make_writer(database.app_url) as writer,
@@ -354,6 +161,7 @@ def test_a_held_key_harms_no_neighbour_and_all_who_use_it_are_told_the_same(data
         assert time.monotonic() - started < intake_writer.PATIENCE_SECONDS
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_those_who_waited_for_a_key_that_came_free_get_the_same_intake(database: Database) -> None:
     with make_writer(database.app_url) as writer, ThreadPoolExecutor(16) as pool:
         with held_key(database, "held"):
@@ -366,6 +174,7 @@ def test_those_who_waited_for_a_key_that_came_free_get_the_same_intake(database:
     assert count(database) == 1
 
 
+@pytest.mark.alone("a held key waits two seconds")
 def test_who_comes_while_a_key_is_waited_for_gets_what_the_first_gets(database: Database) -> None:
     with make_writer(database.app_url) as writer, held_key(database, "held"), ThreadPoolExecutor(2) as pool:
         first = pool.submit(writer.write, make_intake("held"))
@@ -423,6 +232,7 @@ $$ BEGIN IF nextval('app.skips') = 1 THEN RETURN NULL; END IF; RETURN NEW; END $
 CREATE TRIGGER skip_once BEFORE INSERT ON app.intake_jobs FOR EACH ROW EXECUTE FUNCTION app.skip_once();
 """
 
+
 # The first insert of the key `killer` that comes so far ends its own session.
 KILL_ONCE = """
 CREATE SEQUENCE app.kills;
@@ -441,18 +251,6 @@ FOR EACH ROW WHEN (NEW.idempotency_key = 'killer') EXECUTE FUNCTION app.kill_onc
 
 
 @contextmanager
-def held_key(database: Database, key: str) -> Iterator[None]:
-    """Another transaction that has inserted the key and does not end; rolled back at the end of the block."""
-    with psycopg.connect(database.superuser_url) as holder:
-        holder.execute(
-            "INSERT INTO app.intake_jobs VALUES (%s, %s, 'wordpress', %s, '\\x00', 1, '{}', null, null)",
-            [uuid7(), uuid7(), key],
-        )
-        yield
-        holder.rollback()
-
-
-@contextmanager
 def hold_flushers(database: Database, writer: IntakeWriter, pool: ThreadPoolExecutor) -> Iterator[None]:
     """Keep every flusher busy, so that all that the block hands over forms one group."""
     with psycopg.connect(database.superuser_url) as holder:
@@ -463,16 +261,3 @@ def hold_flushers(database: Database, writer: IntakeWriter, pool: ThreadPoolExec
         yield
         time.sleep(0.05)  # the block's threads have to get as far as the writer
         holder.rollback()
-
-
-def wait_for_lock(database: Database, waiters: int = 1) -> None:
-    with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
-        for _ in range(200):
-            row = superuser.execute(
-                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.datname = current_database() "
-                "WHERE NOT granted"
-            ).fetchone()
-            if row and row[0] >= waiters:
-                return
-            time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")

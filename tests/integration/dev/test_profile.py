@@ -18,7 +18,9 @@ import pytest
 import leadgen
 from leadgen.dev.account import Account, for_postgres
 from tests.conftest import Database
-from tests.integration.running_profile import RunningProfile
+from tests.integration.dev.running_profile import RunningProfile
+from tests.integration.service import ENDS_SECONDS
+from tests.integration.stopwatch import quickest, took
 
 MakeProfile = Callable[..., RunningProfile]
 
@@ -52,12 +54,17 @@ def service(profile: RunningProfile, name: str) -> int:
 
 def test_the_printed_command_gives_202_and_becomes_one_lead_in_under_a_second(profile: RunningProfile) -> None:
     command = profile.output[profile.output.index("curl ") :]
-    answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
-    assert answer.startswith("HTTP/1.1 202")
-    (location,) = [line.split()[1] for line in answer.splitlines() if line.startswith("Location:")]
-    intake_id = location.rpartition("/")[2]
-    profile.wait_until_done(intake_id, seconds=1)
-    assert leads(profile, [intake_id]) == {intake_id: 1}
+
+    def send_one() -> float:
+        answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+        assert answer.startswith("HTTP/1.1 202")
+        (location,) = [line.split()[1] for line in answer.splitlines() if line.startswith("Location:")]
+        intake_id = location.rpartition("/")[2]
+        seconds = took(lambda: profile.wait_until_done(intake_id))
+        assert leads(profile, [intake_id]) == {intake_id: 1}
+        return seconds
+
+    assert quickest(1, send_one) < 1
 
 
 def test_the_output_says_where_everything_is(profile: RunningProfile) -> None:
@@ -83,7 +90,7 @@ def test_no_service_is_given_the_owner_of_the_schema(profile: RunningProfile) ->
 
 def test_a_second_run_says_who_runs_where(profile: RunningProfile) -> None:
     second = profile.spawn(output="second")
-    assert second.wait(20) == 1
+    assert second.wait(ENDS_SECONDS) == 1
     message = (profile.folder / "second").read_text()
     assert f"process {profile.process.pid} " in message
     assert f"already runs it on {profile.address}" in message
@@ -165,7 +172,7 @@ def test_a_frozen_leftover_does_not_keep_the_next_run_from_starting(make_profile
 def test_a_taken_port_is_named(make_profile: MakeProfile) -> None:
     profile = make_profile()
     with socket.create_server(("127.0.0.1", profile.port)):
-        assert profile.spawn().wait(20) == 1
+        assert profile.spawn().wait(ENDS_SECONDS) == 1
     assert profile.output.startswith(f"port {profile.port}: another program listens there; stop it, or choose")
 
 
@@ -236,7 +243,7 @@ def post_all_the_time(profile: RunningProfile) -> tuple[list[str], Callable[[], 
     return accepted, stop
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = ENDS_SECONDS) -> None:
     until = time.monotonic() + seconds
     while True:
         with suppress(ValueError):  # a part that is just being started again

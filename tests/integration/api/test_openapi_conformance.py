@@ -11,9 +11,7 @@ from schemathesis.checks import CheckFunction
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.integration.test_intake_api import Keys, app, keys
-
-__all__ = ["app", "keys"]  # fixtures of this module, too
+from tests.integration.api.caller import Keys
 
 # A generated key that comes again with another body is rightly refused, as is an address that only looks right.
 EXCLUDED: list[CheckFunction] = [positive_data_acceptance]

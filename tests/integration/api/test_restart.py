@@ -17,10 +17,10 @@ import pytest
 
 from leadgen.dev.postgres import EmbeddedPostgres
 from tests.conftest import Database
+from tests.integration.lead import LEAD
+from tests.integration.locks import wait_for_lock
 from tests.integration.service import until
-from tests.integration.test_intake_api import LEAD
-from tests.integration.test_intake_writer import wait_for_lock
-from tests.integration.test_server import Stack, make_stack
+from tests.integration.stack import Stack, make_stack
 
 CLIENTS = 64
 PATIENCE_SECONDS = 60

@@ -1,20 +1,22 @@
 """Idempotency as a state machine: whatever is posted in whatever order, a key stands for one submission."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from leadgen.store.connection import connect
+from leadgen.store.connection import Connection, connect
 from leadgen.store.queue import drain_batch
 from tests.conftest import Database
-from tests.integration.test_intake_api import LEAD, Caller, Keys, app, keys, rows
-
-__all__ = ["app", "keys"]  # fixtures of this module, too
+from tests.integration.api.caller import Caller, Keys
+from tests.integration.lead import LEAD
 
 CLIENTS = st.sampled_from(["wordpress", "partner"])
 KEYS = st.sampled_from(["a", "b", "c", None])
@@ -33,7 +35,16 @@ def shuffled(document: dict[str, Any]) -> bytes:
     return json.dumps(dict(reversed(document.items())), indent=3).encode()
 
 
-def test_a_key_stands_for_one_submission_whatever_happens(app: Flask, keys: Keys, database: Database) -> None:
+@pytest.fixture
+def superuser(database: Database) -> Iterator[Connection]:
+    """One connection for all steps: to open one takes longer than a step."""
+    with closing(connect(database.superuser_url, "tests")) as connection:
+        yield connection
+
+
+def test_a_key_stands_for_one_submission_whatever_happens(
+    app: Flask, keys: Keys, database: Database, superuser: Connection
+) -> None:
     callers = {client: Caller(app, key) for client, key in keys.of.items()}
 
     class Idempotency(RuleBasedStateMachine):
@@ -43,8 +54,7 @@ def test_a_key_stands_for_one_submission_whatever_happens(app: Flask, keys: Keys
             super().__init__()
             self.accepted: dict[tuple[str, str], tuple[str, bytes]] = {}
             self.keyless = 0
-            with connect(database.superuser_url, "tests") as superuser:
-                superuser.execute("TRUNCATE app.intake_jobs, app.intake_queue, app.leads, app.dead_jobs")
+            superuser.execute("TRUNCATE app.intake_jobs, app.intake_queue, app.leads, app.dead_jobs")
 
         @rule(client=CLIENTS, key=KEYS, details=DETAILS, same_bytes=st.booleans(), quoted=st.booleans())
         def post(self, client: str, key: str | None, details: str, same_bytes: bool, quoted: bool) -> None:  # noqa: FBT001 - hypothesis draws both
@@ -74,11 +84,10 @@ def test_a_key_stands_for_one_submission_whatever_happens(app: Flask, keys: Keys
         @invariant()
         def as_many_rows_as_submissions(self) -> None:
             expected = len(self.accepted) + self.keyless
-            (counted,) = rows(
-                database,
+            counted = superuser.execute(
                 "SELECT (SELECT count(*) FROM app.intake_jobs),"
-                " (SELECT count(*) FROM app.intake_queue) + (SELECT count(*) FROM app.leads)",
-            )
+                " (SELECT count(*) FROM app.intake_queue) + (SELECT count(*) FROM app.leads)"
+            ).fetchone()
             assert counted == (expected, expected)
 
     run_state_machine_as_test(

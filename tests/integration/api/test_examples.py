@@ -27,11 +27,11 @@ from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.domain import api_key
 from tests.conftest import TEMPLATE, make_database
-from tests.integration.fault_server import FaultServer, Held, LostAnswer, Refusal, in_front_of
+from tests.integration.api.fault_server import FaultServer, Held, LostAnswer, Refusal, in_front_of
 from tests.integration.service import until
-from tests.integration.test_server import Stack, make_stack
+from tests.integration.stack import Stack, make_stack
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "leadgen" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "leadgen" / "examples"
 LEAD = (EXAMPLES / "lead.json").read_bytes()
 COMMANDS: dict[str, list[str | Path]] = {
     "send-lead.sh": ["/bin/sh", EXAMPLES / "send-lead.sh"],

@@ -1,0 +1,145 @@
+"""Readiness, health and metrics, on a real database."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import psycopg
+import pytest
+from flask import Flask
+
+from leadgen.api.app import create_app
+from leadgen.api.services import services_of
+from leadgen.store import migrations
+from leadgen.store.connection import connect
+from leadgen.store.heartbeats import beat
+from leadgen.store.migrations import Migration, shipped
+from tests.conftest import Database
+from tests.integration.api.caller import Caller, CountingDoorbell, Keys, assert_problem, make_config, rows
+from tests.integration.locks import count_waiters
+from tests.integration.service import until
+from tests.integration.stopwatch import quickest, took
+
+
+def test_ready_writes_and_health_tells_what_is_missing(caller: Caller, database: Database) -> None:
+    assert caller.get("/lead/ready").status_code == 200
+    assert rows(database, "SELECT service FROM app.heartbeats") == [("api",)]
+    caller.post()
+    health = caller.get("/lead/health")
+    assert health.status_code == 200
+    body = health.get_json()
+    assert body["dependencies"] == {
+        "postgres": "ok",
+        "redis": "ok",
+        "worker": "ok",
+        "sweeper": "down",
+        "api_keys": "ok",
+    }
+    assert (body["status"], body["backlog"], body["dead"]) == ("degraded", 1, 0)
+
+
+def test_ready_is_refused_during_shutdown(caller: Caller, app: Flask) -> None:
+    services_of(app).stopping = True
+    answer = caller.get("/lead/ready")
+    assert_problem(answer, 503, "unavailable")
+    assert answer.headers["Retry-After"]
+
+
+def resting_intake(caller: Caller, database: Database) -> None:
+    """One that failed a while ago and is to be tried again in an hour."""
+    caller.post()
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("UPDATE app.intake_queue SET attempts = 3, available_at = now() + interval '1 hour'")
+        connection.execute("ALTER TABLE app.intake_jobs DISABLE TRIGGER ALL")
+        connection.execute("UPDATE app.intake_jobs SET created_at = now() - interval '1 hour'")
+
+
+def beat_of_the_sweeper(database: Database) -> None:
+    with connect(database.app_url, "tests") as connection:
+        beat(connection, "sweeper", "tests")
+
+
+def test_an_intake_that_rests_for_its_next_attempt_makes_no_health_degraded(
+    caller: Caller, database: Database
+) -> None:
+    beat_of_the_sweeper(database)
+    resting_intake(caller, database)
+    health = caller.get("/lead/health").get_json()
+    assert (health["status"], health["backlog"]) == ("ok", 1)
+    assert health["oldest_seconds"] > 3_000
+
+
+def test_an_intake_that_nobody_takes_makes_health_degraded(caller: Caller, database: Database) -> None:
+    beat_of_the_sweeper(database)
+    caller.post()
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("UPDATE app.intake_queue SET available_at = now() - interval '11 seconds'")
+    health = caller.get("/lead/health").get_json()
+    assert set(health["dependencies"].values()) == {"ok"}
+    assert health["status"] == "degraded"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DROP TABLE app.heartbeats", "REVOKE ALL ON app.heartbeats, app.intake_queue FROM motorcade_app"],
+)
+def test_health_and_metrics_answer_on_a_schema_that_is_not_ours_and_readiness_is_refused(
+    caller: Caller, database: Database, statement: str
+) -> None:
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(statement)
+    health = caller.get("/lead/health")
+    assert (health.status_code, health.get_json()["dependencies"]["postgres"]) == (200, "degraded")
+    assert_problem(caller.get("/lead/ready"), 503, "unavailable")
+    metrics = caller.get("/metrics")
+    assert metrics.status_code == 200
+    assert "leadgen_backlog " not in metrics.text
+
+
+@pytest.mark.parametrize(("stage", "status"), [("pre", 503), ("post", 200)])
+def test_a_pending_migration_is_an_obstacle_only_if_this_release_needs_it(
+    database: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch, stage: str, status: int
+) -> None:
+    later = Migration(99, stage, "20990101_01_later", "SELECT 1")
+    monkeypatch.setattr(migrations, "shipped", lambda: [*shipped(), later])
+    app = create_app(make_config(database, keys), CountingDoorbell())
+    caller = Caller(app, keys.of["wordpress"])
+    assert caller.post().status_code == 202, "what can be stored is accepted all the same"
+    assert caller.get("/lead/ready").status_code == status
+    health = caller.get("/lead/health").get_json()
+    assert (health["dependencies"]["postgres"], health["backlog"]) == ("ok" if status == 200 else "degraded", 1)
+    services_of(app).close()
+
+
+def test_many_probes_share_an_answer_and_leave_the_connections_to_submissions(
+    caller: Caller, database: Database
+) -> None:
+    """The probes wait for a lock here: without sharing, four of them would hold every connection of the pool."""
+    location = caller.post().headers["Location"]
+    with psycopg.connect(database.superuser_url) as holder, ThreadPoolExecutor(16) as pool:
+        holder.execute("LOCK TABLE app.heartbeats IN ACCESS EXCLUSIVE MODE")
+        paths = ["/lead/ready", "/lead/health"] * 8
+        probes = [pool.submit(caller.get, path) for path in paths]
+        assert until(lambda: count_waiters(database) == 2)
+
+        def ask() -> None:
+            assert caller.get(location).status_code == 200
+
+        assert quickest(1, partial(took, ask)) < 1
+        assert count_waiters(database) == 2
+        holder.rollback()
+        assert {probe.result(10).status_code for probe in probes} == {200}
+
+
+def test_readiness_is_refused_at_once_when_stopping_though_it_was_given_just_now(
+    caller: Caller, app: Flask
+) -> None:
+    assert caller.get("/lead/ready").status_code == 200
+    services_of(app).stopping = True
+    assert_problem(caller.get("/lead/ready"), 503, "unavailable")
+
+
+def test_metrics_count_what_was_accepted_and_tell_the_backlog(caller: Caller) -> None:
+    caller.post()
+    text = caller.get("/metrics").text
+    assert 'leadgen_accepted_total{outcome="new"}' in text
+    assert "\nleadgen_backlog 1.0" in text

@@ -1,0 +1,155 @@
+"""The start of the API: what it refuses, and what it serves without before that is there."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leadgen.api.probes import OBSTACLES
+from leadgen.errors import DatabaseUnavailable, MigrationError, UnsafeDurability
+from leadgen.store.migrations import migrate
+from tests.conftest import Database, administer
+from tests.integration.lead import LEAD
+from tests.integration.service import Service, until
+from tests.integration.stack import Stack, make_stack
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "told"),
+    [
+        ("api_keys_file", "", "LEADGEN_API_KEYS_FILE is not set"),
+        ("api_keys_file", "/nowhere/keys", "/nowhere/keys"),
+        ("api_keys_file", "/dev/null", "it holds no key"),
+        ("database_url", "mysql://u:secret-word@h/d", "LEADGEN_DATABASE_URL is not a URL of the form"),
+        ("database_url", "postgresql://u:100%secret-word@127.0.0.1:1/d", "is not one that libpq reads"),
+        (
+            "database_url",
+            "postgresql://127.0.0.1:1/d?sslmod=secret-word",
+            "the database URL is not one that libpq",
+        ),
+        ("redis_url", "", "LEADGEN_REDIS_URL is not set"),
+        ("workers", "many", "LEADGEN_WORKERS is not a whole number"),
+        ("worker", "2", "LEADGEN_WORKER is no setting of this release"),
+    ],
+)
+def test_serve_refuses_a_bad_setting_with_one_message_that_says_what_to_do(
+    stack: Stack, setting: str, text: str, told: str
+) -> None:
+    stack.settings[setting] = text
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert told in service.log
+        assert service.log.count("; ") >= 1
+        assert "Traceback" not in service.log
+        assert "secret-word" not in service.log
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:100%secret-word@h/d", "postgresql://h/d?sslmod=secret-word"])
+def test_check_refuses_a_database_url_that_libpq_rejects_and_repeats_none_of_it(stack: Stack, url: str) -> None:
+    stack.settings["database_url"] = url
+    with stack.run("check") as service:
+        assert service.exit_code() == 1
+        assert service.log.count("the database URL is not one that libpq reads") == 1
+        assert "Traceback" not in service.log
+        assert "secret-word" not in service.log
+        assert "sslmod" not in service.log
+
+
+def test_serve_refuses_a_metrics_directory_that_cannot_be_written(stack: Stack) -> None:
+    stack.settings["metrics_dir"] = "/dev/null"
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert "metrics directory /dev/null: it cannot be written (File exists); name one" in service.log
+
+
+def test_serve_leaves_a_metrics_directory_that_it_did_not_make_and_what_else_is_in_it(
+    stack: Stack, tmp_path: Path
+) -> None:
+    kept = tmp_path / "metrics" / "leads.db"
+    stale = tmp_path / "metrics" / "counter_1.db"
+    kept.parent.mkdir()
+    for file in (kept, stale):
+        file.write_bytes(b"not a metric")
+    stack.settings["metrics_dir"] = str(kept.parent)
+    before = kept.parent.stat().st_ino
+    with stack.serve():
+        assert (kept.parent.stat().st_ino, kept.exists(), stale.exists()) == (before, True, False)
+
+
+def test_serve_names_all_bad_settings_at_once(stack: Stack) -> None:
+    stack.settings |= {"redis_url": "", "workers": "0", "bind": "8000"}
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert all(name in service.log for name in ("LEADGEN_REDIS_URL", "LEADGEN_WORKERS", "LEADGEN_BIND"))
+
+
+def test_serve_refuses_a_server_without_fsync(
+    tmp_path: Path, own_postgres: Callable[..., Database], redis_url: str
+) -> None:
+    stack = make_stack(tmp_path, own_postgres(fsync="off"), redis_url)
+    with stack.run("serve") as service:
+        assert service.exit_code() == 1
+        assert "fsync = off" in service.log
+        assert "turn it on" in service.log
+
+
+def assert_no_lead_is_taken(stack: Stack, obstacle: str) -> None:
+    """Health answers, readiness says what is in the way, and a submission is asked to come again."""
+    assert stack.ask("GET", "/lead/health")[2]["status"] == "degraded"
+    status, _, document = stack.ask("GET", "/lead/ready")
+    assert (status, document["detail"]) == (503, obstacle)
+    status, headers, document = stack.ask("POST", "/lead/intake", json.dumps(LEAD).encode(), "early")
+    assert (status, document["type"]) == (503, "/lead/problems/unavailable")
+    assert int(headers["Retry-After"]) > 0
+    assert "app." not in json.dumps(document)
+
+
+def starts_told(service: Service) -> list[str]:
+    lines = [json.loads(line) for line in service.log.splitlines()]
+    return [line["reason"] for line in lines if line["event"] == "started_without_database"]
+
+
+@pytest.mark.alone("a lead is taken two seconds after the last migration")
+def test_served_before_the_migrations_it_takes_leads_once_they_are_applied(
+    tmp_path: Path, bare_database: Database, redis_url: str
+) -> None:
+    stack = make_stack(tmp_path, bare_database, redis_url)
+    with stack.serve_anyhow() as service, stack.run("worker"), stack.run("sweep") as sweep:
+        assert_no_lead_is_taken(stack, OBSTACLES[MigrationError])
+        assert until(lambda: "sweep_failed" in sweep.log)
+        migrate(bare_database.owner_url, report=lambda _: None)
+        assert until(lambda: stack.post("early")[0] == 202, 2)
+        assert until(stack.answers, 3)
+        assert until(lambda: stack.count("leads") == 1)
+        assert service.process.poll() is None
+        assert sweep.process.poll() is None
+        (told,) = starts_told(service)
+    assert told.startswith("database: lacks 20260126_01_wave1_leads, ")
+    assert told.endswith("; run `leadgen migrate`")
+    assert "relation" not in service.log + sweep.log
+
+
+@pytest.mark.alone("the server is found within five seconds")
+def test_served_before_postgres_it_takes_leads_once_that_is_there_and_safe(
+    tmp_path: Path, own_postgres: Callable[..., Database], redis_url: str
+) -> None:
+    """It comes back without fsync, which the start could not see: nothing is written until that is mended."""
+    stack = make_stack(tmp_path, own_postgres(), redis_url)
+    server = stack.database.server
+    administer(server, "ALTER SYSTEM SET fsync = off")
+    server.stop()
+    with stack.serve_anyhow() as service:
+        assert_no_lead_is_taken(stack, OBSTACLES[DatabaseUnavailable])
+        server.start()
+        assert until(lambda: stack.ask("GET", "/lead/ready")[2]["detail"] == OBSTACLES[UnsafeDurability], 5)
+        for _ in range(20):
+            assert stack.post()[0] == 503
+        assert (stack.count("intake_jobs"), stack.count("heartbeats")) == (0, 0)
+        administer(server, "ALTER SYSTEM RESET fsync")
+        administer(server, "SELECT pg_reload_conf()")
+        assert until(lambda: stack.post("late")[0] == 202, 5)
+        assert until(stack.answers, 5)
+        (told,) = starts_told(service)
+    assert told.startswith("database: PostgreSQL refused or lost the connection")
+    assert stack.count("intake_jobs") == 1
