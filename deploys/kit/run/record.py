@@ -47,8 +47,8 @@ def read_command(directory: str) -> str:
     # What is torn can be any bytes, and pyinfra reads UTF-8; a line of ours is ASCII.
     ascii_only = f"tail -n {_TAIL_LINES} {_FILE} | tr -cd '\\n -~'"
     return (
-        f"cd {quote(directory)}; [ -s {_FILE} ] || {{ echo 0 {FIRST} 0a; exit 0; }}\n"
-        f"echo $(grep -ac '' {_FILE}) $({_HASH}) $(tail -c 1 {_FILE} | od -An -tx1); {ascii_only}"
+        f"cd {quote(directory)} || exit; [ -s {_FILE} ] || {{ echo 0 {FIRST} 0a; exit 0; }}\n"
+        f"echo \"$(grep -ac '' {_FILE}) $({_HASH}) $(tail -c 1 {_FILE} | od -An -tx1)\"; {ascii_only}"
     )
 
 
