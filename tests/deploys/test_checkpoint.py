@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 TRIAL = """
 import sys
 from deploys import checkpoint
-from deploys.kit import session, steps
+from deploys.kit.run import session, steps
 session.DIRECTORY, steps.DIRECTORY = "state", "state/steps"
 checkpoint.checkpoint()
 """

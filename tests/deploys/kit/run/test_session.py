@@ -18,7 +18,7 @@ import pytest
 from deploys.kit.run import record
 from deploys.kit.run.run_stats import SLOW_SECONDS
 
-REPOSITORY = Path(record.__file__).parents[2]
+REPOSITORY = Path(record.__file__).parents[3]
 BOUND_SECONDS = 30.0
 PYINFRA = "import sys; from pyinfra_cli.main import main; sys.argv[0] = 'pyinfra'; main()"
 
@@ -70,7 +70,7 @@ server.shell(name='LEADGEN_02 | fails', commands=['echo the gate was red > state
 
 TRIAL = """
 from pathlib import Path
-from deploys.kit import session
+from deploys.kit.run import session
 session.DIRECTORY = str(Path('state').absolute())
 current = session.current
 """
