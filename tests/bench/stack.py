@@ -24,7 +24,7 @@ from tests.bench.errors import CannotMeasure, Missing
 from tests.conftest import TEMPLATE, Database, administer, make_database, make_template
 
 PROJECT = Path(__file__).parents[2]
-# As on a host (deploys/units/postgres), but for a checkpoint that would fall into one arm and not into the other.
+# As on a host (deploys/services/postgres/templates), but for a checkpoint that would fall into one arm only.
 SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "256MB",

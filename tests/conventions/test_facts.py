@@ -49,7 +49,8 @@ FACTS = {
         str(database.USER),
         "deploys/services/postgres/database.py",
         **{
-            "deploys/units/postgres/backup-database.sh": r"chown (\d+):",  # is sent as it is, and not rendered
+            # Sent as it is, and not rendered.
+            "deploys/services/postgres/templates/backup-database.sh": r"chown (\d+):",
             "docs/services/backup.md": r"\bnumber (\d+)",
             "docs/services/postgres.md": r"(?:number|user|chown -R) (\d{5})",
         },

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploys.kit import prose
-from deploys.kit.operations.hostfiles import TEMPLATES
+from deploys.kit.operations.hostfiles import REPOSITORY, template_file
 from deploys.kit.prose import code, without_comments, without_heading
 
 UNIT = "/etc/containers/systemd/a.container"
@@ -123,7 +123,7 @@ def test_what_is_left_out_is_a_line_of_its_own_that_begins_as_a_comment(text: st
 
 
 def test_every_comment_of_our_own_settings_and_units_is_known_as_one() -> None:
-    files = [path for path in TEMPLATES.rglob("*") if path.suffix in prose._COMMENTED]  # noqa: SLF001 - the list is under test
+    files = [path for path in REPOSITORY.glob("deploys/**/templates/*") if path.suffix in prose._COMMENTED]  # noqa: SLF001 - the list is under test
     assert len(files) > 30
     for file in files:
         # As rendered, but with any word for a value; a problem of nginx is a whole directive.
@@ -134,14 +134,14 @@ def test_every_comment_of_our_own_settings_and_units_is_known_as_one() -> None:
 
 
 def test_the_heading_of_our_own_scripts_is_left_out_and_their_first_line_is_not() -> None:
-    scripts = {file: file.read_text(encoding="utf-8") for file in TEMPLATES.rglob("*.sh")}
+    scripts = {file: file.read_text(encoding="utf-8") for file in REPOSITORY.glob("deploys/**/templates/*.sh")}
     for file, text in scripts.items():
         assert not without_heading(text).startswith("#"), file
     # Below the first command of another script, a heading is none.
     included = re.findall(r'include "(\S+[.]sh)"', "".join(scripts.values()))
     assert included
-    assert not any(scripts[TEMPLATES / name].startswith("#") for name in included)
-    manifest = (TEMPLATES / "backup/manifest").read_text(encoding="utf-8")
+    assert not any(scripts[REPOSITORY / template_file(name)].startswith("#") for name in included)
+    manifest = (REPOSITORY / template_file("backup/manifest")).read_text(encoding="utf-8")
     first, second, *_ = without_comments("/manifest", manifest).split("\n")
     assert (first, second[:1]) == ("#!/bin/sh", "s")
 

@@ -76,7 +76,7 @@ def drift(checkout: Path, host: Host) -> tuple[int, list[dict[str, str]]]:
 def reword(checkout: Path) -> int:
     """Another text for every comment of the templates, and for the comments and docstring of every page."""
     count = 0
-    for path in (checkout / "deploys/units").rglob("*"):
+    for path in (checkout / "deploys").glob("**/templates/*"):
         if path.suffix in SETTINGS:
             count += change(path, r"(?m)^( *# )(?=.)", r"\1In other words: ")
         elif path.suffix == ".sh" or (path.is_file() and path.read_text(encoding="utf-8").startswith("#!")):
@@ -102,7 +102,7 @@ def test_other_words_change_nothing_and_one_directive_changes_its_file(platform:
     assert state(platform) == before
     assert drift(checkout, platform) == (0, [])
 
-    assert change(checkout / "deploys/units/redis/redis.conf", "keepalive 60", "keepalive 61") == 1
+    assert change(checkout / "deploys/services/redis/templates/redis.conf", "keepalive 60", "keepalive 61") == 1
     platform.root(f"echo '# by hand' >>{WATCH}; systemctl daemon-reload")
     code, findings = drift(checkout, platform)
     found = {(each["kind"], each["where"]) for each in findings}

@@ -172,7 +172,7 @@ def _look(notebook: Notebook, host: Host) -> None:
 @contextmanager
 def _rendering(notebook: Notebook) -> Iterator[None]:
     """Every template that is read, by itself or inside another one, and every script that is made of one."""
-    render, find = jinja2.Template.render, jinja2.FileSystemLoader.get_source
+    render, find = jinja2.Template.render, jinja2.FunctionLoader.get_source
 
     def noted(template: jinja2.Template, **values: object) -> str:
         text = render(template, **values)
@@ -186,14 +186,14 @@ def _rendering(notebook: Notebook) -> Iterator[None]:
         return text
 
     def get_source(
-        loader: jinja2.FileSystemLoader, environment: jinja2.Environment, template: str
-    ) -> tuple[str, str, Callable[[], bool]]:
+        loader: jinja2.FunctionLoader, environment: jinja2.Environment, template: str
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
         found = find(loader, environment, template)
-        notebook.templates.add(str(Path(found[1]).relative_to(PROJECT)))
+        notebook.templates.add(str(Path(str(found[1])).relative_to(PROJECT)))
         return found
 
     with (
         patch.object(jinja2.Template, "render", noted),
-        patch.object(jinja2.FileSystemLoader, "get_source", get_source),
+        patch.object(jinja2.FunctionLoader, "get_source", get_source),
     ):
         yield

@@ -7,7 +7,7 @@ Not for secrets: contents go through the operator's memory and a staging folder 
 import base64
 import io
 import tarfile
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from shlex import quote
@@ -30,7 +30,7 @@ from deploys.kit.shell import SPARE_SECONDS, bounded
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
 
-TEMPLATES: Final = Path(deploys.kit.__file__).resolve().parents[1] / "units"
+REPOSITORY: Final = Path(deploys.kit.__file__).resolve().parents[2]
 STAGING: Final = "/var/lib/motorcade/staging"
 HOST_SECONDS: Final = 60  # what the host itself gives a replacement
 _LOOK: Final = (
@@ -101,17 +101,26 @@ class HostFiles(FactBase[dict[str, Found]]):
         return {row[6]: Found(*row[:6]) for row in rows}
 
 
+def template_file(template: str) -> str:
+    """Where `redis/redis.conf` is kept, from the top of the repository; below `kit/` are the kit's own."""
+    service, _, name = template.partition("/")
+    return f"deploys/{'kit/operations' if service == 'kit' else f'services/{service}'}/templates/{name}"
+
+
 def render(template: str, /, **values: object) -> str:
-    """The text of deploys/units/<template> (or <template>.j2). Raises Refused, at load not half way through."""
+    """The text of a template such as `redis/redis.conf`, kept under this name or with `.j2` after it.
+
+    Raises Refused, at load and not half way through.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FunctionLoader(_read_template),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - configuration files, where an escape would be the fault
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    where = f"deploys/units/{template}"
+    where = template_file(template)
     try:
         return environment.select_template([template, f"{template}.j2"]).render(**values)
     except jinja2.UndefinedError as error:
@@ -120,6 +129,12 @@ def render(template: str, /, **values: object) -> str:
         raise Refused(f"{where}:{error.lineno}", str(error), "correct the template") from error
     except jinja2.TemplatesNotFound as error:
         raise Refused(where, "no such template", "write it, or correct the name in the page") from error
+
+
+def _read_template(template: str) -> tuple[str, str, Callable[[], bool]] | None:
+    """Text, file and whether it is still the same, as Jinja asks for it."""
+    file = REPOSITORY / template_file(template)
+    return (file.read_text(encoding="utf-8"), str(file), lambda: True) if file.is_file() else None
 
 
 def place(page: "Page", files: Sequence[HostFile], title: str) -> None:

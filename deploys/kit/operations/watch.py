@@ -45,9 +45,9 @@ def files(page: "Page", name: str, unit: str, question: Question) -> list[HostFi
         "recoveries": RECOVERIES_AN_HOUR,
     }
     return [
-        HostFile(f"{PROGRAMS}/{name}", render("watch/watch.bash", **values), "755"),
-        HostFile(f"/etc/systemd/system/{name}.service", render("watch/watch.service", **values)),
-        HostFile(f"/etc/systemd/system/{name}.timer", render("watch/watch.timer", **values)),
+        HostFile(f"{PROGRAMS}/{name}", render("kit/watch.bash", **values), "755"),
+        HostFile(f"/etc/systemd/system/{name}.service", render("kit/watch.service", **values)),
+        HostFile(f"/etc/systemd/system/{name}.timer", render("kit/watch.timer", **values)),
     ]
 
 

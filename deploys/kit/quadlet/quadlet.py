@@ -179,7 +179,9 @@ def install(page: "Page", service: str, files: Sequence[HostFile]) -> None:
     """Units and drop-ins are on the host and loaded. Raises Refused, at load, when one breaks a rule."""
     faults = linter.lint({file.path: file.content for file in files})
     if faults:
-        raise Refused(f"units of {service}", "\n  ".join(["", *faults]).lstrip(), "correct them in deploys/units")
+        raise Refused(
+            f"units of {service}", "\n  ".join(["", *faults]).lstrip(), "correct its templates in deploys/services"
+        )
     hostfiles.register(page, files)
     services = sorted({linter.service_of(linter.unit_of(file.path)) for file in files})
     title = f"units of {service}"

@@ -91,7 +91,7 @@ def roll(page: "Page", built: Image) -> None:
     """API, worker and sweeper run the image; a red gate puts the image before back, and the page fails."""
     files = drop_ins(built)
     if faults := linter.lint({file.path: file.content for file in files}):
-        raise Refused("units of leadgen", "; ".join(faults), "correct them in deploys/units")
+        raise Refused("units of leadgen", "; ".join(faults), "correct them in deploys/services/leadgen/templates")
     hostfiles.register(page, files)
     _roll(page=page, built=built, files=files, **page.op("roll", ROLL_SECONDS + SPARE_SECONDS))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = False) -> None:
-    """deploys/units/leadgen/check-<name>.sh, at the API's own address or at the edge's public one.
+    """deploys/services/leadgen/templates/check-<name>.sh, at the API's own address or at the edge's public one.
 
     Once for each configuration, as it writes into the live database; `verify=again` repeats it.
     """

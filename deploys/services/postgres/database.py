@@ -36,8 +36,8 @@ PENDING: Final = (
     " WHERE NOT applied OR pending_restart OR error IS NOT NULL"
 )
 _SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's own default; the passwords are random, so more would only cost time
-_BACKUP: Final = Path("deploys/units/postgres/backup-database.sh")
-_RESTORE: Final = Path("deploys/units/postgres/restore-database.sh")
+_BACKUP: Final = Path("deploys/services/postgres/templates/backup-database.sh")
+_RESTORE: Final = Path("deploys/services/postgres/templates/restore-database.sh")
 _BACKUP_SECONDS: Final = 1800
 
 

@@ -307,9 +307,10 @@ def test_what_is_lent_shapes_the_page_and_is_owned_by_another(
 
 @pytest.fixture
 def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
-    (tmp_path / "redis").mkdir()
-    return tmp_path / "redis"
+    monkeypatch.setattr(hostfiles, "REPOSITORY", tmp_path)
+    folder = tmp_path / "deploys/services/redis/templates"
+    folder.mkdir(parents=True)
+    return folder
 
 
 def test_a_template_is_found_with_and_without_its_suffix(templates: Path) -> None:
@@ -322,9 +323,9 @@ def test_a_template_is_found_with_and_without_its_suffix(templates: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("{{ port }}", "deploys/units/redis/a: 'port' is undefined; hand"),
-        ("{% if port %}", "deploys/units/redis/a:1: Unexpected end of template"),
-        (None, "deploys/units/redis/a: no such template; write it"),
+        ("{{ port }}", "deploys/services/redis/templates/a: 'port' is undefined; hand"),
+        ("{% if port %}", "deploys/services/redis/templates/a:1: Unexpected end of template"),
+        (None, "deploys/services/redis/templates/a: no such template; write it"),
     ],
 )
 def test_a_template_that_cannot_be_rendered_is_refused_by_name(

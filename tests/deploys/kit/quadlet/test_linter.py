@@ -343,8 +343,8 @@ def test_the_units_of_this_repository_have_no_fault() -> None:
     values |= {"memory_max_mb": "512", "cpu_percent": "100", "cipher": ID}
     values |= {"service": "leadgen-api", "user": "10003", "database_cipher": ID, "redis_cipher": ID}
     values |= {"edge_host": "edge.example.com", "states": "TX", "workers": "2"}
-    found = [path for path in hostfiles.TEMPLATES.glob("*/*") if unit_of(path.name)]
-    files = {path.name: hostfiles.render(f"{path.parent.name}/{path.name}", **values) for path in found}
+    found = [path for path in hostfiles.REPOSITORY.glob("deploys/services/*/templates/*") if unit_of(path.name)]
+    files = {path.name: hostfiles.render(f"{path.parents[1].name}/{path.name}", **values) for path in found}
     for drop_in in ("40-hardening.conf", "50-release.conf"):
         files[f"motorcade-leadgen-api.container.d/{drop_in}"] = hostfiles.render(f"leadgen/{drop_in}", **values)
     assert {"motorcade-postgres.container", "motorcade-leadgen-worker.container"} <= set(files)

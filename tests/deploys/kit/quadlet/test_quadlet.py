@@ -210,35 +210,41 @@ def test_the_hash_covers_no_comment() -> None:
     assert quadlet.config_label([one]) != quadlet.config_label([replace(one, content="# a\n[Install]\n")])
 
 
+@pytest.fixture
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the service x."""
+    monkeypatch.setattr(hostfiles, "REPOSITORY", tmp_path)
+    folder = tmp_path / "deploys/services/x/templates"
+    folder.mkdir(parents=True)
+    return folder
+
+
 def test_a_unit_carries_the_hash_over_itself_and_what_its_program_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    templates: Path,
 ) -> None:
-    monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
-    (tmp_path / "a.container").write_text("[Container]\nLabel=motorcade.config={{ config }}\nTmpfs=/{{ tmp }}\n")
+    (templates / "a.container").write_text("[Container]\nLabel=motorcade.config={{ config }}\nTmpfs=/{{ tmp }}\n")
     reads = HostFile("/etc/a.conf", "1")
-    unit = quadlet.unit("a.container", [reads], tmp="x")
-    assert unit == quadlet.unit("a.container", [reads], tmp="x")
+    unit = quadlet.unit("x/a.container", [reads], tmp="x")
+    assert unit == quadlet.unit("x/a.container", [reads], tmp="x")
     texts = {
         unit.content,
-        quadlet.unit("a.container", [reads], tmp="y").content,
-        quadlet.unit("a.container", [replace(reads, content="2")], tmp="x").content,
+        quadlet.unit("x/a.container", [reads], tmp="y").content,
+        quadlet.unit("x/a.container", [replace(reads, content="2")], tmp="x").content,
     }
     assert len({text.splitlines()[1] for text in texts}) == 3
     assert (unit.path, len(unit.content.splitlines()[1])) == ("/etc/containers/systemd/a.container", 6 + 17 + 64)
 
 
-def test_another_image_is_another_text_with_the_same_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
-    (tmp_path / "a.container").write_text("[Container]\nLabel=motorcade.config={{ config }}\nImage={{ image }}\n")
-    one, two = (quadlet.unit("a.container", image=tag).content.splitlines() for tag in ("x:1", "x:2"))
+def test_another_image_is_another_text_with_the_same_hash(templates: Path) -> None:
+    (templates / "a.container").write_text("[Container]\nLabel=motorcade.config={{ config }}\nImage={{ image }}\n")
+    one, two = (quadlet.unit("x/a.container", image=tag).content.splitlines() for tag in ("x:1", "x:2"))
     assert (one[:2], one[2], two[2]) == (two[:2], "Image=x:1", "Image=x:2")
 
 
-def test_a_drop_in_lies_with_the_unit_that_it_adds_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
-    (tmp_path / "20-more.conf").write_text("[Container]\nLabel=motorcade.config.P={{ config }}\n")
+def test_a_drop_in_lies_with_the_unit_that_it_adds_to(templates: Path) -> None:
+    (templates / "20-more.conf").write_text("[Container]\nLabel=motorcade.config.P={{ config }}\n")
     assert (
-        quadlet.unit("20-more.conf", into="a.container").path
+        quadlet.unit("x/20-more.conf", into="a.container").path
         == "/etc/containers/systemd/a.container.d/20-more.conf"
     )
 

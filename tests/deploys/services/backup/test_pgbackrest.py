@@ -43,7 +43,7 @@ def test_each_program_of_the_folder_is_delivered_and_may_be_run() -> None:
     made = {file.path.rpartition("/")[2]: file for file in pgbackrest.programs(**VALUES)}
     folder = {
         file.name
-        for file in (hostfiles.TEMPLATES / "backup").iterdir()
+        for file in (hostfiles.REPOSITORY / "deploys/services/backup/templates").iterdir()
         if file.suffix == "" and file.read_text(encoding="utf-8").startswith("#!")
     }
     assert folder - set(made) == set()

@@ -45,7 +45,7 @@ VALUES = {
     "memory_max_mb": 384,
     "cpu_percent": 100,
 }
-SCRIPTS = sorted(file.name for file in (hostfiles.TEMPLATES / "leadgen").glob("*.sh"))
+SCRIPTS = sorted(file.name for file in (hostfiles.REPOSITORY / "deploys/services/leadgen/templates").glob("*.sh"))
 # Everything is asked of one program, which notes it; $SAYS is what curl is told as a status, or nothing.
 PROGRAM = """#!/bin/sh
 echo "${0##*/} $*" >>$WORLD/asked

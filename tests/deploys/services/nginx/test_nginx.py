@@ -12,7 +12,7 @@ import pytest
 
 from deploys.kit.facts import Answer
 from deploys.kit.operations import hostfiles, package
-from deploys.kit.operations.hostfiles import TEMPLATES, render
+from deploys.kit.operations.hostfiles import REPOSITORY, render
 from deploys.kit.run.steps import Step, Steps
 from deploys.services.leadgen import leadgen
 from deploys.services.nginx import nginx
@@ -71,7 +71,10 @@ def test_the_edge_takes_bodies_as_large_as_the_intake_does_and_keeps_them_in_mem
 
 
 def test_no_route_leads_anywhere_but_to_loopback() -> None:
-    targets = re.findall(r"proxy_pass (.+?);", "".join(path.read_text() for path in TEMPLATES.glob("nginx/*")))
+    targets = re.findall(
+        r"proxy_pass (.+?);",
+        "".join(path.read_text() for path in REPOSITORY.glob("deploys/services/nginx/templates/*")),
+    )
     assert targets == ["http://{{ address }}/lead/"]
     assert leadgen.ADDRESS.startswith("127.0.0.1:")
 
@@ -87,11 +90,13 @@ def test_the_drop_in_carries_a_hash() -> None:
 def test_the_hash_changes_with_the_drop_in_but_not_with_its_comments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hostfiles, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(hostfiles, "REPOSITORY", tmp_path)
+    template = tmp_path / hostfiles.template_file("x/a.conf")
+    template.parent.mkdir(parents=True)
     found = []
     for text in ("Type=exec\n", "# Why.\nType=exec\n", "Type=simple\n"):
-        (tmp_path / "a.conf").write_text(f"Environment=MOTORCADE_UNIT={{{{ config }}}}\n{text}")
-        found += hashes(nginx.drop_in("a.conf").content)
+        template.write_text(f"Environment=MOTORCADE_UNIT={{{{ config }}}}\n{text}")
+        found += hashes(nginx.drop_in("x/a.conf").content)
     assert (len(found), found[0] == found[1], found[0] == found[2]) == (3, True, False)
 
 

@@ -1,0 +1,1 @@
+"""What every service stands on: folders, the network they meet on, the target that starts them."""

@@ -1,0 +1,1 @@
+"""Redis, which carries a ring of the bell and nothing else."""
