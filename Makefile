@@ -1,7 +1,7 @@
 # A newcomer needs `make run` and `make test`; the rest is upkeep, listed by `make help`.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest --durations=10
 COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
 TWO := --numprocesses 2 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -19,9 +19,9 @@ help: ## list these commands
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
 
-# Quick kinds first, each with a count of its own; coverage is judged over all of them together. In two processes files
-# stay whole, since what is dear to set up is made once a file; integration tests race with clocks, and run alone.
-test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
+# Quick kinds first, each with a count and its ten slowest; coverage is judged over all of them together. In two processes
+# files stay whole, since what is dear to set up is made once a file; integration tests race with clocks, and run alone.
+test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
@@ -30,7 +30,7 @@ test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(BIN)/coverage report
 	$(PYTEST) tests/bench
 	$(PYTEST) tests/chaos
-	ROTA=1 EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
+	$(PYTEST) $(TWO) --no-loadscope-reorder tests/lab
 
 lint: .venv/test ## check style and types
 	$(BIN)/ruff check .
