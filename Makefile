@@ -1,7 +1,7 @@
 # A newcomer needs `make run` and `make test`; the rest is upkeep, listed by `make help`.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest --durations=10
 COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
 TWO := --numprocesses 2 --dist loadfile
 EACH := --numprocesses 2 --dist worksteal
@@ -22,9 +22,10 @@ help: ## list these commands
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
 
-# Quick kinds first, each with a count of its own; coverage is judged over all of them together. In two processes files
-# stay whole (TWO) where a file makes once what is dear to set up. Tests that race with a clock are marked, and run alone.
-test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
+# Quick kinds first, each with a count and its ten slowest; coverage is judged over all of them together. In two processes
+# files stay whole (TWO) where a file makes once what is dear to set up. Tests that race with a clock are marked, and run
+# alone.
+test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
@@ -36,7 +37,7 @@ test: lint ## check the code and run every test (EVERY=1 for the long campaigns)
 	$(PYTEST) tests/bench
 	$(PYTEST) $(EACH) -m 'not alone' tests/chaos
 	$(PYTEST) -m alone tests/chaos
-	ROTA=1 EVERY=$(EVERY) $(PYTEST) $(TWO) tests/lab
+	$(PYTEST) $(TWO) --no-loadscope-reorder tests/lab
 
 lint: .venv/test ## check style, types and shell
 	$(BIN)/ruff check .

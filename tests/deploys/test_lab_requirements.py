@@ -27,5 +27,5 @@ def test_whoever_is_not_root_is_told(machine: pytest.MonkeyPatch) -> None:
 
 
 def test_programs_that_are_missing_are_named(machine: pytest.MonkeyPatch) -> None:
-    machine.setattr(shutil, "which", lambda program: None if program in {"ip", "rsync"} else program)
-    assert requirements.missing() == "this machine has no ip, rsync"
+    machine.setattr(shutil, "which", lambda program: None if program in {"ip", "btrfs"} else program)
+    assert requirements.missing() == "this machine has no btrfs, ip"

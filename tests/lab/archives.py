@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import debian, machine
+from tests.lab import debian, machine, volume
 from tests.lab.cgroup import Group
 from tests.lab.folders import CACHE, HERE, lock, lockable
+from tests.lab.volume import DISKS
 
 ROOT_PACKAGES = (
     "systemd systemd-sysv dbus openssh-server ca-certificates iproute2 curl procps sudo".split()
@@ -33,9 +34,14 @@ class Archives:
     folder: Path
 
     @property
+    def key(self) -> str:
+        """Other archives have another one."""
+        return self.folder.name
+
+    @property
     def root(self) -> Path:
-        """A folder that holds the hosts' root file system."""
-        return self.folder / "root"
+        """The hosts' root file system, on the volume of disks."""
+        return DISKS / "archives" / self.folder.name
 
     @property
     def base(self) -> Path:
@@ -55,12 +61,16 @@ def held() -> Iterator[Archives]:
     folder = lockable("archives")
     while True:
         with lock(folder, shared=True):
-            if archives.folder.exists():
+            if _whole(archives):
                 yield archives
                 return
         with lock(folder):
-            if not archives.folder.exists():
+            if not _whole(archives):
                 _build(archives, settings)
+
+
+def _whole(archives: Archives) -> bool:
+    return archives.folder.exists() and archives.root.exists()
 
 
 def upstream_version(package: str) -> str:
@@ -91,12 +101,16 @@ def _build(archives: Archives, settings: Mapping[str, bytes]) -> None:
     for old in CACHE.iterdir():
         if old.name != "locks":
             shutil.rmtree(old)
+    for path in archives.root.parent.glob("*"):
+        volume.remove(path) if path.is_dir() else path.unlink()
     new = Archives(archives.folder.with_suffix(".new"))
     new.folder.mkdir()
+    volume.create(new.root)
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(build, new, settings, group) for build in (_build_root, _build_base)]:
             done.result()
     group.remove()
+    new.root.rename(archives.root)
     new.folder.rename(archives.folder)
 
 

@@ -1,27 +1,30 @@
-"""Bare hosts for the tests of this folder, which skip where no lab can be."""
+"""Hosts for the tests of this folder, which skip where no lab can be."""
 
-import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from operator import itemgetter
 from typing import Any
 
 import pytest
 
-from tests.lab.deploying import deployed
+from tests.lab import templates
 from tests.lab.folders import HERE
 from tests.lab.host import Host, claim
-from tests.lab.load import post
 from tests.lab.requirements import missing
-from tests.lab.sample import is_due
 
 TIMES: dict[str, float] = {}
+# The longest first, so that two processes end together; the first two make different templates at the same time.
+FIRST = (
+    *("test_restore.py", "test_interrupted.py", "test_healing.py", "test_releases.py", "test_changes.py"),
+    *("test_redis.py", "test_edge_changes.py", "test_backup.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for its turn is shown as skipped."""
-    for item in items:
-        if HERE in item.path.parents and not is_due(f"{item.path.name}::{item.name}"):
-            item.add_marker(pytest.mark.skip(reason="another commit's turn; EVERY=1 runs it"))
+    """Only this folder's, as `make test` runs each folder by itself."""
+    if all(HERE in item.path.parents for item in items):
+        items.sort(key=lambda item: (*FIRST, item.path.name).index(item.path.name))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,33 +54,35 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("times on the lab host")
     for title, seconds in TIMES.items():
         terminalreporter.write_line(f"{seconds:7.1f} s  {title}")
+    terminalreporter.section("times of files, with the hosts that they wait for")
+    for file, seconds in sorted(seconds_by_file(terminalreporter).items(), key=itemgetter(1), reverse=True):
+        terminalreporter.write_line(f"{seconds:7.1f} s  {file}")
+
+
+def seconds_by_file(terminalreporter: pytest.TerminalReporter) -> dict[str, float]:
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    return seconds
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Callable[[], Host]]:
-    """Make a bare host that nobody else uses; all of them are gone after the module."""
+def lab(times: dict[str, float]) -> Iterator[Callable[..., Host]]:
+    """Make a host that nobody else uses, bare or a copy of a template; all of them are gone after the module."""
     with ExitStack() as ends:
 
-        def make() -> Host:
+        def make(template: str = "bare") -> Host:
             host = claim()
             ends.callback(host.down)
-            host.up()
+            times.update(templates.up(host, template))
             return host
 
         yield make
 
 
-@pytest.fixture(scope="session")
-def platform(times: dict[str, float]) -> Iterator[Host]:
-    """A host with the whole platform, deployed from bare in one command; each test leaves it as it found it."""
-    began = time.monotonic()
-    host = claim()
-    try:
-        host.up()
-        host.store.start()
-        deployed(host, "platform")
-        assert post(host).status == 202
-        times["from nothing to the first 202"] = time.monotonic() - began
-        yield host
-    finally:
-        host.down()
+@pytest.fixture(scope="module")
+def platform(lab: Callable[..., Host]) -> Host:
+    """A host with the whole platform on it; each test leaves it as it found it."""
+    return lab("platform")

@@ -41,6 +41,14 @@ class Ended:
         return int(self.line["changed"])
 
     @property
+    def marks(self) -> list[int]:
+        """The numbers of the operations after which the host is another one than before: to be killed after one
+        that changed nothing is to be killed after the one before it. The first opens the record."""
+        _, *operations = self.output.split("--> Starting operation: ")
+        assert len(operations) == self.line["operations"], self.output
+        return [number for number, told in enumerate(operations, 1) if number == 1 or "] Success" in told]
+
+    @property
     def changes(self) -> list[str]:
         """Operations that changed something, as pyinfra's own table counts them."""
         rows = re.findall(r"^ {4}(\S+ \| .+?)\s{2,}1\s+1\s+-\s+-\s*$", self.output, re.MULTILINE)

@@ -16,6 +16,10 @@ from tests.lab.host import Host
 
 SECONDS = 15.0
 HEALTH = "/api/lead/health"
+INTAKE = "/api/lead/intake"
+HEAD = f"POST {INTAKE} HTTP/1.1\r\nHost: {EDGE}\r\n".encode()
+TWO_LENGTHS = HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+MANY_HEADERS = HEAD + b"".join(b"X%d: %s\r\n" % (i, b"a" * 4000) for i in range(20)) + b"\r\n"
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Traffic:
 
 def connect(host: Host, *, port: int = 443) -> socket.socket:
     """A connection; on port 443 with TLS, trusting the lab's own authority only."""
-    plain = socket.create_connection((host.address, port), SECONDS)
+    plain = host.network.dial(port, SECONDS)
     if port != 443:
         return plain
     context = ssl.create_default_context(cafile=host.directory / "ca.pem")

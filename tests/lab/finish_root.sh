@@ -9,5 +9,7 @@ chroot "$1" systemctl --quiet enable systemd-networkd ssh
 chroot "$1" systemctl --quiet mask systemd-modules-load
 # Upgrades in the background would hold apt's lock at times that no test chose.
 chroot "$1" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer
+# On btrfs systemd would make these volumes of their own, which a copy of the disk does not take along.
+mkdir -p "$1/var/lib/machines" "$1/var/lib/portables"
 # Each host gets its own.
 rm -f "$1"/etc/ssh/ssh_host_*_key* "$1/etc/machine-id" "$1/etc/hostname" "$1/etc/resolv.conf"

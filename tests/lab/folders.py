@@ -10,6 +10,7 @@ PROJECT = Path(__file__).parents[2]
 HERE = PROJECT / "tests/lab"
 LAB = PROJECT / ".lab"
 CACHE = LAB / "cache"
+PREFIX = "motorcade-lab-"  # of the names of hosts and their folders
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from pathlib import Path
 from tests.lab.cgroup import Group
 from tests.lab.command import run, tail, until
 from tests.lab.errors import LabError
+from tests.lab.folders import HERE
 from tests.lab.network import Network
+from tests.lab.volume import DISKS
 
 BOOT_SECONDS = 60
 # Longer than what systemd grants a service that does not want to end.
@@ -27,7 +29,7 @@ class Guest:
 
     @property
     def root(self) -> Path:
-        return self.folder / "root"
+        return DISKS / self.name / "root"
 
     @property
     def group(self) -> Group:
@@ -51,6 +53,7 @@ class Guest:
     def start(self) -> None:
         """Boot from the disk as it is. The processes are nobody's children: they outlive this one."""
         words = self.group.words(
+            *("sh", HERE / "machine.sh", self.network.interface, self.network.gateway),
             "systemd-nspawn",
             *"--quiet --register=no --keep-unit --settings=no --resolv-conf=off --timezone=off".split(),
             *"--link-journal=no --boot --network-veth --capability=all --bind=/dev/fuse".split(),

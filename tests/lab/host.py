@@ -1,4 +1,4 @@
-"""A bare Debian host with SSH and nothing else, made in seconds and thrown away after use."""
+"""A Debian host, bare or a copy of one that was kept, made in seconds and thrown away after use."""
 
 import re
 import shlex
@@ -10,18 +10,32 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from tests.lab import archives, certificates, disk, inputs
+from tests.lab import archives, certificates, disk, inputs, volume
 from tests.lab.cgroup import Group
 from tests.lab.command import until
 from tests.lab.errors import LabError
-from tests.lab.folders import LAB, lock, lockable
+from tests.lab.folders import LAB, PREFIX, lock, lockable
 from tests.lab.guest import BOOT_SECONDS, Guest
 from tests.lab.network import MACHINE_LOCK, Network
 from tests.lab.runs import RUN_SECONDS, Run, words
 from tests.lab.store import Store
 
-PREFIX = "motorcade-lab-"
 SSH_SECONDS = 60
+UNITS_SECONDS = 180
+# What of a host's folder belongs to what is on its disk; keys and addresses are each host's own.
+BELONGINGS = "release.yaml secrets identity.txt api-key ca.pem ca.key deployments".split()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a host was, for others to start from: its belongings and its disk."""
+
+    folder: Path
+    disk: Path
+
+    @property
+    def is_whole(self) -> bool:
+        return self.folder.is_dir() and self.disk.is_dir()
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ class Host:
     @property
     def is_made(self) -> bool:
         """Whether `up` came to its end; its last act is the file."""
-        return (self.directory / "address").exists()
+        return (self.directory / "address").exists() and self.guest.root.exists()
 
     @property
     def is_taken(self) -> bool:
@@ -76,38 +90,48 @@ class Host:
         """Whether another checkout on the machine has the name."""
         return self.guest.is_foreign or (self._mark.exists() and self._mark.resolve() != self.directory.resolve())
 
-    def up(self) -> None:
-        """Make the host, or boot the one that is there; what a run that died has left of it goes first."""
-        with lock(MACHINE_LOCK):
-            self._refuse_foreign()
-            self.hold()
+    def up(self, kept: Kept | None = None) -> None:
+        """Make the host, bare or a copy, or boot the one that is there.
+
+        What a run that died has left of it goes first.
+        """
+        self.take()
         with lock(lockable(self.name)):
             if not self.is_made:
                 self._clear()
-                self._make()
+                self._make(kept)
             elif not self.guest.runs:
                 self.boot()
+
+    def take(self) -> None:
+        """Have the name, whether it was ours or nobody's."""
+        with lock(MACHINE_LOCK):
+            self._refuse_foreign()
+            self.hold()
 
     def hold(self) -> None:
         """Take the name, which nobody else has; the caller holds the machine's lock."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._mark.unlink(missing_ok=True)
         self._mark.symlink_to(self.directory)
+        volume.mount()
 
     def down(self) -> None:
-        """Leave nothing of it: no process, interface, firewall rule or folder."""
+        """Leave nothing of it: no process, interface, firewall rule, folder or disk; the last unmounts them."""
+        with lock(MACHINE_LOCK):
+            volume.mount()
         with lock(lockable(self.name)):
             self._clear()
             self._mark.unlink(missing_ok=True)
             if self.directory.exists():
                 self.directory.rmdir()
+        with lock(MACHINE_LOCK):
+            volume.unmount()
 
     def boot(self) -> None:
         """From the disk as it is; back when the host answers over SSH."""
-        self.network.open()
-        self.guest.start()
-        if not until(self._answers, BOOT_SECONDS):
-            raise self.guest.failed(f"no answer over SSH after {BOOT_SECONDS} s")
+        self._switch_on()
+        self._wait()
 
     def shut_down(self) -> None:
         self.guest.stop()
@@ -119,19 +143,30 @@ class Host:
     def snapshot(self, label: str) -> None:
         """Keep the disk under a label; the host is shut down for it, and booted again."""
         self.shut_down()
-        copy = self.directory / "snapshots" / label
-        copy.mkdir(parents=True, exist_ok=True)
-        disk.mirror(self.guest.root, copy, self.work)
+        volume.remove(self._snapshot(label))
+        volume.copy(self.guest.root, self._snapshot(label))
         self.boot()
 
     def restore(self, label: str) -> None:
         """Back to a snapshot, running or not, whatever has happened since."""
-        copy = self.directory / "snapshots" / label
-        if not copy.is_dir():
+        if not self._snapshot(label).is_dir():
             raise LabError(self.name, f"it has no snapshot `{label}`", "take it first")
         self.power_off()
-        disk.mirror(copy, self.guest.root, self.work)
+        volume.remove(self.guest.root)
+        volume.copy(self._snapshot(label), self.guest.root)
         self.boot()
+
+    def keep(self, kept: Kept) -> None:
+        """Shut down, it becomes something that other hosts start from: first its disk, at the end its folder."""
+        self.shut_down()
+        self.store.stop()
+        volume.copy(self.guest.root, kept.disk)
+        new = kept.folder.with_suffix(".new")
+        new.mkdir(parents=True)
+        _copy(self.directory, new, ["base.tar", *BELONGINGS])
+        if self.store.data.exists():
+            shutil.copytree(self.store.data, new / "store")
+        new.rename(kept.folder)
 
     def ssh_words(self) -> list[str]:
         """The command up to the address."""
@@ -181,18 +216,36 @@ class Host:
         """Run pages (`plat_01`); all they say is in stdout."""
         return self.start_pyinfra(*pages, data=data, extra=extra, **environ).done(seconds)
 
-    def _make(self) -> None:
+    def _make(self, kept: Kept | None) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        with archives.held() as made:
-            disk.make(self.guest.root, self.name, self.network, made, self.work)
-            inputs.write(self.directory, made)
-            certificates.install(self.directory, self.guest.root)
-        self.boot()
-        state = self.ssh("systemctl is-system-running --wait", check=False).stdout.strip()
+        if kept:
+            disk.make(self.guest.root, self.name, self.network, kept.disk)
+            _copy(kept.folder, self.directory, ["base.tar", *BELONGINGS])
+            if (kept.folder / "store").exists():
+                shutil.copytree(kept.folder / "store", self.store.data)
+        else:
+            with archives.held() as made:
+                disk.make(self.guest.root, self.name, self.network, made.root)
+                inputs.write(self.directory, made)
+                certificates.install(self.directory, self.guest.root)
+        disk.make_keys(self.guest.root, self.directory, self.address)
+        self._switch_on()
+        if self.store.data.exists():
+            self.store.start()
+        self._wait()
+        state = self.ssh("systemctl is-system-running --wait", check=False, seconds=UNITS_SECONDS).stdout.strip()
         if state != "running":
             units = self.ssh("systemctl --failed --plain --no-legend", check=False).stdout.strip()
             raise self.guest.failed(f"it is {state} after its first boot: {units}")
         (self.directory / "address").write_text(f"{self.address}\n", encoding="ascii")
+
+    def _switch_on(self) -> None:
+        self.network.open()
+        self.guest.start()
+
+    def _wait(self) -> None:
+        if not until(self._answers, BOOT_SECONDS):
+            raise self.guest.failed(f"no answer over SSH after {BOOT_SECONDS} s")
 
     def _clear(self) -> None:
         """Away with all but the folder itself, which keeps the name taken."""
@@ -207,6 +260,16 @@ class Host:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for path in self.directory.glob(".*"):
             path.unlink()
+        for root in (self.guest.root, *self._snapshots.glob("*")):
+            volume.remove(root)
+        shutil.rmtree(self.guest.root.parent, ignore_errors=True)
+
+    @property
+    def _snapshots(self) -> Path:
+        return self.guest.root.parent / "snapshots"
+
+    def _snapshot(self, label: str) -> Path:
+        return self._snapshots / label
 
     @property
     def _mark(self) -> Path:
@@ -219,6 +282,17 @@ class Host:
 
     def _answers(self) -> bool:
         return self.ssh("true", check=False).returncode == 0
+
+
+def _copy(source: Path, target: Path, names: Sequence[str]) -> None:
+    """The base archive, which is large and never written to, by a link."""
+    for path in (source / name for name in names):
+        if path.is_dir():
+            shutil.copytree(path, target / path.name)
+        elif path.name == "base.tar":
+            (target / path.name).hardlink_to(path)
+        elif path.exists():
+            shutil.copy2(path, target / path.name)
 
 
 def every() -> Iterator[Host]:

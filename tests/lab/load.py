@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import ssl
 import threading
 import time
@@ -115,7 +114,7 @@ def connect(host: Host, source: str = "") -> http.client.HTTPSConnection:
     """To the edge by its name, wherever that leads elsewhere; only the lab's own authority is trusted."""
     context = ssl.create_default_context(cafile=str(host.directory / "ca.pem"))
     connection = http.client.HTTPSConnection(EDGE, timeout=WAIT_SECONDS, context=context)
-    wire = socket.create_connection((host.address, 443), WAIT_SECONDS, (source, 0) if source else None)
+    wire = host.network.dial(443, WAIT_SECONDS, source)
     try:
         connection.sock = context.wrap_socket(wire, server_hostname=EDGE)
     except OSError:

@@ -1,5 +1,6 @@
 """A host's way out: one address on a virtual wire, translated by the machine."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,20 @@ class Network:
             raise LabError(self.interface, f"not there after {LINK_SECONDS} s", "read the console")
         run("ip", "address", "replace", f"{self.gateway}/24", "dev", self.interface)
         run("ip", "link", "set", self.interface, "up")
+
+    def dial(self, port: int, seconds: float, source: str = "") -> socket.socket:
+        """A connection to the host, by its wire only: what is sent to one that is gone leaves by no other way."""
+        made = socket.socket()
+        try:
+            made.settimeout(seconds)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())
+            if source:
+                made.bind((source, 0))
+            made.connect((self.address, port))
+        except OSError:
+            made.close()
+            raise
+        return made
 
     def addresses(self, numbers: range) -> list[str]:
         """More of them on the machine's end, for callers who come from different places."""

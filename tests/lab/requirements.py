@@ -3,7 +3,7 @@
 import os
 import shutil
 
-PROGRAMS = "apt-get cp ip iptables mmdebstrap openssl rsync setsid ssh ssh-keygen systemd-nspawn".split()
+PROGRAMS = "apt-get btrfs ip iptables mkfs.btrfs mmdebstrap openssl setsid ssh ssh-keygen systemd-nspawn".split()
 
 
 def missing() -> str:

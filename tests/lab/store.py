@@ -36,6 +36,10 @@ class Store:
         return self.directory / "store"
 
     @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
     def group(self) -> Group:
         return Group(f"{self.name}-store")
 
@@ -43,13 +47,13 @@ class Store:
         """Back when it answers. It knows the key pair of the host's secrets, or another one."""
         if self.group.pids():
             return
-        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(parents=True, exist_ok=True)
         certificates.renew(self.directory, self.folder, name=certificates.STORE)
         (self.folder / "users.json").write_text(json.dumps(_users(*(keys or self.keys()))), encoding="ascii")
         ports = self._ports()
         words = self.group.words(
             _program(),
-            *f"-logtostderr=true server -s3 -ip={INNER} -ip.bind={INNER} -dir={self.folder / 'data'}".split(),
+            *f"-logtostderr=true server -s3 -ip={INNER} -ip.bind={INNER} -dir={self.data}".split(),
             *f"-master.port={ports['master']} -volume.port={ports['volume']} -filer.port={ports['filer']}".split(),
             *"-master.volumeSizeLimitMB=256 -master.volumePreallocate=false -volume.max=0".split(),
             *f"-s3.ip.bind={self.network.gateway} -s3.port={PORT} -s3.port.grpc={ports['s3']}".split(),

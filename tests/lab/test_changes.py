@@ -11,7 +11,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from tests.lab.deploying import FOUNDATION, UNLOCK, deploy, deployed, include, included, record, sentence, state
+from tests.lab.deploying import UNLOCK, deploy, deployed, include, included, record, sentence, state
 from tests.lab.host import Host
 
 PAGE = """
@@ -46,10 +46,8 @@ CPUQuota=10%
 
 
 @pytest.fixture(scope="module")
-def host(lab: Callable[[], Host]) -> Host:
-    made = lab()
-    deployed(made, *FOUNDATION)
-    return made
+def host(lab: Callable[..., Host]) -> Host:
+    return lab("foundation")
 
 
 def test_changed_settings_are_backed_up_and_the_printed_line_restores_them(host: Host) -> None:

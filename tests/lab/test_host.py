@@ -17,16 +17,18 @@ from tests.lab.archives import upstream_version
 from tests.lab.command import run, until
 from tests.lab.errors import LabError
 from tests.lab.folders import PROJECT
+from tests.lab.guest import BOOT_SECONDS
 from tests.lab.host import Host, claim, every
 from tests.lab.machine import CA_BUNDLE, pip_settings
 from tests.lab.network import Network
 from tests.lab.runs import words
+from tests.lab.volume import DISKS
 
 UP_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
-def host(lab: Callable[[], Host]) -> Host:
+def host(lab: Callable[..., Host]) -> Host:
     return lab()
 
 
@@ -43,7 +45,7 @@ def traces(host: Host) -> list[str]:
         *(str(path) for group in groups for path in group),
         *map(str, state),
         *(["interface"] if host.network.exists else []),
-        *([str(host.directory)] if host.directory.exists() else []),
+        *(str(path) for path in (host.directory, DISKS / host.name) if path.exists()),
     ]
 
 
@@ -148,7 +150,7 @@ global.proxy='http://proxy.example:3128'
     ]
 
 
-def test_two_hosts_are_up_at_once_and_live_apart(host: Host, lab: Callable[[], Host]) -> None:
+def test_two_hosts_are_up_at_once_and_live_apart(host: Host, lab: Callable[..., Host]) -> None:
     other = lab()
     assert other.address != host.address
     identities = [
@@ -222,6 +224,24 @@ def test_without_power_no_process_gets_another_word_and_the_disk_is_as_it_was(ho
     assert host.ssh("cat /kept").stdout == "kept\n"
     assert host.ssh("cat /proc/sys/kernel/random/boot_id; cat /proc/1/stat | cut -d' ' -f22").stdout != before
     host.root("test ! -e /in-order")
+
+
+def test_a_host_that_asks_for_a_reboot_is_back_by_itself(host: Host) -> None:
+    boot = "cat /proc/sys/kernel/random/boot_id"
+    before = host.ssh(boot).stdout
+    host.root("echo kept > /kept; systemctl reboot --no-block")
+    assert until(lambda: host.ssh(boot, check=False).stdout not in {"", before}, BOOT_SECONDS)
+    assert host.ssh("cat /kept").stdout == "kept\n"
+    host.root("apt-get -q update", seconds=120)
+
+
+def test_what_is_sent_to_a_host_that_is_gone_leaves_by_no_other_way(host: Host) -> None:
+    with host.network.dial(22, 5) as open_:
+        assert open_.recv(4) == b"SSH-"
+    host.power_off()
+    with pytest.raises(OSError, match="No such device"):
+        host.network.dial(22, 5)
+    host.boot()
 
 
 def test_shut_down_in_order_every_service_may_say_goodbye(host: Host) -> None:
@@ -312,7 +332,7 @@ def test_up_makes_whole_what_a_killed_run_left_and_leaves_a_running_host_alone()
     assert traces(made) == []
 
 
-def test_killing_systemd_nspawn_itself_leaves_a_guest_that_down_still_ends(lab: Callable[[], Host]) -> None:
+def test_killing_systemd_nspawn_itself_leaves_a_guest_that_down_still_ends(lab: Callable[..., Host]) -> None:
     made = lab()
     outside = nspawn(made)
     made.guest.group.send(outside, signal.SIGKILL)

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 
+from tests import commit
 from tests.lab.deploying import PAGES, deployed, included, record, sentence, state
 from tests.lab.host import Host
 from tests.lab.load import post, reckon, sql
-from tests.lab.sample import turn
 
 
 def test_a_lead_that_is_posted_to_the_edge_becomes_one_row(platform: Host) -> None:
@@ -37,7 +37,7 @@ def test_the_whole_platform_again_changes_nothing(platform: Host, times: dict[st
 def test_any_permitted_order_changes_nothing_and_ends_in_the_same_state(platform: Host) -> None:
     before = state(platform)
     pages = list(PAGES)
-    random.Random(turn()).shuffle(pages)  # noqa: S311 - an order, no secret
+    random.Random(commit.number()).shuffle(pages)  # noqa: S311 - an order, no secret
     ended = included(platform, pages)
     assert (ended.changed, ended.changes) == (0, []), pages
     assert state(platform) == before

@@ -20,7 +20,6 @@ from tests.lab.host import Host
 from tests.lab.load import Load, load, post, reckon, sql
 from tests.lab.releases import BEGIN, SERVE, Repository
 from tests.lab.runs import words
-from tests.lab.sample import points
 
 MIGRATIONS = "leadgen/store/migrations"
 SECONDS = 300
@@ -204,11 +203,10 @@ def test_killed_after_any_operation_the_roll_converges_and_the_edge_goes_on(
     rolled(platform, repository, "good-2")
     rolled(platform, repository, "good-1")
     whole = roll(platform, repository, "good-2")
-    operations = whole.output.count("--> Starting operation")
-    assert operations > 10
+    assert len(whole.marks) >= 3
     others = cycle(["good-1", "good-2"])
     with load(platform) as callers:
-        for killed_after in points(operations):
+        for killed_after in whole.marks:
             tag = next(others)
             open_run = killed(platform, repository, tag, killed_after)
             ended = deploy(

@@ -42,7 +42,7 @@ FILES = ("podman.tar.gz", "podman.tar.gz.asc", "key.asc")
 
 
 @pytest.fixture(scope="module")
-def host(lab: Callable[[], Host]) -> Host:
+def host(lab: Callable[..., Host]) -> Host:
     """A host without Podman; its manifest pins an archive that lies beside it."""
     made = lab()
     made.root("cp /etc/containers/containers.conf.d/90-lab.conf /root/")
