@@ -1,10 +1,17 @@
 """What a copied lab host depends on: with other content it is made again from nothing."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.lab.folders import PROJECT
 from tests.lab.templates import SHAPES, TABLE, key
+
+# What of the repository no host is made from.
+OTHERS = {
+    *(".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "docs", "tests"),
+}
 
 
 @pytest.fixture
@@ -54,6 +61,11 @@ def test_what_shapes_no_host_leaves_the_key_as_it_is(project: Path) -> None:
     (project / "docs/why.md").write_text("a page")
     (project / "deploys/below/file.txt").touch()
     assert key(project) == before
+
+
+def test_of_everything_in_the_repository_it_is_known_whether_it_shapes_a_host() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert {line.partition("/")[0] for line in listed.splitlines()} - OTHERS == set(SHAPES)
 
 
 def test_every_template_stands_on_another_one_or_on_a_bare_host() -> None:

@@ -1,5 +1,7 @@
 """Backups: encrypted in the store, never in the way of a lead, and aloud about what is wrong with them."""
 
+# More than a minute: a store is away or slow for as long as alarms and retries take.
+
 import json
 import os
 import time

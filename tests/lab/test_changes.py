@@ -1,5 +1,7 @@
 """Changes on a host that serves: backed up first, reversible by the printed line, and never half there."""
 
+# More than a minute: each change is one to three runs of pages, and one test reads the whole disk.
+
 import re
 import subprocess
 import sys

@@ -1,5 +1,7 @@
 """Drift made by hand is found and named, and gone after what it says was done; looking changes nothing."""
 
+# More than a minute: two looks at everything, and the pages that bring back what was changed.
+
 import json
 import re
 import subprocess

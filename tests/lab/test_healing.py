@@ -1,5 +1,7 @@
 """Whatever is killed, hung or cut off from power comes back by itself, and no acknowledged lead is lost."""
 
+# More than a minute: watches, start limits and boots take the time that the pages give them.
+
 import json
 import re
 import subprocess

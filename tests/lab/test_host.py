@@ -1,5 +1,7 @@
 """The disposable host itself: bare, reachable, gone without a trace; its power, its snapshots, its crashes."""
 
+# More than a minute: nearly every test boots a host, or kills what boots one.
+
 import re
 import shutil
 import signal

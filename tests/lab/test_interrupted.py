@@ -1,5 +1,7 @@
 """Deploys that do not come to their end: killed after every operation, or told to stop; and two at once."""
 
+# More than a minute: each kill is a boot from a snapshot, a run that dies and one that converges.
+
 import os
 import re
 import signal

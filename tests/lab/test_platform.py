@@ -1,5 +1,7 @@
 """The whole platform, from a bare host to a lead that came in at the edge; and nothing to do after that."""
 
+# More than a minute: all pages run three times with nothing to do, and once dry.
+
 import json
 import random
 import subprocess

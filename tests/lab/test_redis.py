@@ -1,5 +1,7 @@
 """Redis heals within its bound, gives up aloud, and answers nobody without the password."""
 
+# More than a minute: its watch looks every few seconds, and a crash loop ends after ten starts.
+
 import re
 import subprocess
 import sys

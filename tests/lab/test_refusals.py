@@ -1,5 +1,7 @@
 """What a page must not do, it refuses before it has touched anything: the host is the same before and after."""
 
+# More than a minute: each refusal is a run of pages, with the state read before and after.
+
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Releases roll and roll back without a refused request; a bad one is never in anybody's way."""
 
+# More than a minute: twelve images of the intake are built, and rolled some twenty times.
+
 import json
 import os
 import re

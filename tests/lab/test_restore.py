@@ -1,5 +1,7 @@
 """What was said yes to comes back: a lost volume, a wrong DELETE, a lost host; and a drill that can fail."""
 
+# More than a minute: a dozen restores and drills, and a lost host that is deployed from bare.
+
 import shutil
 import time
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """PLAT_01 by the pinned static archive, as on a host whose distribution has no Podman package."""
 
+# More than a minute: nothing can be copied, as the archive is made and pages run on it from bare.
+
 import base64
 import hashlib
 from collections.abc import Callable, Iterator

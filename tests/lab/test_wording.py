@@ -1,5 +1,7 @@
 """Rewording changes no host: every comment and docstring of a checkout is another, and nothing is to be done."""
 
+# More than a minute: all pages run three times.
+
 import json
 import os
 import re
