@@ -17,8 +17,9 @@ from tests.lab.deploying import UNLOCK, deploy, deployed, include, included, rec
 from tests.lab.host import Host
 
 PAGE = """
-from deploys.kit import page, quadlet, linter
-from deploys.kit.hostfiles import HostFile
+from deploys.kit.operations.hostfiles import HostFile
+from deploys.kit.quadlet import linter, quadlet
+from deploys.kit.run import page
 this = page.begin("PLAT_02A")
 linter.lint = {lint}
 quadlet.install(this, "motorcade-probe", [HostFile("/etc/containers/systemd/motorcade-probe.container", {text!r})])

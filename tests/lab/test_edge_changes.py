@@ -28,8 +28,9 @@ from tests.lab.edge import HEALTH, INTAKE, MANY_HEADERS, TWO_LENGTHS, ask
 from tests.lab.host import Host
 
 MADE = """
-from deploys.kit import nginx, page
-from deploys.kit.hostfiles import HostFile
+from deploys.kit.operations.hostfiles import HostFile
+from deploys.kit.run import page
+from deploys.services.nginx import nginx
 this = page.begin("PLAT_07")
 nginx.place(this, [HostFile("/etc/nginx/motorcade/routes.d/lead.conf", "location / {{ {line} }}\\n")])
 """
