@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+MADE = (".coverage", "pyinfra-debug.log")  # how the names of files begin that a run leaves at the top
+
 
 def is_ours(folder: str) -> bool:
     """Hidden folders hold what was installed, made or run; only .ci is written by hand."""
@@ -24,7 +26,8 @@ def paths(project: Path) -> list[str]:
     found = []
     for top, folders, files in os.walk(project):
         folders[:] = sorted(filter(is_ours, folders))
-        found += [str((Path(top) / file).relative_to(project)) for file in sorted(files)]
+        kept = sorted(file for file in files if not file.startswith(MADE))
+        found += [str((Path(top) / file).relative_to(project)) for file in kept]
     return found
 
 

@@ -6,6 +6,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -81,7 +82,7 @@ class RunningProfile:
         while True:
             try:
                 return str(self.post(key)["intake_id"])
-            except (urllib.error.URLError, OSError):
+            except (OSError, HTTPException):
                 assert time.monotonic() < until, self.output
                 time.sleep(0.1)
 

@@ -1,9 +1,7 @@
 """The group commit: one row a key under every race, nobody harmed by a neighbour, no wait without an end."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 
 import psycopg
@@ -19,7 +17,7 @@ from leadgen.store.intakes import Receipt
 from tests.conftest import Database
 from tests.integration.locks import wait_for_lock
 from tests.integration.store.together import together
-from tests.integration.store.writing import count, held_key, make_intake, make_writer
+from tests.integration.store.writing import count, held_key, hold_flushers, make_intake, make_writer
 
 
 def test_an_intake_is_committed_with_its_queue_entry_when_write_returns(
@@ -248,16 +246,3 @@ $$;
 CREATE TRIGGER kill_once BEFORE INSERT ON app.intake_jobs
 FOR EACH ROW WHEN (NEW.idempotency_key = 'killer') EXECUTE FUNCTION app.kill_once();
 """
-
-
-@contextmanager
-def hold_flushers(database: Database, writer: IntakeWriter, pool: ThreadPoolExecutor) -> Iterator[None]:
-    """Keep every flusher busy, so that all that the block hands over forms one group."""
-    with psycopg.connect(database.superuser_url) as holder:
-        holder.execute("LOCK TABLE app.intake_jobs IN ACCESS EXCLUSIVE MODE")
-        for number in range(intake_writer.FLUSHERS):
-            pool.submit(writer.write, make_intake(f"plug-{number}"))
-            wait_for_lock(database, number + 1)
-        yield
-        time.sleep(0.05)  # the block's threads have to get as far as the writer
-        holder.rollback()

@@ -1,15 +1,19 @@
-"""Writers, what they write, and a key that another transaction holds."""
+"""Writers, what they write, and what another transaction holds up."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
 
 from leadgen.domain.fingerprint import FINGERPRINT_VERSION, fingerprint
 from leadgen.domain.intake_id import uuid7
+from leadgen.store import intake_writer
 from leadgen.store.intake_writer import IntakeWriter
 from leadgen.store.intakes import Intake
 from tests.conftest import Database
+from tests.integration.locks import wait_for_lock
 
 
 def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = "wordpress") -> Intake:
@@ -49,4 +53,17 @@ def held_key(database: Database, key: str) -> Iterator[None]:
             [uuid7(), uuid7(), key],
         )
         yield
+        holder.rollback()
+
+
+@contextmanager
+def hold_flushers(database: Database, writer: IntakeWriter, pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Keep every flusher busy, so that all that the block hands over forms one group."""
+    with psycopg.connect(database.superuser_url) as holder:
+        holder.execute("LOCK TABLE app.intake_jobs IN ACCESS EXCLUSIVE MODE")
+        for number in range(intake_writer.FLUSHERS):
+            pool.submit(writer.write, make_intake(f"plug-{number}"))
+            wait_for_lock(database, number + 1)
+        yield
+        time.sleep(0.05)  # the block's threads have to get as far as the writer
         holder.rollback()
