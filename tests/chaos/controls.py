@@ -124,7 +124,7 @@ CONTROLS: Final = {
         statements=("ALTER TABLE app.intake_jobs DROP CONSTRAINT intake_jobs_client_id_idempotency_key_key",),
     ),
     "careless-drain": Control(
-        why="worker and sweeper insert without ON CONFLICT, commit, and only then clear the queue; both are killed",
+        why="worker and sweeper insert without ON CONFLICT, commit, then clear the queue; both are killed",
         finds="duplicated",
         faults=("worker and sweeper killed",),
         times=5,
