@@ -9,8 +9,8 @@ Verify: The version was applied with the text that this release ships, and `app.
 
 from deploys.kit.operations import gate, image
 from deploys.kit.run import page
-from deploys.services.leadgen import leadgen, migrations
-from deploys.services.postgres import database
+from deploys.services.leadgen import LEADGEN, leadgen, migrations
+from deploys.services.postgres import POSTGRES, database
 
 VERSION = "20260126_01_wave1_leads"
 
@@ -18,8 +18,8 @@ VERSION = "20260126_01_wave1_leads"
 this = page.begin("LEADGEN_01")
 
 # Pins
-built = leadgen.image_at(this, this.release.leadgen.ref)
-postgres = image.of(this, "postgres", this.release.postgres)
+built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
+postgres = image.of(this, "postgres", POSTGRES.pin(this.release))
 wanted = migrations.up_to(built, VERSION)
 
 # Preconditions

@@ -16,6 +16,7 @@ from deploys.kit import secrets
 from deploys.kit.operations import gate, image
 from deploys.kit.run import page
 from deploys.services.leadgen import leadgen, migrations, release
+from deploys.services.postgres import POSTGRES
 
 # What
 this = page.begin("LEADGEN_02")
@@ -23,7 +24,7 @@ this = page.begin("LEADGEN_02")
 # Pins
 ref = release.ref(this)
 built = leadgen.image_at(this, ref)
-postgres = image.of(this, "postgres", this.release.postgres)
+postgres = image.of(this, "postgres", POSTGRES.pin(this.release))
 shipped = migrations.shipped(built)
 
 # Preconditions

@@ -14,8 +14,8 @@ the outbox with LEADGEN_07C.
 from deploys.kit import secrets
 from deploys.kit.operations import gate, image
 from deploys.kit.run import page
-from deploys.services.leadgen import api_keys, leadgen, migrations, synthetic
-from deploys.services.postgres import database
+from deploys.services.leadgen import LEADGEN, api_keys, leadgen, migrations, synthetic
+from deploys.services.postgres import POSTGRES, database
 
 VERSION = "20261121_01_synthetic_leads"
 
@@ -23,8 +23,8 @@ VERSION = "20261121_01_synthetic_leads"
 this = page.begin("LEADGEN_03")
 
 # Pins
-built = leadgen.image_at(this, this.release.leadgen.ref)
-postgres = image.of(this, "postgres", this.release.postgres)
+built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
+postgres = image.of(this, "postgres", POSTGRES.pin(this.release))
 wanted = migrations.up_to(built, VERSION)
 
 # Preconditions

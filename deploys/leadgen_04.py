@@ -17,19 +17,20 @@ from deploys.kit.operations.hostfiles import render
 from deploys.kit.operations.watch import Question
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
-from deploys.services.leadgen import leadgen
+from deploys.services.leadgen import ADDRESS, Intake, leadgen
 
 WATCH = "motorcade-leadgen-watchdog"
 
 # What
 this = page.begin("LEADGEN_04")
+settings = this.settings.of(Intake)
 
 # Pins: none; the page brings no program of its own.
 
 # Preconditions
 limits: dict[str, Any] = {
-    "memory_max_mb": this.settings.leadgen_memory_max_mb,
-    "cpu_percent": this.settings.leadgen_cpu_percent,
+    "memory_max_mb": settings.leadgen_memory_max_mb,
+    "cpu_percent": settings.leadgen_cpu_percent,
 }
 drop_ins = {
     leadgen.unit_of(service): quadlet.unit(
@@ -41,7 +42,7 @@ drop_ins = {
     )
     for service in leadgen.SERVICES
 }
-address, _, port = leadgen.ADDRESS.partition(":")
+address, _, port = ADDRESS.partition(":")
 question = Question(
     address,
     int(port),
@@ -68,7 +69,7 @@ gate.wait(
         "leadgen/check-hardening.sh",
         services=leadgen.SERVICES,
         user=leadgen.USER,
-        cpu_quota=leadgen.seconds_of(this.settings.leadgen_cpu_percent),
+        cpu_quota=leadgen.seconds_of(settings.leadgen_cpu_percent),
         **limits,
     ),
 )
@@ -77,7 +78,7 @@ gate.wait(this, "its watch says so too", watch.green(WATCH), seconds=30)
 gate.once(
     this,
     "a killed API is back within 30 seconds",
-    render("leadgen/check-healing.sh", address=leadgen.ADDRESS),
+    render("leadgen/check-healing.sh", address=ADDRESS),
     seconds=60,
 )
 

@@ -10,7 +10,7 @@ Verify: The API has read the file as it is; the probe's key works, and a key tha
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import render
 from deploys.kit.run import page
-from deploys.services.leadgen import api_keys, leadgen
+from deploys.services.leadgen import ADDRESS, api_keys
 
 # What
 this = page.begin("LEADGEN_06")
@@ -30,7 +30,7 @@ api_keys.deliver(this, owned=True)
 gate.wait(
     this,
     "the probe's key works, and one that was never issued is refused",
-    render("leadgen/check-keys.sh", address=leadgen.ADDRESS),
+    render("leadgen/check-keys.sh", address=ADDRESS),
     seconds=15,
     service="leadgen-api",
 )

@@ -14,13 +14,13 @@ before LEADGEN_07C.
 from deploys.kit import secrets
 from deploys.kit.operations import gate
 from deploys.kit.run import page
-from deploys.services.leadgen import api_keys, leadgen, synthetic
+from deploys.services.leadgen import LEADGEN, api_keys, leadgen, synthetic
 
 # What
 this = page.begin("LEADGEN_07B")
 
 # Pins
-this.uses("release", this.release.leadgen.ref)
+this.uses("release", LEADGEN.pin(this.release).ref)
 
 # Preconditions
 gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")

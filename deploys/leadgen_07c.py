@@ -16,7 +16,7 @@ from deploys.kit.operations import backup, gate, hostfiles
 from deploys.kit.operations.hostfiles import HostDirectory
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
-from deploys.services.leadgen import api_keys, leadgen, synthetic
+from deploys.services.leadgen import LEADGEN, api_keys, leadgen, synthetic
 
 NAMES = ("worker", "sweeper")
 
@@ -24,7 +24,7 @@ NAMES = ("worker", "sweeper")
 this = page.begin("LEADGEN_07C")
 
 # Pins
-built = leadgen.image_at(this, this.release.leadgen.ref)
+built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
 
 # Preconditions
 gate.wait(this, "the image was built here from the pin", built.check_before("deploys/plat_04.py"))

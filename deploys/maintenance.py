@@ -11,8 +11,8 @@ from deploys.kit.errors import Refused
 from deploys.kit.operations import gate, hostfiles
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
-from deploys.services.leadgen import leadgen
-from deploys.services.nginx import nginx
+from deploys.services.leadgen import ADDRESS
+from deploys.services.nginx import Edge, nginx
 from deploys.services.postgres import database
 
 HEALTH = "/api/lead/health"
@@ -44,12 +44,12 @@ else:
 
 # Verify
 if state == "on":
-    gate.wait(this, "the edge answers 503", nginx.answers(this.settings, HEALTH, "503"))
+    gate.wait(this, "the edge answers 503", nginx.answers(this.settings.of(Edge), HEALTH, "503"))
     # nginx keeps no connection to the intake, so each one is a request that was let in before.
     gate.wait(
         this,
         "no request is under way",
-        f'[ -z "$(ss --no-header --tcp --numeric state established dst {leadgen.ADDRESS})" ]',
+        f'[ -z "$(ss --no-header --tcp --numeric state established dst {ADDRESS})" ]',
         seconds=SECONDS,
     )
     gate.wait(
@@ -61,7 +61,10 @@ if state == "on":
     )
 else:
     gate.wait(
-        this, "health answers through the edge", nginx.answers(this.settings, HEALTH, "200"), seconds=SECONDS
+        this,
+        "health answers through the edge",
+        nginx.answers(this.settings.of(Edge), HEALTH, "200"),
+        seconds=SECONDS,
     )
 
 # Record

@@ -14,13 +14,13 @@ method `locked`. PLAT_01B, its fallback, is left out.
 from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
-from deploys.services.podman import podman
+from deploys.services.podman import PODMAN, podman
 
 # What
 this = page.begin("PLAT_01")
 
 # Pins
-pin = this.release.podman
+pin = PODMAN.pin(this.release)
 base = this.release.base
 
 # Preconditions: none but a Debian 13 or Amazon Linux 2023 that answers over SSH; the package manager is the judge.

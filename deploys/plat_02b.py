@@ -13,23 +13,23 @@ from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
-from deploys.services.postgres import database
+from deploys.services.postgres import POSTGRES, Postgres, database
 
 USER = str(database.USER)
 
 # What
 this = page.begin("PLAT_02B")
-settings = this.settings
+settings = this.settings.of(Postgres)
 
 # Pins
-pin = this.release.postgres
+pin = POSTGRES.pin(this.release)
 postgres = image.of(this, "postgres", pin)
 
 # Preconditions
 values: dict[str, Any] = {
     "page": this.id,
     "image": postgres.tag,
-    "core_subnet": settings.core_subnet,
+    "core_subnet": this.settings.core_subnet,
     "max_connections": settings.postgres_max_connections,
     "shared_buffers_mb": settings.postgres_shared_buffers_mb,
     "memory_max_mb": settings.postgres_memory_max_mb,

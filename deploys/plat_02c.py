@@ -11,13 +11,13 @@ from deploys.kit.operations import gate, image
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
 from deploys.services.backup import state as backup_state
-from deploys.services.postgres import database
+from deploys.services.postgres import POSTGRES, database
 
 # What
 this = page.begin("PLAT_02C")
 
 # Pins
-pin = this.release.postgres
+pin = POSTGRES.pin(this.release)
 postgres = image.of(this, "postgres", pin)
 
 # Preconditions

@@ -15,7 +15,7 @@ from deploys.kit.operations import gate, image
 from deploys.kit.operations.hostfiles import render
 from deploys.kit.run import page
 from deploys.services.backup import state as backup_state
-from deploys.services.postgres import database
+from deploys.services.postgres import POSTGRES, database
 
 ROLES = ("owner", "app", "ro", "backup")
 
@@ -23,7 +23,7 @@ ROLES = ("owner", "app", "ro", "backup")
 this = page.begin("PLAT_03")
 
 # Pins
-pin = this.release.postgres
+pin = POSTGRES.pin(this.release)
 postgres = image.of(this, "postgres", pin)
 
 # Preconditions

@@ -16,23 +16,21 @@ from deploys.kit.operations import backup, gate, hostfiles, image, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
-from deploys.services.leadgen import api_keys, leadgen
+from deploys.services.leadgen import ADDRESS, LEADGEN, PORT, api_keys, leadgen
 
 SOCKET = "motorcade-leadgen-api.socket"
-HEALTH = f"curl --silent --show-error --fail --max-time 5 http://{leadgen.ADDRESS}/lead/health"
+HEALTH = f"curl --silent --show-error --fail --max-time 5 http://{ADDRESS}/lead/health"
 
 # What
 this = page.begin("PLAT_04")
 
 # Pins
-built = leadgen.image_at(this, this.release.leadgen.ref)
+built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
 
 # Preconditions
 gate.wait(this, "curl is on the host", "command -v curl")
 unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **leadgen.values(this, "api", built))
-socket = HostFile(
-    f"/etc/systemd/system/{SOCKET}", render(f"leadgen/{SOCKET}", page=this.id, address=leadgen.ADDRESS)
-)
+socket = HostFile(f"/etc/systemd/system/{SOCKET}", render(f"leadgen/{SOCKET}", page=this.id, address=ADDRESS))
 
 # Backup
 backup.files(this, [unit, socket], restart="motorcade-leadgen-api.service")
@@ -66,7 +64,7 @@ gate.wait(
 gate.wait(
     this,
     "nothing else listens there",
-    f"[ \"$(ss -Hltn 'sport = :{leadgen.PORT}' | awk '{{print $4}}')\" = {leadgen.ADDRESS} ]",
+    f"[ \"$(ss -Hltn 'sport = :{PORT}' | awk '{{print $4}}')\" = {ADDRESS} ]",
 )
 
 # Record

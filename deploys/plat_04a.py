@@ -12,13 +12,13 @@ from deploys.kit.operations import backup, gate, image
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
-from deploys.services.postgres import database
+from deploys.services.postgres import POSTGRES, database
 
 # What
 this = page.begin("PLAT_04A")
 
 # Pins
-pin = this.release.postgres
+pin = POSTGRES.pin(this.release)
 postgres = image.of(this, "postgres", pin)
 
 # Preconditions

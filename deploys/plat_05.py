@@ -14,7 +14,7 @@ from typing import Any
 from deploys.kit.operations import backup, gate, hostfiles, package, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.run import page
-from deploys.services.nginx import nginx
+from deploys.services.nginx import NGINX, Edge, nginx
 
 USER = "motorcade-edge"
 TIMER = "motorcade-nginx-logs.timer"
@@ -23,17 +23,18 @@ TIMER = "motorcade-nginx-logs.timer"
 this = page.begin("PLAT_05")
 
 # Pins
-pin = this.release.nginx
+pin = NGINX.pin(this.release)
 
 # Preconditions
-edge = this.settings.edge_host
+settings = this.settings.of(Edge)
+edge = settings.edge_host
 nginx.certificate(this)
 values: dict[str, Any] = {
     "page": this.id,
     "edge_host": edge,
-    "certificate": this.settings.edge_certificate,
-    "key": this.settings.edge_key,
-    "requests_per_second": this.settings.edge_requests_per_second,
+    "certificate": settings.edge_certificate,
+    "key": settings.edge_key,
+    "requests_per_second": settings.edge_requests_per_second,
 }
 user = HostFile(f"/etc/sysusers.d/{USER}.conf", render(f"nginx/{USER}.conf", **values))
 unit = [
@@ -79,7 +80,7 @@ nginx.running(this)
 
 # Verify
 gate.wait(this, "the configuration is valid", nginx.VALID)
-gate.wait(this, "what is not routed is 404", nginx.answers(this.settings, "/metrics", "404"))
+gate.wait(this, "what is not routed is 404", nginx.answers(settings, "/metrics", "404"))
 for version in ("1.2", "1.3"):
     gate.wait(this, f"it speaks TLS {version}", nginx.handshake(edge, version, "New, TLSv"))
 for version in ("1.0", "1.1"):

@@ -10,7 +10,7 @@ Verify: A page is redirected; a POST to the API is refused, because its key was 
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
-from deploys.services.nginx import nginx
+from deploys.services.nginx import Edge, nginx
 
 # What
 this = page.begin("PLAT_06A")
@@ -18,7 +18,8 @@ this = page.begin("PLAT_06A")
 # Pins: none; the page brings no program of its own.
 
 # Preconditions
-edge = this.settings.edge_host
+settings = this.settings.of(Edge)
+edge = settings.edge_host
 redirect = HostFile(
     f"{nginx.OWN}/servers.d/redirect.conf", render("nginx/redirect.conf", page=this.id, edge_host=edge)
 )
@@ -31,11 +32,11 @@ nginx.place(this, [redirect])
 nginx.running(this)
 
 # Verify
-gate.wait(this, "a page is redirected", nginx.answers(this.settings, "/a?b=c", "301", scheme="http"))
+gate.wait(this, "a page is redirected", nginx.answers(settings, "/a?b=c", "301", scheme="http"))
 gate.wait(
     this,
     "a submission is refused",
-    nginx.answers(this.settings, "/api/lead/intake", "403", scheme="http", options="--request POST"),
+    nginx.answers(settings, "/api/lead/intake", "403", scheme="http", options="--request POST"),
 )
 
 # Record

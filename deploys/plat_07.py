@@ -10,8 +10,8 @@ Verify: Health answers through the edge; `/metrics` and everything unlisted get 
 from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
-from deploys.services.leadgen import leadgen
-from deploys.services.nginx import nginx
+from deploys.services.leadgen import ADDRESS
+from deploys.services.nginx import Edge, nginx
 
 # What
 this = page.begin("PLAT_07")
@@ -19,16 +19,17 @@ this = page.begin("PLAT_07")
 # Pins: none; the page brings no program of its own.
 
 # Preconditions
-edge = this.settings.edge_host
+settings = this.settings.of(Edge)
+edge = settings.edge_host
 lead = HostFile(
     f"{nginx.OWN}/routes.d/lead.conf",
     render(
         "nginx/lead.conf",
         page=this.id,
         edge_host=edge,
-        address=leadgen.ADDRESS,
-        requests_per_second=this.settings.edge_requests_per_second,
-        burst=this.settings.edge_burst,
+        address=ADDRESS,
+        requests_per_second=settings.edge_requests_per_second,
+        burst=settings.edge_burst,
     ),
 )
 
@@ -41,9 +42,9 @@ nginx.running(this)
 
 # Verify
 gate.wait(this, "maintenance is off", nginx.IS_OPEN, seconds=1)
-gate.wait(this, "health answers through the edge", nginx.answers(this.settings, "/api/lead/health", "200"))
+gate.wait(this, "health answers through the edge", nginx.answers(settings, "/api/lead/health", "200"))
 for path in ("/metrics", "/lead/health", "/api/lead", "/api/lead/%2e%2e/metrics"):
-    gate.wait(this, f"{path} is 404", nginx.answers(this.settings, path, "404"))
+    gate.wait(this, f"{path} is 404", nginx.answers(settings, path, "404"))
 
 # Record
 page.passed(this)

@@ -15,20 +15,19 @@ from typing import Any
 from deploys.kit import secrets
 from deploys.kit.operations import backup, gate, hostfiles, package, units
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
-from deploys.kit.plan import manifest
 from deploys.kit.run import page
-from deploys.services.backup import pgbackrest
-from deploys.services.postgres import database
+from deploys.services.backup import BACKUP, Backup, pgbackrest
+from deploys.services.postgres import MAJOR, POSTGRES, database
 
 USER = "motorcade-postgres"
 
 # What
 this = page.begin("PLAT_08")
-settings = this.settings
+settings = this.settings.of(Backup)
 
 # Pins
-pin = this.release.backup
-client = this.release.postgres
+pin = BACKUP.pin(this.release)
+client = POSTGRES.pin(this.release)
 
 # Preconditions
 values: dict[str, Any] = {
@@ -46,7 +45,7 @@ values: dict[str, Any] = {
     "retention_days": settings.backup_retention_days,
     "spool_cap_bytes": settings.backup_spool_mb * 1024 * 1024,
     "ship_seconds": 3,
-    "major": manifest.POSTGRES_MAJOR,
+    "major": MAJOR,
     "spool": pgbackrest.SPOOL,
     "state": pgbackrest.STATE,
     "programs": pgbackrest.PROGRAMS,
@@ -80,7 +79,7 @@ package.program(
 )
 package.program(
     this,
-    f"postgresql-client-{manifest.POSTGRES_MAJOR}",
+    f"postgresql-client-{MAJOR}",
     client.version,
     probe=f"{pgbackrest.PSQL_PROGRAM} --version | grep -q '^psql (PostgreSQL) {client.version} '",
 )

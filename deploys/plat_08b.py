@@ -15,15 +15,16 @@ from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
+from deploys.services.redis import PASSWORD, REDIS, Redis
 
 USER = "10002"  # fixed in containers/redis, so that the volume's owner is the same on every host
-PASSWORD = "redis-password"  # noqa: S105 - a name
 
 # What
 this = page.begin("PLAT_08B")
+settings = this.settings.of(Redis)
 
 # Pins
-pin = this.release.redis
+pin = REDIS.pin(this.release)
 redis = image.of(this, "redis", pin)
 
 # Preconditions
@@ -31,9 +32,9 @@ values: dict[str, Any] = {
     "page": this.id,
     "image": redis.tag,
     "user": USER,
-    "cipher": secrets.fingerprint(this.settings, PASSWORD),
-    "maxmemory_mb": this.settings.redis_maxmemory_mb,
-    "memory_max_mb": this.settings.redis_memory_max_mb,
+    "cipher": secrets.fingerprint(this.settings, PASSWORD.name),
+    "maxmemory_mb": settings.redis_maxmemory_mb,
+    "memory_max_mb": settings.redis_memory_max_mb,
 }
 configuration = [
     HostFile("/etc/motorcade/redis/redis.conf", render("redis/redis.conf", **values), "640", USER, USER)
@@ -45,7 +46,7 @@ backup.files(this, [*configuration, unit], restart="motorcade-redis.service")
 
 # Operations
 image.build(this, redis)
-secrets.deliver(this, [PASSWORD])
+secrets.deliver(this, [PASSWORD.name])
 hostfiles.directories(
     this,
     [

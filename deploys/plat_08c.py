@@ -12,6 +12,7 @@ Differs: The gate belongs to the page and ends within its bound; there is no rea
 from deploys.kit.operations import gate, image
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
+from deploys.services.redis import REDIS
 
 ASK = "timeout 10 podman exec motorcade-redis"
 
@@ -19,7 +20,7 @@ ASK = "timeout 10 podman exec motorcade-redis"
 this = page.begin("PLAT_08C")
 
 # Pins
-pin = this.release.redis
+pin = REDIS.pin(this.release)
 redis = image.of(this, "redis", pin)
 
 # Preconditions

@@ -26,6 +26,7 @@ from deploys.kit.plan.entry import Entry
 from deploys.kit.run import lock, page_files, session
 from deploys.kit.run.steps import Step, Steps
 from deploys.services.backup import state as backup_state
+from deploys.services.leadgen import LEADGEN
 from deploys.services.leadgen import state as intake_state
 from deploys.services.nginx import state as edge_state
 
@@ -90,7 +91,7 @@ def look(host: Host) -> Status:
     name = release.name if release else ""
     pages = [line(entry, steps.get(entry.id), name, found) for entry in runbook.ready(host.groups)]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
-    served = intake_state.troubles(host, release.leadgen.ref if release else "")
+    served = intake_state.troubles(host, LEADGEN.pin(release).ref if release else "")
     backups = backup_state.troubles(host)
     drill = backup_state.proof(host)
     held = holder(host)

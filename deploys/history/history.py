@@ -20,10 +20,10 @@ from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.operations import image
 from deploys.kit.operations.image import Image
-from deploys.kit.plan import manifest, pins
+from deploys.kit.plan import manifest, pins, services
 from deploys.kit.plan.pins import Release
 from deploys.kit.run import run_identity
-from deploys.services.leadgen import leadgen
+from deploys.services.leadgen import LEADGEN, recipe
 
 DIRECTORY: Final = Path("releases/history")
 ENVIRONMENTS: Final = ("prod", "staging")  # a lab host is made anew each time, by pins of its own
@@ -120,11 +120,8 @@ def _release(name: str) -> Release:
 def _describe(release: Release) -> dict[str, Any]:
     """What a release is, whenever and wherever that is asked. Raises Refused for a ref that is no tag here."""
     document, _ = strict_yaml.read(release.path.read_text(encoding="utf-8"))
-    images = {
-        "postgres": image.at(release, "postgres", release.postgres),
-        "redis": image.at(release, "redis", release.redis),
-        "leadgen": _intake(release),
-    }
+    recipes = {service.name: service.image(release) for service in services.every()}
+    images = {name: image.from_recipe(release, name, recipe) for name, recipe in recipes.items() if recipe}
     return {
         "release": document.pop("release"),
         "manifest": release.sha256,
@@ -141,11 +138,11 @@ def _inputs(built: Image) -> dict[str, str]:
 
 
 def _intake(release: Release) -> Image:
-    return leadgen.image_from(release, release.leadgen.ref)
+    return image.from_recipe(release, LEADGEN.name, recipe(LEADGEN.pin(release)))
 
 
 def _lock(release: Release) -> str:
-    content, _ = image.context_files("leadgen", release.leadgen.ref, [LOCK])[LOCK]
+    content, _ = image.context_files(LEADGEN.name, LEADGEN.pin(release).ref, [LOCK])[LOCK]
     return content.decode()
 
 

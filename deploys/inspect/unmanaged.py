@@ -15,9 +15,9 @@ from deploys.inspect.finding import Finding
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.operations import image
+from deploys.kit.plan import services
 from deploys.kit.plan.settings import Settings
 from deploys.kit.quadlet import linter, quadlet
-from deploys.services.leadgen import leadgen
 from deploys.services.nginx import nginx
 
 _SYSTEMD: Final = "/etc/systemd/system"
@@ -55,7 +55,7 @@ _REMOVE: Final = {"container": "--force --volumes", "pod": "--force", "network":
 def listeners(core_subnet: str) -> set[str]:
     """Address and port of everything of the platform that listens for TCP."""
     names_of_containers = f"{ip_network(core_subnet)[1]}:53"  # asked on their own network
-    return {*nginx.LISTENERS, leadgen.ADDRESS, names_of_containers}
+    return {names_of_containers, *(address for service in services.every() for address in service.listeners)}
 
 
 def look(host: Host, settings: Settings, owned: Collection[str]) -> list[Finding]:

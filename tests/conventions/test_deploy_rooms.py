@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from deploys.kit.plan import services
 from tests.conventions.structure import circles, modules
 
 PAGE = re.compile(r"(plat|leadgen|wp|id|mail|mob)_\d\w*|maintenance|platform|restore")
 KIT = ("kit", "kit.plan", "kit.run", "kit.operations", "kit.quadlet", "kit.secrets")
-SERVICES = ("podman", "postgres", "backup", "nginx", "leadgen")  # each may import those before it
 # Room -> the rooms that it may import.
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "kit": (),
@@ -20,8 +20,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kit.quadlet": KIT[:4],
     "kit.secrets": KIT[:4],
     **{
-        f"services.{name}": (*KIT, *(f"services.{below}" for below in SERVICES[:number]))
-        for number, name in enumerate(SERVICES)
+        f"services.{service.name}": (*KIT, *(f"services.{name}" for name in services.below(service)))
+        for service in services.every()
     },
     "inspect": (*KIT, "services"),
     "history": (*KIT, "services"),

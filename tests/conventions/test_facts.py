@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from deploys.kit.plan import manifest
+from deploys.kit.plan.pin import UNPINNED
 from deploys.kit.strict_yaml import read
-from deploys.services.leadgen import leadgen
-from deploys.services.postgres import database
+from deploys.services.leadgen import ADDRESS, leadgen
+from deploys.services.postgres import MAJOR, database
 
 
 class Fact(NamedTuple):
@@ -29,8 +29,8 @@ def user_of(image: str, value: str, home: str, **docs: str) -> Fact:
 
 FACTS = {
     "where the API listens": Fact(
-        leadgen.ADDRESS,
-        re.escape(leadgen.ADDRESS),
+        ADDRESS,
+        re.escape(ADDRESS),
         {"deploys/services/leadgen/leadgen.py"},
         {
             "docs/RESOURCES.md": r"`motorcade-leadgen-api\.socket` \| where the intake listens, ([\d.:]+);",
@@ -57,8 +57,8 @@ FACTS = {
     ),
     "the user of Redis's image": user_of("redis", "10002", "deploys/plat_08b.py"),
     "PostgreSQL's major version": Fact(
-        str(manifest.POSTGRES_MAJOR),
-        rf"postgresql(?:-client)?[-/]{manifest.POSTGRES_MAJOR}|/{manifest.POSTGRES_MAJOR}\b",
+        str(MAJOR),
+        rf"postgresql(?:-client)?[-/]{MAJOR}|/{MAJOR}\b",
         set(),
         {
             "containers/postgres/Containerfile": r"(?:PostgreSQL |postgresql(?:-client)?[-/])(\d+)",
@@ -100,7 +100,7 @@ def test_every_environment_pins_the_major_version_that_the_image_is_made_for(
 ) -> None:
     pins = {path: read(text)[0]["postgres"]["version"] for path, text in texts("releases/*.yaml").items()}
     assert len(pins) >= 3
-    wanted = {str(manifest.POSTGRES_MAJOR), manifest.UNPINNED}
+    wanted = {str(MAJOR), UNPINNED}
     assert {path: pin for path, pin in pins.items() if pin.partition(".")[0] not in wanted} == {}
 
 

@@ -11,7 +11,8 @@ import click
 import pytest
 
 from deploys.history import history
-from deploys.kit.run import record
+from deploys.kit.plan import services
+from deploys.kit.run import record, session
 from deploys.kit.secrets import __main__ as secrets
 from leadgen.cli import leadgen
 
@@ -96,10 +97,14 @@ def can_be_called(words: list[str], targets: set[str], exists: Callable[[str], b
 def data_keys(sources: dict[str, str]) -> set[str]:
     """The names that are read from `--data`: what each `….data(…)` is called with, as text or by its constant."""
     found = set()
-    for path, source in sources.items():
-        tree = ast.parse(source)
+    trees = {path: ast.parse(source) for path, source in sources.items()}
+    # A word that pages and a service share is a constant of the service's declaration.
+    declared = [tree for path, tree in trees.items() if path.endswith("__init__.py")]
+    for path, tree in trees.items():
         constants = {
-            ast.unparse(node.target): node.value for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)
+            ast.unparse(node.target): node.value
+            for node in (node for each in (*declared, tree) for node in ast.walk(each))
+            if isinstance(node, ast.AnnAssign) and node.value
         }
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "data":
@@ -278,3 +283,7 @@ def test_every_name_that_is_read_from_data_is_explained(pages: dict[str, str]) -
 
 def test_a_room_that_is_not_on_the_map_is_found() -> None:
     assert off_the_map("| `leadgen/api/` | HTTP |", {"leadgen/api", "leadgen/attic"}) == {"leadgen/attic"}
+
+
+def test_the_words_that_are_read_are_those_that_the_kit_and_the_services_declare() -> None:
+    assert session.DATA | services.data_words() == PYINFRA_DATA

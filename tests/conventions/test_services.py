@@ -7,16 +7,10 @@ from pathlib import Path, PurePath
 
 import pytest
 
-# The services of the platform, by the one word for each, and the command that is its process.
-SERVICES = {
-    "backup": "wal-ship",
-    "leadgen-api": "leadgen serve",
-    "leadgen-sweeper": "leadgen sweep",
-    "leadgen-worker": "leadgen worker",
-    "nginx": "nginx -g 'daemon off;'",
-    "postgres": "postgres-start",
-    "redis": "redis-start",
-}
+from deploys.kit.plan import services
+
+# Page in docs/services -> the command that is its process.
+PROCESSES = {page: command for service in services.every() for page, command in service.processes.items()}
 HEADINGS = ["What it is", "Settings", "Start and stop", "Health", "Logs", "When it fails"]
 
 
@@ -28,7 +22,7 @@ def faults(service: str, page: str) -> list[str]:
         wrong.append(f"{service}: its headings are {found}, not {HEADINGS}")
     if any(not part.strip() for part in re.split(r"^## .+$", page, flags=re.MULTILINE)[1:]):
         wrong.append(f"{service}: a heading has nothing below it")
-    if f"`{SERVICES.get(service)}`" not in page:
+    if f"`{PROCESSES.get(service)}`" not in page:
         wrong.append(f"{service}: it does not name its command")
     return wrong
 
@@ -61,7 +55,7 @@ def pages(texts: Callable[[str], dict[str, str]]) -> dict[str, str]:
 
 
 def test_every_service_has_its_page_and_every_page_its_service(pages: dict[str, str]) -> None:
-    assert set(pages) == set(SERVICES)
+    assert set(pages) == set(PROCESSES)
 
 
 def test_every_service_page_has_the_one_shape(pages: dict[str, str]) -> None:

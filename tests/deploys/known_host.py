@@ -9,6 +9,7 @@ from pyinfra.api.facts import FactBase
 from pyinfra.context import ctx_host
 
 from deploys.kit.facts import Answer, Probe
+from deploys.services.leadgen import LEADGEN, Leadgen
 
 GREEN = Answer(0, [])
 RED = Answer(1, [])
@@ -60,7 +61,7 @@ class Page:
         )
         self.release = SimpleNamespace(
             base=SimpleNamespace(method="archive", sha256="ba" * 32, image=""),
-            leadgen=SimpleNamespace(python="3.13", ref="leadgen-1"),
+            pins={LEADGEN.name: Leadgen(python="3.13", ref="leadgen-1")},
         )
 
     def uses(self, label: str, content: str | bytes) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploys.kit.plan import services
 from tests.lab import debian, machine, volume
 from tests.lab.cgroup import Group
 from tests.lab.folders import CACHE, HERE, lock, lockable
@@ -19,13 +20,12 @@ ROOT_PACKAGES = (
     "systemd systemd-sysv dbus openssh-server ca-certificates iproute2 curl procps sudo".split()
 )  # and no Podman: to install it is the work of PLAT_01
 BASE_PACKAGES = ["ca-certificates"]
-# What the manifest pins of a package: the piece, its key there, and the package.
+# What the manifest pins of a package: the service, the key in its block, and the package.
 PINNED = {
-    ("postgres", "version"): "postgresql-17",
-    ("redis", "version"): "redis-server",
-    ("leadgen", "python"): "python3",
-    ("nginx", "version"): "nginx",
-    ("backup", "version"): "pgbackrest",
+    (service.name, key): package
+    for service in services.every()
+    if service.pinned
+    for key, package in service.pinned.measured.items()
 }
 
 
@@ -82,6 +82,7 @@ def upstream_version(package: str) -> str:
 def _key(settings: Mapping[str, bytes]) -> str:
     """Everything that shapes the archives. The day too: an older index would offer versions the mirror has not."""
     recipe = {name: (HERE / name).read_bytes() for name in ("archives.py", "debian.py", "finish_root.sh")}
+    recipe["packages"] = repr(sorted(PINNED.values())).encode()
     mirrors = "\n".join(machine.sources(debian.SUITE)).encode()
     parts = [settings, _own_files(), recipe, {"mirrors": mirrors, "trust": machine.CA_BUNDLE.read_bytes()}]
     shape = hashlib.sha256(repr([sorted(part.items()) for part in parts]).encode())

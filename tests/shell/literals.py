@@ -19,11 +19,9 @@ NOT_EMITTED: Final = {
     " migration that is still to be applied",
     "^## Unreleased$": "a regular expression",
     "SELECT version || ": "SQL",
+    ": the candidate of `": "a sentence",
+    ": what `": "a sentence",
     "64 hex digits. Of an archive, what `": "a sentence",
-    "two numbers: the candidate of `": "a sentence",
-    "three numbers: the candidate of `": "a sentence",
-    "three numbers: what `": "a sentence",
-    "numbers: what `": "a sentence",
     "The last proof before anything": "a sentence",
 }
 

@@ -20,11 +20,13 @@ from pyinfra.context import host
 
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
-from deploys.kit.plan.manifest import WORKTREE
+from deploys.kit.plan.pin import WORKTREE
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
-    from deploys.kit.plan.pins import Built, Release
+    from deploys.kit.plan.pin import Built
+    from deploys.kit.plan.pins import Release
+    from deploys.kit.plan.service import Recipe
     from deploys.kit.run.page import Page
 
 IDS: Final = "/var/lib/motorcade/images"
@@ -102,6 +104,11 @@ def at(release: "Release", service: str, pin: "Built", *, name: str = "", also: 
     }
     tag = f"localhost/motorcade-{service}:{name or pin.version}-{_source(labels)[:12]}"
     return Image(tag, labels, context)
+
+
+def from_recipe(release: "Release", service: str, recipe: "Recipe") -> Image:
+    """The image that a service's declaration describes. Raises Refused for a ref that does not exist here."""
+    return at(release, service, recipe.pin, name=recipe.name, also=recipe.also)
 
 
 def _source(labels: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ from pyinfra.context import host
 from typing_extensions import override
 
 from deploys.kit.errors import Refused
-from deploys.kit.plan import settings
+from deploys.kit.plan import services, settings
 from deploys.kit.run import lock, run_identity, run_stats
 from deploys.kit.run.journal import Journal, Run
 from deploys.kit.run.signals import Stop
@@ -26,18 +26,7 @@ from deploys.kit.run.signals import Stop
 DIRECTORY: str = "/var/lib/motorcade"
 _FLAGS: Final = {"--no-wait": "a failed operation would end with 0", "--serial": "it hides why a run was refused"}
 
-# What pages read of --data besides settings; pyinfra would pass over a misspelt one in silence.
-_DATA: Final = {
-    "acknowledge",
-    "at",
-    "leadgen_git_ref",
-    "leadgen_post",
-    "over",
-    "reason",
-    "state",
-    "unlock",
-    "verify",
-}
+DATA: Final = {"acknowledge", "reason", "unlock", "verify"}  # what every page reads of --data
 
 
 class Session:
@@ -164,7 +153,8 @@ def current() -> Session:
         if flag in sys.argv:
             raise Refused(flag, why, "leave it out")
     if unknown := sorted(key for key in host.inventory.override_data if not _is_known(key)):
-        raise Refused(f"--data {unknown[0]}", "no page reads it", f"correct its name: {', '.join(sorted(_DATA))}")
+        known = ", ".join(sorted(DATA | services.data_words()))
+        raise Refused(f"--data {unknown[0]}", "no page reads it", f"correct its name: {known}")
     session = _SESSIONS[state] = Session(state, DIRECTORY)
     state.callback_handlers.append(_Callbacks())
     session.listen()
@@ -175,5 +165,8 @@ def current() -> Session:
 
 
 def _is_known(key: str) -> bool:
-    """A setting, a word for a page, or one of pyinfra's own, such as ssh_user and _sudo."""
-    return key in _DATA or key in settings.NAMES or key.startswith(("ssh_", "_"))
+    """A setting, a word for a page, or one of pyinfra's own, such as ssh_user and _sudo.
+
+    pyinfra ignores a misspelt one without a word.
+    """
+    return key in DATA | services.data_words() | settings.names() or key.startswith(("ssh_", "_"))

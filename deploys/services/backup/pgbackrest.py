@@ -9,9 +9,9 @@ from pyinfra.context import host
 
 from deploys.kit.operations import units as systemd
 from deploys.kit.operations.hostfiles import HostFile, render
-from deploys.kit.plan.manifest import POSTGRES_MAJOR
 from deploys.kit.run.steps import Step, Steps
 from deploys.kit.shell import SPARE_SECONDS
+from deploys.services.postgres import MAJOR
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
@@ -27,7 +27,7 @@ SHIP: Final = "motorcade-wal-ship.service"
 PGBACKREST: Final = (
     f"pgbackrest --config={SETTINGS}/pgbackrest.conf --config-include-path={SETTINGS}/conf.d --stanza=motorcade"
 )
-PSQL_PROGRAM: Final = f"/usr/lib/postgresql/{POSTGRES_MAJOR}/bin/psql"
+PSQL_PROGRAM: Final = f"/usr/lib/postgresql/{MAJOR}/bin/psql"
 PSQL: Final = (
     f"{PSQL_PROGRAM} --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1"
     " --host=/var/lib/postgresql/socket --username=postgres --dbname=motorcade"

@@ -11,10 +11,9 @@ from pyinfra.context import host
 
 from deploys.kit.errors import Refused
 from deploys.kit.operations import backup
-from deploys.kit.plan.manifest import POSTGRES_MAJOR
 from deploys.kit.shell import SPARE_SECONDS
 from deploys.services.backup import pgbackrest
-from deploys.services.postgres import database
+from deploys.services.postgres import MAJOR, database
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
@@ -52,7 +51,7 @@ def over_live(page: "Page", at: str) -> None:
 def _restore(page: "Page", words: str, aside: str) -> Generator[StringCommand]:
     page.may_change("the database")
     if aside:
-        page.run.note_backup(f"{aside}/{POSTGRES_MAJOR}", _way_back(aside))
+        page.run.note_backup(f"{aside}/{MAJOR}", _way_back(aside))
     # It takes minutes or hours, and an operator shall see that something moves.
     host.state.print_output = True
     yield StringCommand(f"timeout {_SECONDS - SPARE_SECONDS} {PROGRAM} {words}")
@@ -61,7 +60,7 @@ def _restore(page: "Page", words: str, aside: str) -> Generator[StringCommand]:
 
 def _way_back(aside: str) -> str:
     """Shell: the database of before is live again; nothing where it was never moved."""
-    live, old = database.CLUSTER, f"{aside}/{POSTGRES_MAJOR}"
+    live, old = database.CLUSTER, f"{aside}/{MAJOR}"
     return (
         f"sudo sh -c '[ -d {old} ] && systemctl stop motorcade-postgres && mv {live} {aside}/restored"
         f" && mv {old} {live} && systemctl start motorcade-postgres motorcade.target'"

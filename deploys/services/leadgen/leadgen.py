@@ -1,27 +1,26 @@
 """The intake as its pages see it: its image at a ref, its three services, and what their units are filled with."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from deploys.kit import secrets
 from deploys.kit.operations import image
 from deploys.kit.operations.image import Image
-from deploys.kit.plan.pins import Built
 from deploys.kit.quadlet import linter
+from deploys.services.leadgen import ADDRESS, LEADGEN, Intake, recipe
+from deploys.services.nginx import Edge
 
 if TYPE_CHECKING:
     from deploys.kit.plan.pins import Release
     from deploys.kit.run.page import Page
 
 SERVICES: Final = ("api", "worker", "sweeper")
-PORT: Final = 8000
-ADDRESS: Final = f"127.0.0.1:{PORT}"
 USER: Final = "10003"  # fixed in containers/leadgen, so that its files have the same owner on every host
 DATABASE: Final = "postgres-app"
 REDIS: Final = "redis-password"  # a secret's name
 _OPTIONS: Final = {"Secret": "--secret", "Environment": "--env", "Volume": "--volume"}
-_SOURCE: Final = ("leadgen", "requirements", "pyproject.toml")
 
 
 def image_at(page: "Page", ref: str) -> Image:
@@ -31,8 +30,7 @@ def image_at(page: "Page", ref: str) -> Image:
 
 def image_from(release: "Release", ref: str) -> Image:
     """The same, before any page asks for it."""
-    pin = Built(release.leadgen.python, ref)
-    return image.at(release, "leadgen", pin, name=ref.replace("/", "-"), also=_SOURCE)
+    return image.from_recipe(release, "leadgen", recipe(replace(LEADGEN.pin(release), ref=ref)))
 
 
 def unit_of(service: str) -> str:
@@ -70,6 +68,7 @@ def podman_words(unit: str) -> Iterator[str]:
 
 def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
     """What the templates of a service's unit ask for."""
+    settings = page.settings.of(Intake)
     return {
         "page": page.id,
         "service": f"leadgen-{service}",
@@ -77,7 +76,7 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "user": USER,
         "database_cipher": secrets.fingerprint(page.settings, DATABASE),
         "redis_cipher": secrets.fingerprint(page.settings, REDIS),
-        "edge_host": page.settings.edge_host,
-        "states": page.settings.leadgen_states,
-        "workers": page.settings.leadgen_workers,
+        "edge_host": page.settings.of(Edge).edge_host,
+        "states": settings.leadgen_states,
+        "workers": settings.leadgen_workers,
     }

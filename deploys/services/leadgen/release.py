@@ -21,17 +21,15 @@ from deploys.kit.facts import Probe
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.operations.image import IDS, Image
-from deploys.kit.plan import manifest
+from deploys.kit.plan import pin
 from deploys.kit.quadlet import linter, quadlet
 from deploys.kit.run import steps
 from deploys.kit.shell import SPARE_SECONDS, bounded
-from deploys.services.leadgen import leadgen, migrations
+from deploys.services.leadgen import ADDRESS, GIT_REF, LEADGEN, POST, leadgen, migrations
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
 
-REF: Final = "leadgen_git_ref"
-POST: Final = "leadgen_post"  # the operator's word that the running release works after a `post` migration
 KEPT: Final = 5  # images one can go back to without a build
 CANARY_SECONDS: Final = 120
 ROLL_SECONDS: Final = 900  # every restart and gate there and back at its slowest; a longer one goes on without us
@@ -39,11 +37,13 @@ ROLL_SECONDS: Final = 900  # every restart and gate there and back at its slowes
 
 def ref(page: "Page") -> str:
     """What shall run: `--data leadgen_git_ref=TAG`, or else the pin. Raises Refused for what is no tag."""
-    given = page.run.data(REF)
+    given = page.run.data(GIT_REF)
     if given is None:
-        return page.release.leadgen.ref
-    if not manifest.is_ref(given) or (given == manifest.WORKTREE and page.settings.environment != "lab"):
-        raise Refused(f"--data {REF}", f"{given!r} is no tag", "name one of `git tag --list`, or none for the pin")
+        return LEADGEN.pin(page.release).ref
+    if not pin.is_ref(given) or (given == pin.WORKTREE and page.settings.environment != "lab"):
+        raise Refused(
+            f"--data {GIT_REF}", f"{given!r} is no tag", "name one of `git tag --list`, or none for the pin"
+        )
     return given
 
 
@@ -60,7 +60,7 @@ def announce(page: "Page", built: Image, ref: str) -> None:
     now = host.get_fact(Probe, _NAMED).lines
     running = now[0].rpartition(":")[2] if now else "the image of its unit"
     if running != built.release:
-        source = "the pin" if ref == page.release.leadgen.ref else "what --data names"
+        source = "the pin" if ref == LEADGEN.pin(page.release).ref else "what --data names"
         logger.info(f"--> {page.id}: from {running} to {built.release}, which is {source}")
         word = page.run.data(POST)
         page.run.note(
@@ -98,8 +98,8 @@ def roll(page: "Page", built: Image) -> None:
 
 def prune(page: "Page") -> None:
     """The intake's newest images are kept, by their last roll, beside the pin's and whatever runs."""
-    pin = leadgen.image_from(page.release, page.release.leadgen.ref).tag
-    _prune(page=page, pin=pin, **page.op(f"the last {KEPT} images", 120))
+    pinned = leadgen.image_from(page.release, LEADGEN.pin(page.release).ref).tag
+    _prune(page=page, pin=pinned, **page.op(f"the last {KEPT} images", 120))
 
 
 def runs(built: Image) -> str:
@@ -163,7 +163,7 @@ def _script(page: "Page", built: Image, files: Sequence[HostFile], services: Seq
         id_file=built.id_file,
         stage=f"{hostfiles.STAGING}/{page.id}/before",
         step=f"{steps.DIRECTORY}/{page.id}.json",
-        address=leadgen.ADDRESS,
+        address=ADDRESS,
     )
 
 

@@ -6,14 +6,14 @@ from typing import Final
 from pyinfra.api.host import Host
 
 from deploys.kit.facts import Probe
-from deploys.services.leadgen import leadgen
+from deploys.services.leadgen import ADDRESS
 
 # The release that its drop-in names, how ready it is, and its health; nothing on a host without one.
 _LOOK: Final = (
     "cd /etc/containers/systemd/motorcade-leadgen-api.container.d 2>/dev/null && [ -f 50-release.conf ] || exit 0;"
     " sed -n 's/^Image=.*://p' 50-release.conf;"
-    f' ask() {{ curl --silent --max-time 5 "$@"; }}; ask http://{leadgen.ADDRESS}/lead/ready --output /dev/null'
-    f" --write-out '%{{http_code}}\\n'; ask http://{leadgen.ADDRESS}/lead/health"
+    f' ask() {{ curl --silent --max-time 5 "$@"; }}; ask http://{ADDRESS}/lead/ready --output /dev/null'
+    f" --write-out '%{{http_code}}\\n'; ask http://{ADDRESS}/lead/health"
 )
 
 

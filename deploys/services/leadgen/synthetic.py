@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from deploys.kit.operations import gate
 from deploys.kit.operations.hostfiles import render
-from deploys.services.leadgen import leadgen
+from deploys.services.leadgen import ADDRESS, Intake
+from deploys.services.nginx import Edge
 from leadgen.domain.synthetic import CLIENT_ID, DOCUMENT
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = Fal
 
     Once for each configuration, as it writes into the live database; `verify=again` repeats it.
     """
-    read = page.settings
+    states, site = page.settings.of(Intake).leadgen_states, page.settings.of(Edge)
     # The name has to be on the certificate that lies here, wherever it leads today.
-    words = f"--resolve {read.edge_host}:443:127.0.0.1 --cacert {quote(read.edge_certificate)}" if edge else ""
+    words = f"--resolve {site.edge_host}:443:127.0.0.1 --cacert {quote(site.edge_certificate)}" if edge else ""
     script = render(
         f"leadgen/check-{name}.sh",
         page=page.id,
         client=CLIENT_ID,
-        lead=quote(_lead(read.leadgen_states.partition(",")[0].strip())),
-        base=f"https://{read.edge_host}/api" if edge else f"http://{leadgen.ADDRESS}",
-        address=leadgen.ADDRESS,
+        lead=quote(_lead(states.partition(",")[0].strip())),
+        base=f"https://{site.edge_host}/api" if edge else f"http://{ADDRESS}",
+        address=ADDRESS,
         curl=words,
     )
     gate.once(page, title, script, seconds=seconds)

@@ -23,9 +23,9 @@ from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page_files
 from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS, bounded
+from deploys.services.nginx import Edge
 
 if TYPE_CHECKING:
-    from deploys.kit.plan.settings import Settings
     from deploys.kit.run.page import Page
 
 UNIT: Final = "nginx.service"
@@ -33,7 +33,6 @@ DROP_IN: Final = "/etc/systemd/system/nginx.service.d/50-motorcade.conf"
 DIRECTORY: Final = "/etc/nginx"
 OWN: Final = "/etc/nginx/motorcade"
 VALID: Final = "nginx -t -q"
-LISTENERS: Final = ("0.0.0.0:80", "0.0.0.0:443", "127.0.0.1:8009")
 MAINTENANCE: Final = "/etc/motorcade/maintenance"  # while it is there, the routes answer 503
 _END: Final = "maintenance is on; run deploys/maintenance.py --data state=off"
 IS_OPEN: Final = f"[ ! -e {MAINTENANCE} ] || {{ echo '{_END}'; false; }}"
@@ -59,7 +58,8 @@ esac
 
 def certificate(page: "Page") -> None:
     """Raises Refused, at load, when what the settings name on the host cannot be served."""
-    chain, key, name = page.settings.edge_certificate, page.settings.edge_key, page.settings.edge_host
+    settings = page.settings.of(Edge)
+    chain, key, name = settings.edge_certificate, settings.edge_key, settings.edge_host
     found = host.get_fact(Probe, _certificate_faults(quote(chain), quote(key), quote(name)))
     if not found.green:
         raise Refused(
@@ -92,7 +92,7 @@ def faults(host: Host) -> list[str]:
     return host.get_fact(Probe, _LOOK).lines
 
 
-def answers(settings: "Settings", path: str, status: str, *, scheme: str = "https", options: str = "") -> str:
+def answers(settings: Edge, path: str, status: str, *, scheme: str = "https", options: str = "") -> str:
     """The shell command that succeeds when the edge answers with this status, and prints it when with another."""
     name = settings.edge_host
     # The host's own certificate is all that is trusted, so an edge that serves another one is no edge.

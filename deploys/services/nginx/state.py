@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pyinfra.api.host import Host
 
 from deploys.kit.facts import Probe
-from deploys.services.nginx import nginx
+from deploys.services.nginx import Edge, nginx
 
 if TYPE_CHECKING:
     from deploys.kit.plan.settings import Settings
@@ -21,7 +21,7 @@ def troubles(host: Host, settings: "Settings") -> list[str]:
     """What is wrong, each as `where: what; what to do`; nothing on a host without an edge."""
     if host.get_fact(Probe, f"[ -f {nginx.DROP_IN} ]").status == _ABSENT:
         return []
-    end = f"openssl x509 -noout -enddate -dateopt iso_8601 -in {quote(settings.edge_certificate)}"
+    end = f"openssl x509 -noout -enddate -dateopt iso_8601 -in {quote(settings.of(Edge).edge_certificate)}"
     told = host.get_fact(Probe, end)
     soon = ending(settings, told.lines if told.green else [], datetime.now(UTC))
     return [*soon, *unlike(nginx.faults(host))]
@@ -39,8 +39,9 @@ def unlike(faults: Sequence[str]) -> list[str]:
 
 def ending(settings: "Settings", told: list[str], now: datetime) -> list[str]:
     """A certificate that is over, ends within `expiry_days`, or does not say when."""
-    where = f"certificate of {settings.edge_host}"
-    renew = f"put a new one in {settings.edge_certificate} and its key beside it, then sudo systemctl reload nginx"
+    edge = settings.of(Edge)
+    where = f"certificate of {edge.edge_host}"
+    renew = f"put a new one in {edge.edge_certificate} and its key beside it, then sudo systemctl reload nginx"
     try:
         end = datetime.strptime("".join(told).removeprefix("notAfter="), _FORM).replace(tzinfo=UTC)
     except ValueError:

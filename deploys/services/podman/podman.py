@@ -17,8 +17,8 @@ from deploys.kit.operations import package
 from deploys.kit.shell import SPARE_SECONDS, bounded
 
 if TYPE_CHECKING:
-    from deploys.kit.plan.pins import Podman
     from deploys.kit.run.page import Page
+    from deploys.services.podman import Podman
 
 # netavark and aardvark-dns are the network and its names; nftables is what netavark calls.
 PACKAGES: Final = "netavark aardvark-dns nftables"

@@ -17,9 +17,9 @@ from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.operations import backup
-from deploys.kit.plan.manifest import POSTGRES_MAJOR
 from deploys.kit.run.steps import Steps
 from deploys.kit.shell import SPARE_SECONDS
+from deploys.services.postgres import MAJOR
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CONTAINER: Final = "motorcade-postgres"
 USER: Final = 10001  # fixed in containers/postgres, so that the volume's owner is the same on every host
 VOLUME: Final = "/srv/motorcade/volumes/postgres"
-CLUSTER: Final = f"{VOLUME}/{POSTGRES_MAJOR}"
+CLUSTER: Final = f"{VOLUME}/{MAJOR}"
 DATA: Final = f"{CLUSTER}/data"
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
 # Settings that were changed on disk and are not those of the running server, by name; none is the good answer.

@@ -1,1 +1,28 @@
 """Redis, which carries a ring of the bell and nothing else."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from deploys.kit.plan import pin
+from deploys.kit.plan.service import Recipe, Secret, Service
+
+
+@dataclass(frozen=True)
+class Redis:
+    """Its settings."""
+
+    redis_maxmemory_mb: int
+    redis_memory_max_mb: int
+
+
+PASSWORD: Final = Secret("redis-password", 24, ("PLAT_08B", "PLAT_08C", "PLAT_04", "LEADGEN_02", "LEADGEN_07C"))
+REDIS: Final = Service(
+    "redis",
+    ("app",),
+    ("platform",),
+    pinned=pin.built("redis", "redis-server", pin.THREE_NUMBERS, "between its colon and its first dash"),
+    settings=Redis,
+    secrets=(PASSWORD,),
+    processes={"redis": "redis-start"},
+    recipe=Recipe,
+)

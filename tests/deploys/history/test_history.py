@@ -15,6 +15,7 @@ from deploys.kit.facts import digest
 from deploys.kit.operations import image
 from deploys.kit.plan import pins
 from deploys.services.leadgen import leadgen
+from deploys.services.redis import REDIS
 
 RUNTIME = (Path(__file__).parents[3] / "requirements/runtime.txt").read_text(encoding="utf-8")
 THREE = ".".join("888")
@@ -114,7 +115,7 @@ def test_a_release_is_kept_with_its_pins_and_what_its_images_are_made_of() -> No
         "context": built.labels["motorcade.context"],
         "commit": head,
     }
-    assert document["images"]["redis"]["tag"] == image.at(release, "redis", release.redis).tag
+    assert document["images"]["redis"]["tag"] == image.at(release, "redis", REDIS.pin(release)).tag
     assert document["lock"] == digest(RUNTIME)
     assert document["sbom"] == digest(PARTS.read_bytes())
     assert json.loads(PARTS.read_bytes())["metadata"]["component"]["version"] == built.release

@@ -12,7 +12,7 @@ import pytest
 from deploys.kit.errors import Refused
 from deploys.kit.operations import image
 from deploys.kit.operations.image import Image
-from deploys.kit.plan.manifest import WORKTREE
+from deploys.kit.plan.pin import WORKTREE
 from deploys.services.leadgen import leadgen
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploys.kit.errors import Refused
-from deploys.kit.plan.settings import NAMES, from_values
+from deploys.kit.plan.settings import from_values, names
 
 GROUP_DATA = Path(__file__).parents[4] / "group_data"
 ENVIRONMENTS = sorted(file.stem for file in GROUP_DATA.glob("*.py") if file.stem != "all")
@@ -15,7 +15,7 @@ ENVIRONMENTS = sorted(file.stem for file in GROUP_DATA.glob("*.py") if file.stem
 
 def values_of(environment: str) -> dict[str, Any]:
     files = (GROUP_DATA / "all.py", GROUP_DATA / f"{environment}.py")
-    return {name: value for file in files for name, value in run_path(str(file)).items() if name in NAMES}
+    return {name: value for file in files for name, value in run_path(str(file)).items() if name in names()}
 
 
 VALID = {**values_of("lab"), "age_identity": None}
@@ -39,7 +39,7 @@ def test_every_missing_or_mistyped_setting_is_named_in_one_error() -> None:
         from_values("motorcade-lab-01", values)
     assert str(refusal.value) == (
         "group_data: environment is '', core_subnet is None, postgres_max_connections is '100'; "
-        "write them there as group_data/all.py shows"
+        "set them there as group_data/all.py shows"
     )
 
 

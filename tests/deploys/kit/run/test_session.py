@@ -14,24 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploys.kit.run import record
 from deploys.kit.run.run_stats import SLOW_SECONDS
+from tests import made_up_pins
 
 REPOSITORY = Path(record.__file__).parents[3]
 BOUND_SECONDS = 30.0
 PYINFRA = "import sys; from pyinfra_cli.main import main; sys.argv[0] = 'pyinfra'; main()"
-
-# The lab's own manifest, with something in each place that the lab would have measured.
-MEASURED = {
-    "release: lab": "release: lab-trial",
-    "sha256: unpinned": f"sha256: {'5a' * 32}",
-    "unpinned  # what the mirror offers as redis-server": f"'{'.'.join('808')}'",
-    "unpinned  # what the mirror offers as python3": f"'{'.'.join('808')}'",
-    "unpinned  # what the mirror offers as nginx": f"'{'.'.join('808')}'",
-    "unpinned  # what the mirror offers as pgbackrest": f"'{'.'.join('808')}'",
-    "unpinned": "'17.6'",
-}
 
 HEAD = """
 import session_on_trial
@@ -134,10 +125,8 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     shutil.copytree(REPOSITORY / "group_data", tmp_path / "group_data", ignore=shutil.ignore_patterns("secrets"))
-    manifest = (REPOSITORY / "releases/lab.yaml").read_text()
-    for unpinned, measured in MEASURED.items():
-        manifest = manifest.replace(unpinned, measured)
-    (tmp_path / "release.yaml").write_text(manifest)
+    manifest = made_up_pins.fill(yaml.safe_load((REPOSITORY / "releases/lab.yaml").read_text()))
+    (tmp_path / "release.yaml").write_text(yaml.safe_dump({**manifest, "release": "lab-trial"}))
     (tmp_path / "session_on_trial.py").write_text(TRIAL)
     data = {"_sudo": False, "release_file": "release.yaml", "deployments_directory": "deployments"}
     (tmp_path / "lab.py").write_text(f"hosts = [('@local', {data!r})]\n")

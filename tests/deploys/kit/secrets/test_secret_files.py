@@ -16,7 +16,7 @@ from deploys.kit.operations.hostfiles import Found, HostFile, HostFiles
 from deploys.kit.secrets import files, generate_all
 from tests.deploys.known_host import KnownHost, Page
 
-MANIFEST = "key:\n  consumers: [PLAT_99]\n  minimum_length: 24\n  rotated_on: never\n"
+MANIFEST = "# days\n"
 OWNER, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 CONTENT = "# PLAT_99 owns this file.\n[global]\nrepo1-cipher-pass=a-word-of-its-own\n# end\n"
 
@@ -81,8 +81,8 @@ def test_at_load_the_page_owns_the_file_and_a_secret_that_cannot_be_used_is_refu
     monkeypatch.setattr(files, "_place", lambda **_: None)
     settings: dict[str, Any] = {"secrets_directory": tmp_path / "vault", "age_identity": key}
     page: Any = Page(**settings)
-    files.place(page, "/etc/x", "root", {"option": "key"})
+    files.place(page, "/etc/x", "root", {"option": "redis"})
     assert list(page.owned) == ["/etc/x"]
-    (tmp_path / "vault/key.age").unlink()
-    with pytest.raises(Refused, match=r"key\.age: no such file"):
-        files.place(page, "/etc/x", "root", {"option": "key"})
+    (tmp_path / "vault/redis.age").unlink()
+    with pytest.raises(Refused, match=r"redis\.age: no such file"):
+        files.place(page, "/etc/x", "root", {"option": "redis"})

@@ -43,20 +43,14 @@ else
     echo 0123456789abcdef
 fi
 """
-MANIFEST = """\
-redis:
-  consumers: [PLAT_08B]
-  minimum_length: 24
-  rotated_on: never
-api-key:
-  consumers: [PLAT_04]
-  minimum_length: 24
-  rotated_on: never
-"""
+MANIFEST = "# days\n"
 PAGE = """\
 from types import SimpleNamespace
 from pathlib import Path
 from deploys.kit import secrets
+from deploys.kit.plan import services
+from tests.deploys.kit.secrets.conftest import DECLARED
+services.secrets = lambda: {{secret.name: secret for secret in DECLARED}}
 page = SimpleNamespace(
     id="PLAT_99",
     settings=SimpleNamespace(secrets_directory=Path({directory!r}), age_identity=Path({identity!r})),
@@ -374,7 +368,10 @@ def test_the_page_is_refused_at_load_with_every_secret_that_cannot_be_used(page:
 
 
 @pytest.mark.parametrize("environment", ["prod", "staging"])
-def test_where_nobody_has_given_keys_yet_a_page_is_refused_with_the_list(environment: str) -> None:
+def test_where_nobody_has_given_keys_yet_a_page_is_refused_with_the_list(
+    environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # to the secrets that the services declare
     directory = Path("group_data/secrets") / environment
     if any(directory.glob("*.age")):
         pytest.skip(f"{environment} has secrets by now")

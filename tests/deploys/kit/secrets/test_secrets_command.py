@@ -12,18 +12,19 @@ import pyrage
 import pytest
 from click.testing import CliRunner, Result
 
+from deploys.kit.plan import services
+from deploys.kit.plan.service import Secret
 from deploys.kit.secrets import Vault
 from deploys.kit.secrets.__main__ import command
 
-MANIFEST = """\
-redis:
-  consumers: [PLAT_08B, motorcade-redis]
-  minimum_length: 24
-  rotated_on: never
-api-key:
-  consumers: [PLAT_04]
-  minimum_length: 24
-  rotated_on: 2026-01-31
+MANIFEST = "api-key: 2026-01-31\n"
+# The command in a process of its own, for the secrets of these tests.
+COMMAND = """
+from deploys.kit.plan import services
+from deploys.kit.secrets.__main__ import command
+from tests.deploys.kit.secrets.conftest import DECLARED
+services.secrets = lambda: {secret.name: secret for secret in DECLARED}
+command()
 """
 GOOD = "Kx83hdkw9Lq2mZx8-größer-jdL0w9"
 
@@ -94,7 +95,7 @@ def test_set_takes_no_value_as_an_argument(vault: Vault) -> None:
 def at_a_terminal(vault: Vault, *answers: str) -> tuple[int, str]:
     """Exit status and everything shown, when each prompt of `set` is answered in turn."""
     ours, theirs = os.openpty()
-    words = ["setsid", "--ctty", "--wait", sys.executable, "-m", "deploys.kit.secrets"]
+    words = ["setsid", "--ctty", "--wait", sys.executable, "-c", COMMAND]
     words += ["set", "--directory", str(vault.directory), "prod", "redis"]
     program = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -172,7 +173,7 @@ def test_list_shows_everything_but_the_values_and_needs_no_key(vault: Vault) -> 
     assert done.stdout.splitlines() == [
         "NAME     PRESENT  ROTATED ON  CONSUMERS",
         f"redis    yes      {today()}  PLAT_08B, motorcade-redis",
-        "api-key  no       2026-01-31  PLAT_04",
+        "api-key  no       2026-01-31  PLAT_04, LEADGEN_06",
         "old      yes                  unknown to the manifest",
     ]
 
@@ -181,9 +182,12 @@ def check(vault: Vault) -> Result:
     return call(vault, "check", "--identity", str(vault.identity))
 
 
-def test_what_another_command_makes_is_not_replaced_by_random_words(vault: Vault) -> None:
-    text = vault.manifest.read_text()
-    vault.manifest.write_text(text.replace("redis:\n", "redis:\n  made_by: leadgen keys new\n", 1))
+def test_what_another_command_makes_is_not_replaced_by_random_words(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Secret("redis", 24, ("LEADGEN_06",), made_by="leadgen keys new")
+    monkeypatch.setattr(services, "secrets", lambda: {"redis": made})
+    vault.manifest.write_text("# days\n")
     done = call(vault, "rotate", "redis")
     assert done.exit_code == 1
     assert done.stderr == (
@@ -237,6 +241,7 @@ def test_an_environment_that_does_not_exist_is_a_wrong_call() -> None:
 
 
 def test_the_documented_command_starts(vault: Vault) -> None:
+    vault.manifest.write_text("# in another process, of the secrets that services declare\n")
     words = ["-m", "deploys.kit.secrets", "list", "--directory", str(vault.directory), "prod"]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

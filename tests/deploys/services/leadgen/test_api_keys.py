@@ -16,10 +16,6 @@ from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from tests.deploys.known_host import KnownHost, Page
 
-MANIFEST = "".join(
-    f"{name}:\n  consumers: [PLAT_04]\n  minimum_length: 24\n  rotated_on: never\n"
-    for name in (api_keys.KEYS, api_keys.PROBE)
-)
 SCOPES = frozenset({"intake"})
 PROBE_KEY, PROBE_LINE = api_key.mint(CLIENT_ID, SCOPES, None)
 WORDPRESS_KEY, WORDPRESS_LINE = api_key.mint("wordpress", SCOPES, None)
@@ -28,7 +24,7 @@ FORM_KEY, FORM_LINE = api_key.mint("form", SCOPES, None)
 
 def vault_of(folder: Path, lines: str, probe: str) -> Page:
     identity = pyrage.x25519.Identity.generate()
-    (folder / "manifest.yaml").write_text(MANIFEST)
+    (folder / "manifest.yaml").write_text("# days\n")
     made = secrets.generate_all(folder / "secrets", folder / "manifest.yaml", [str(identity.to_public())])
     made.store(api_keys.KEYS, lines)
     made.store(api_keys.PROBE, probe)

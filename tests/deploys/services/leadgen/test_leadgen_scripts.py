@@ -12,7 +12,7 @@ import pytest
 
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import render
-from deploys.services.leadgen import leadgen, synthetic
+from deploys.services.leadgen import ADDRESS, leadgen, synthetic
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import DOCUMENT
 
@@ -39,7 +39,7 @@ VALUES = {
     "id_file": "/var/lib/motorcade/images/a.id",
     "stage": "/var/lib/motorcade/staging/x",
     "step": "/var/lib/motorcade/steps/LEADGEN_02.json",
-    "address": leadgen.ADDRESS,
+    "address": ADDRESS,
     "user": leadgen.USER,
     "cpu_quota": "1s",
     "memory_max_mb": 384,

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from deploys.kit.facts import Answer
-from deploys.services.nginx import nginx
+from deploys.services.nginx import Edge, nginx
 from deploys.services.nginx import state as edge_state
 from tests.deploys.known_host import GREEN, RED, KnownHost
 
-SETTINGS: Any = SimpleNamespace(edge_host="edge", edge_certificate="/edge.pem", expiry_days=14)
+EDGE = Edge("edge", "/edge.pem", "/edge.key", 1, 1)
+SETTINGS: Any = SimpleNamespace(expiry_days=14, of={Edge: EDGE}.get)
 
 
 def told(end: Answer, runs: Answer = GREEN, there: Answer = GREEN) -> list[str]:

@@ -14,7 +14,7 @@ from deploys.kit.facts import Answer
 from deploys.kit.operations import hostfiles, package
 from deploys.kit.operations.hostfiles import REPOSITORY, render
 from deploys.kit.run.steps import Step, Steps
-from deploys.services.leadgen import leadgen
+from deploys.services.leadgen import ADDRESS
 from deploys.services.nginx import nginx
 from leadgen.api.body import MOST_BYTES
 from leadgen.api.problems import CATALOGUE
@@ -28,7 +28,7 @@ VALUES = {
     "key": "/k",
     "requests_per_second": 10,
     "burst": 20,
-    "address": leadgen.ADDRESS,
+    "address": ADDRESS,
 }
 NAMES = ("nginx.conf", "redirect.conf", "lead.conf")
 
@@ -76,7 +76,7 @@ def test_no_route_leads_anywhere_but_to_loopback() -> None:
         "".join(path.read_text() for path in REPOSITORY.glob("deploys/services/nginx/templates/*")),
     )
     assert targets == ["http://{{ address }}/lead/"]
-    assert leadgen.ADDRESS.startswith("127.0.0.1:")
+    assert ADDRESS.startswith("127.0.0.1:")
 
 
 def hashes(content: str) -> list[str]:
