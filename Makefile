@@ -1,4 +1,4 @@
-# A newcomer needs `make run` and `make test`; the rest is upkeep, listed by `make help`.
+# A newcomer needs `make run` and `make test`; the rest is maintenance, listed by `make help`.
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --durations=10
@@ -7,8 +7,8 @@ TWO := --numprocesses 2 --dist loadfile
 EACH := --numprocesses 2 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# Locks hold hashes, extras and no index address; --universal makes one lock serve every Python and machine. A lock keeps
-# the versions it has, whatever is newest today, until UPGRADE asks for others.
+# Locks contain hashes, extras and no index address; --universal makes one lock work for every Python and machine. A lock
+# keeps its versions, whatever is newest today, until UPGRADE asks for others.
 LOCK := .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),$(if $(filter all,$(UPGRADE)),--upgrade,\
 	$(addprefix --upgrade-package ,$(UPGRADE))))
@@ -22,9 +22,9 @@ help: ## list these commands
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
 	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
 
-# Quick kinds first, each with a count and its ten slowest; coverage is judged over all of them together. In two processes
-# files stay whole (TWO) where a file makes once what is dear to set up. Tests that race with a clock are marked, and run
-# alone.
+# Quick kinds first, each with a count and its ten slowest; coverage is measured over all of them together. TWO keeps each
+# file in one of the two processes, because files share what is expensive to set up. Tests that race with a clock are
+# marked, and run alone.
 test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(BIN)/coverage erase
 	$(PYTEST) $(COVERED) tests/unit
@@ -45,40 +45,40 @@ lint: .venv/test ## check style, types and shell
 	$(BIN)/mypy
 	$(BIN)/python -m tests.shell
 
-lab: .venv/test ## make a throw-away host and deploy everything on it (root, Debian)
+lab: .venv/test ## make a throw-away lab host and deploy everything on it (root, Debian)
 	$(BIN)/python -m tests.lab platform
 
-lab-down: .venv/test ## remove every trace of it
+lab-down: .venv/test ## remove all lab hosts and every trace of them
 	$(BIN)/python -m tests.lab down --all
 
-lab-ssh: .venv/test ## a shell on it
+lab-ssh: .venv/test ## open a shell on the lab host
 	$(BIN)/python -m tests.lab ssh
 
-chaos: .venv/test ## break the intake while leads come in, and count them (SEED=1 FAULTS=50 N=10000 MINUTES=60 RECORD=1 CONTROL=…)
+chaos: .venv/test ## break the intake while leads come in, and count the leads (SEED=1 FAULTS=50 N=10000 MINUTES=60 RECORD=1 CONTROL=…)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(N),--requests $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) \
 		$(if $(RECORD),--record) $(if $(CONTROL),--control $(CONTROL))
 
-tools: .venv/deploy ## install what an operator runs pages with
+tools: .venv/deploy ## install what an operator needs to run pages
 
-runbook: .venv/test ## write docs/RUNBOOK.md from the registry of pages
+runbook: .venv/test ## write docs/RUNBOOK.md from the pages
 	$(BIN)/python -m deploys.kit.plan.runbook_page
 
-docs: .venv/test ## write the reference pages that follow from the code
+docs: .venv/test ## write the reference pages from the code
 	$(BIN)/python docs/reference/write.py
 
-bench: .venv/test .bench/made ## measure the speed table beside its peers and write docs/reference/speed.md (half an hour)
+bench: .venv/test .bench/made ## measure the speed table beside the peers and write docs/reference/speed.md (half an hour)
 	$(BIN)/python -m tests.bench --json docs/reference/speed.json
 	$(BIN)/python -m tests.bench.page
 	.bench/bin/python -m tests.bench.plot
 
-bench-quick: .venv/test ## the rows that need no peer, as a report, within a minute
+bench-quick: .venv/test ## measure the rows that need no peer, within a minute
 	$(BIN)/python -m tests.bench --quick --json .bench/quick.json
 
-release: .venv/deploy ## keep for ever what the release is that the manifest names (NAME=prod-2)
+release: .venv/deploy ## record for good what the manifest's release is (NAME=prod-2)
 	$(BIN)/python -m deploys.history.history keep $(NAME)
 
-# The largest lock first; the others take its versions, so that what runs is what was tested.
+# The largest lock comes first; the others take its versions, so that what runs is what was tested.
 lock: .lock/made ## write the locks in requirements/ from pyproject.toml (UPGRADE=flask, or UPGRADE=all, for newer versions)
 	$(LOCK) pyproject.toml --extra deploy --extra dev --extra test --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --output-file requirements/runtime.txt
@@ -88,23 +88,23 @@ lock: .lock/made ## write the locks in requirements/ from pyproject.toml (UPGRAD
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
 
-clean: ## remove what was installed, cached and kept: .venv/, .bench/, .lock/, and .dev/ with its leads
+clean: ## remove everything installed, cached or stored: .venv/, .bench/, .lock/, and .dev/ with its leads
 	rm -rf .venv .bench .lock .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
-# One environment, filled as far as the command needs; each of these files says that its step is done.
+# One environment, filled as far as each command needs; each of these files marks a finished step.
 .venv/dev .venv/test: .venv/%: requirements/%.txt pyproject.toml | .venv/made
 	@echo 'Installing $< into .venv; the first time this takes a minute or two.'
 	@$(PIP) --no-deps --require-hashes --requirement $<
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The pages need no installed package: pyinfra runs them from the repository.
+# The pages need no package of ours: pyinfra runs them from the repository.
 .venv/deploy: requirements/deploy.txt | .venv/made
 	@echo 'Installing $< into .venv.'
 	@$(PIP) --no-deps --require-hashes --requirement $<
 	@touch $@
 
-# Environments of their own: others' frameworks and queues, whose versions must not meet ours; and what writes the locks.
+# Separate environments: other frameworks and queues, whose versions must not mix with ours; and what writes the locks.
 .bench/made .lock/made: .%/made: requirements/%.txt
 	@echo 'Installing $< into .$*; this takes a minute at most.'
 	@$(PYTHON) -m venv --clear .$*
@@ -113,8 +113,8 @@ clean: ## remove what was installed, cached and kept: .venv/, .bench/, .lock/, a
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
-		'make: $(PYTHON) is no Python 3.11 or newer; name one: make run PYTHON=python3.13' >&2; exit 1; }
+		'make: $(PYTHON) is not Python 3.11 or newer; name one: make run PYTHON=python3.13' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
-		'make: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
+		'make: $(PYTHON) cannot create virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv
 	@touch $@
