@@ -17,7 +17,7 @@ STATES: Final = frozenset(
     "MT NE NV NH NJ NM NY NC ND OH OK OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY".split()
 )
 
-# Each password with the URL that it goes into, and how that has to look.
+# Each password with the setting whose URL it goes into, and the form of that URL.
 _PASSWORDS: Final = {
     "database_password": ("database_url", "postgresql://user@host:port/name"),
     "redis_password": ("redis_url", "redis://host:port"),
@@ -43,7 +43,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
         except ValueError:
             known = False
         if not known:
-            # The value may hold a password: it is never repeated.
+            # The value may contain a password: never repeat it.
             raise ValueError(f"is not a URL of the form {schemes[0]}://user@host:port/name")
         return value
 
@@ -57,7 +57,7 @@ def _path(value: str) -> Path:
 def _states(value: str) -> frozenset[str]:
     states = frozenset(part.strip().upper() for part in value.split(","))
     if unknown := sorted(states - STATES):
-        raise ValueError(f"names no US state: {', '.join(map(repr, unknown))}; write e.g. TX,OK")
+        raise ValueError(f"has unknown states: {', '.join(map(repr, unknown))}; write e.g. TX,OK")
     return states
 
 
@@ -97,8 +97,8 @@ def _setting(parse: Callable[[str], Any], meaning: str, *, default: object = MIS
 class Config:
     """Every setting of the intake; `name` is read from `LEADGEN_NAME`.
 
-    A secret one may stand in a file instead, named by `LEADGEN_NAME_FILE`. The URLs hold their passwords, however
-    these were set.
+    A secret can be read from a file instead, named by `LEADGEN_NAME_FILE`. The URLs include their passwords,
+    whichever way those were set.
     """
 
     database_url: str = _setting(
@@ -106,17 +106,15 @@ class Config:
     )
     database_password: str | None = _setting(
         _password,
-        "The password that goes into LEADGEN_DATABASE_URL, as it is: not percent-encoded.",
+        "The password for LEADGEN_DATABASE_URL, as it is: not percent-encoded.",
         default=None,
         secret=True,
     )
-    redis_url: str = _setting(
-        _url("redis", "rediss", "unix"), "Redis, which carries the doorbell and nothing else.", secret=True
-    )
+    redis_url: str = _setting(_url("redis", "rediss", "unix"), "Redis, used for the doorbell only.", secret=True)
     redis_password: str | None = _setting(
-        _password, "The password that goes into LEADGEN_REDIS_URL, as it is.", default=None, secret=True
+        _password, "The password for LEADGEN_REDIS_URL, as it is.", default=None, secret=True
     )
-    api_keys_file: Path = _setting(_path, "The file with one API key a line; see `leadgen keys new`.")
+    api_keys_file: Path = _setting(_path, "The file with one API key per line; see `leadgen keys new`.")
     owner_database_url: str | None = _setting(
         _url("postgresql", "postgres"),
         "PostgreSQL, as the role `motorcade_owner`; only `leadgen migrate` uses it.",
@@ -124,41 +122,41 @@ class Config:
         secret=True,
     )
     owner_database_password: str | None = _setting(
-        _password, "The password that goes into LEADGEN_OWNER_DATABASE_URL, as it is.", default=None, secret=True
+        _password, "The password for LEADGEN_OWNER_DATABASE_URL, as it is.", default=None, secret=True
     )
     service_area_states: frozenset[str] = _setting(
-        _states, "The states that are served, by their two letters, with commas.", default=frozenset({"TX"})
+        _states, "The states we serve: two-letter codes, separated by commas.", default=frozenset({"TX"})
     )
     bind: str = _setting(
-        _bind, "Where the API listens, unless systemd hands it a socket.", default="127.0.0.1:8000"
+        _bind, "The address the API listens on, unless systemd passes it a socket.", default="127.0.0.1:8000"
     )
     public_url: str = _setting(
         _public_url,
-        "What callers put before `/intake`: the start of Location and of problem types.",
+        "The path or URL that callers put before `/intake`; Location and problem types start with it.",
         default="/lead",
     )
-    workers: int = _setting(_count, "API processes.", default=2)
+    workers: int = _setting(_count, "The number of API processes.", default=2)
     profile: str = _setting(_one_of("production", "dev"), "`dev` adds the form page at `/`.", default="production")
     release: str = _setting(
-        _text, "The version that health reports; images carry their git ref.", default="unreleased"
+        _text, "The version that health reports; images set their git ref.", default="unreleased"
     )
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-        "The least severe log line that is written.",
+        "The lowest level of log lines to write.",
         default="INFO",
     )
     metrics_dir: Path | None = _setting(
         _path,
-        "A directory where API processes share their metrics; those of an earlier start are removed from it. "
-        "Without it, one in the temporary directory, by the user and the port.",
+        "The directory where API processes share their metrics; a start removes those of the one before. "
+        "By default it is in the temporary directory, named after the user and the port.",
         default=None,
     )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, need: frozenset[str] = frozenset()) -> "Config":
-        """Read all settings; only those required ones that `need` names must be there.
+        """Read all settings; of the required ones only those in `need` must be set.
 
-        Raises ConfigError with every fault, so that one run shows all there is to mend.
+        Raises ConfigError with every fault, so that one run shows all there is to fix.
         """
         faults: list[str] = []
         values: dict[str, Any] = {setting.name: _read(setting, environ, need, faults) for setting in fields(cls)}
@@ -175,7 +173,7 @@ def load(*need: str) -> Config:
 
 
 def environ_with(**changes: str) -> dict[str, str]:
-    """The environment for a program that takes this one's place."""
+    """The environment for a program that replaces this one."""
     return {**os.environ, **changes}
 
 
@@ -204,14 +202,14 @@ def _text_of(setting: "Field[Any]", variable: str, environ: Mapping[str, str]) -
     try:
         text = Path(file).read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:
-        raise ValueError("stands in a file that is not text") from None
+        raise ValueError("is in a file that is not text") from None
     if not text:
-        raise ValueError("stands in a file that is empty")
+        raise ValueError("is in a file that is empty")
     return text
 
 
 def _join_passwords(values: dict[str, Any], faults: list[str]) -> None:
-    """Put each password that was set by itself into its URL, so that nobody else has to know of it."""
+    """Put each separately set password into its URL, so that no other code has to know about it."""
     for name, (url_name, form) in _PASSWORDS.items():
         if password := values[name]:
             try:
@@ -224,7 +222,7 @@ def _with_password(url: str, password: str) -> str:
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
     if ":" in user or "password" in parse_qs(parts.query):
-        raise ValueError("is set, and {url} carries a password already: keep one")
+        raise ValueError("is set, and {url} already has a password: keep one")
     # PostgreSQL's password is a role's; Redis has a default user.
     if not parts.scheme or (not user and parts.scheme.startswith("postgres")):
         raise ValueError("needs {url} to be of the form {form}")
@@ -235,7 +233,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = {PREFIX + setting.name.upper() for setting in fields(Config)}
     known |= {PREFIX + setting.name.upper() + "_FILE" for setting in fields(Config) if setting.metadata["secret"]}
     return [
-        f"{name} is no setting of this release"
+        f"{name} is not a known setting"
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in known
     ]

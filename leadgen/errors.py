@@ -1,8 +1,8 @@
-"""Errors an operator reads: where it went wrong, what is wrong, and what to do about it."""
+"""Errors for an operator: where something is wrong, what is wrong, and what to do about it."""
 
 
 class LeadgenError(Exception):
-    """The form every message to an operator has: `<where>: <what is wrong>; <what to do>`."""
+    """The form of every message to an operator: `<where>: <what is wrong>; <what to do>`."""
 
     def __init__(self, where: str, what: str, remedy: str) -> None:
         super().__init__(f"{where}: {what}; {remedy}")
@@ -18,7 +18,7 @@ class ConfigError(LeadgenError):
         super().__init__(
             "configuration",
             "\n  " + "\n  ".join(faults) + "\n",
-            "mend each line above (docs/reference/configuration.md) and run `leadgen check`",
+            "fix each line above (docs/reference/configuration.md) and run `leadgen check`",
         )
         self.faults = faults
 
@@ -32,20 +32,22 @@ class DatabaseUnavailable(LeadgenError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            "database", what, "see that PostgreSQL runs and that the URL names it; `leadgen check` tries it"
+            "database",
+            what,
+            "check that PostgreSQL is running and that the URL is right; `leadgen check` tests it",
         )
 
 
 class UnsafeDurability(LeadgenError):
-    """PostgreSQL is set so that a commit may be lost: a 202 would be a lie."""
+    """PostgreSQL's settings allow it to lose a commit, so a 202 could be false."""
 
 
 class UnfitSchema(LeadgenError):
-    """The schema lacks what a statement of this release asks for: a migration has not run."""
+    """The schema lacks something that a statement of this release needs: a migration has not run."""
 
 
 class MigrationError(LeadgenError):
-    """The database's migrations and this release's do not fit together."""
+    """The database's migrations do not match those of this release."""
 
 
 class IdempotencyKeyHeld(LeadgenError):

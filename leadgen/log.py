@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, on standard error, without personal data."""
+"""Structured logs: one JSON object per line, on standard error, without personal data."""
 
 import json
 import logging
@@ -10,11 +10,11 @@ _FIELDS: Final = "leadgen_fields"
 
 
 def configure(level: str) -> None:
-    """Send every log line of the process through the JSON form."""
+    """Format every log line of the process as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # The driver warns in its own words, which name hosts and users; what it could not do is told by who asked.
+    # The driver's own warnings name hosts and users; the caller logs what failed.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
@@ -28,7 +28,7 @@ def event(
 ) -> None:
     """Log that something happened; fields carry ids, counts and kinds, never what a person wrote.
 
-    Of an error only the types and the places are written: its words may quote a row, a key or an address.
+    For an error only the types and code locations are written: its text may quote a row, a key or an address.
     """
     if logger.isEnabledFor(level):
         logger.log(level, name, extra={_FIELDS: fields}, exc_info=error)
@@ -51,7 +51,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _trace(record: logging.LogRecord) -> list[str]:
-    """The types of an exception and of its causes, each followed by where it passed."""
+    """The types of an exception and its causes, each followed by its code locations."""
     found: list[str] = []
     error = record.exc_info[1] if record.exc_info else None
     while error is not None:

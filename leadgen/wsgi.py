@@ -1,4 +1,4 @@
-"""What gunicorn serves: the application with its real doorbell, made in each worker process after the fork."""
+"""The application that gunicorn serves, with its real doorbell, created in each worker process after the fork."""
 
 from flask import Flask
 
@@ -11,7 +11,7 @@ from leadgen.store.queue import notify
 
 
 def make() -> Flask:
-    """Make the application from this process's settings. Raises ConfigError and KeyFileError."""
+    """Create the application from this process's settings. Raises ConfigError and KeyFileError."""
     config = load("database_url", "redis_url", "api_keys_file")
 
     def wake_sweeper() -> None:

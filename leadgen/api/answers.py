@@ -1,4 +1,4 @@
-"""What the API answers, as JSON Schema: the views write these, OpenAPI shows them, tests hold both together."""
+"""The API's responses as JSON Schema: the views write them, OpenAPI shows them, tests keep both in step."""
 
 from typing import Any, Final
 
@@ -18,27 +18,30 @@ def _object(description: str, /, **members: dict[str, Any]) -> dict[str, Any]:
 
 
 _ERROR: Final = _object(
-    "One fault of a submission.",
-    pointer={"type": "string", "description": "The place in the body, as an RFC 6901 JSON pointer."},
-    code={"type": "string", "description": "The kind of fault, for programs."},
-    detail={"type": "string", "description": "What is wanted there, for people."},
+    "One error in a submission.",
+    pointer={"type": "string", "description": "The location in the body, as an RFC 6901 JSON pointer."},
+    code={"type": "string", "description": "The kind of error, for programs."},
+    detail={"type": "string", "description": "What is expected, for people."},
 )
 
 ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Accepted": _object(
-        "The submission is stored for good. A repetition gets this very same answer.",
-        intake_id={**_UUID, "description": "Names the submission."},
-        request_id={**_UUID, "description": "Names the request that stored it; quote it to the operator."},
+        "The submission is stored permanently. A retry gets the same response.",
+        intake_id={**_UUID, "description": "The id of the submission."},
+        request_id={
+            **_UUID,
+            "description": "The id of the request that stored it; give it to the operator when you ask about it.",
+        },
         status={"type": "string", "const": "queued"},
     ),
     "SubmissionStatus": _object(
-        "How far a submission is.",
+        "The status of a submission.",
         intake_id=_UUID,
         request_id=_UUID,
         status={
             "type": "string",
             "enum": ["queued", "done", "dead"],
-            "description": "`queued`: becomes a lead; `done`: is one; `dead`: an operator looks into it.",
+            "description": "`queued`: becomes a lead; `done`: is a lead; `dead`: an operator has to look at it.",
         },
         received_at=_TIME,
         finished_at={"type": ["string", "null"], "format": "date-time"},
@@ -48,15 +51,22 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         status={"type": "string", "enum": ["ok", "degraded"]},
         release={"type": "string"},
         dependencies={"type": "object", "additionalProperties": _STATE},
-        backlog={**_COUNT, "description": "Submissions that are not leads yet."},
-        oldest_seconds={"type": ["number", "null"], "description": "How long the oldest of them has waited."},
-        dead={**_COUNT, "description": "Submissions that an operator has to look into."},
+        backlog={**_COUNT, "description": "The number of submissions that are not leads yet."},
+        oldest_seconds={
+            "type": ["number", "null"],
+            "description": "How long the oldest of them has been waiting.",
+        },
+        dead={**_COUNT, "description": "The number of submissions that an operator has to look at."},
     ),
     "Ready": _object("A submission could be stored now.", status={"type": "string", "const": "ready"}),
     "Problem": {
         **_object(
             "What went wrong (RFC 9457).",
-            type={"type": "string", "format": "uri-reference", "description": "The page of this type of problem."},
+            type={
+                "type": "string",
+                "format": "uri-reference",
+                "description": "The page about this type of problem.",
+            },
             title={"type": "string"},
             status={"type": "integer"},
             detail={"type": "string", "description": "What was wrong this time."},

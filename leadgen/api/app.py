@@ -1,4 +1,4 @@
-"""The Flask application: the routes under /lead, and what every answer has in common."""
+"""The Flask application: the routes under /lead, and what all responses have in common."""
 
 from http import HTTPStatus
 from time import perf_counter
@@ -18,10 +18,10 @@ from leadgen.store.intake_writer import IntakeWriter
 
 
 def create_app(config: Config, doorbell: Doorbell) -> Flask:
-    """Make the application of one process; call it after fork, as it opens connections.
+    """Create the application of one process; call it after fork, because it opens connections.
 
-    Raises KeyFileError when the API keys cannot be used. A database that is away is no error here: requests are
-    answered 503 until it is back.
+    Raises KeyFileError when the API keys cannot be used. A database that is down is not an error here: requests
+    are answered 503 until it is back.
     """
     app = _App("leadgen.api", static_folder=None)
     services = Services(
@@ -42,7 +42,7 @@ def create_app(config: Config, doorbell: Doorbell) -> Flask:
 
 
 class _App(Flask):
-    """What every answer has in common."""
+    """Adds what all responses have in common."""
 
     request_class = NamedRequest
 

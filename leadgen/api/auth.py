@@ -1,4 +1,4 @@
-"""Who is calling: the keys file, read again when it changes, and the check of one request's key."""
+"""Authentication: the keys file, reloaded when it changes, and the check of a request's key."""
 
 import logging
 import time
@@ -19,9 +19,9 @@ _Mark = tuple[int, int, int]
 
 
 class KeyFile:
-    """The keys file of a running process. A bad new version is reported, and the last good one stays in use.
+    """The keys file of a running process. A bad new version is logged, and the last good one stays in use.
 
-    Raises KeyFileError if there is no good one to begin with.
+    Raises KeyFileError if the first version is bad.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class KeyFile:
         self._healthy = True
 
     def authenticate(self, header: str | None, scope: str) -> Client:
-        """Return the client that an Authorization header names. Raises Problem: 401, or 403 without the scope."""
+        """Return the client of an Authorization header. Raises Problem: 401, or 403 without the scope."""
         self._look()
         scheme, _, key = (header or "").partition(" ")
         presented = key.strip() if scheme.lower() == "bearer" else ""
@@ -50,7 +50,7 @@ class KeyFile:
 
     @property
     def healthy(self) -> bool:
-        """Whether the file as it stands now is the one in use."""
+        """Whether the file on disk is the version in use."""
         self._look()
         return self._healthy
 
@@ -78,7 +78,7 @@ class KeyFile:
 
 
 def load_ring(path: Path) -> KeyRing:
-    """Read the keys at that path. Raises KeyFileError, also when the file cannot be read."""
+    """Read the keys at that path. Raises KeyFileError, including when the file cannot be read."""
     where = f"API keys file {path}"
     try:
         text = path.read_text(encoding="utf-8")
@@ -92,7 +92,7 @@ def load_ring(path: Path) -> KeyRing:
 
 
 def _mark(path: Path) -> _Mark | None:
-    """What changes when the file does; None while it is away."""
+    """A value that changes when the file does; None while it is missing."""
     try:
         status = path.stat()
     except OSError:

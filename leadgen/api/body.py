@@ -1,4 +1,4 @@
-"""The request body: bounded, declared as JSON, and taken off the wire even when it is refused."""
+"""The request body: bounded, declared as JSON, and read from the wire even when it is rejected."""
 
 import time
 from typing import IO, Any, Final, cast
@@ -12,14 +12,14 @@ from leadgen.api.this_request import Environ
 
 MOST_BYTES: Final = 64 * 1024
 
-# More than an honest mistake weighs, and no more time than a worker can spare.
+# Larger than any honest mistake, and no longer than a worker can spare.
 _DISCARD_MOST_BYTES: Final = 32 * 1024 * 1024
 _DISCARD_MOST_SECONDS: Final = 5.0
 _DISCARD_STEP_BYTES: Final = 64 * 1024
 
 
 def parse(environ: Environ) -> dict[str, Any]:
-    """Return the JSON object that the request carries. Raises Problem: 400, 413 or 415."""
+    """Return the JSON object in the request body. Raises Problem: 400, 413 or 415."""
     _check_media_type(environ)
     try:
         return strict_json.parse_object(_read(environ))
@@ -28,9 +28,9 @@ def parse(environ: Environ) -> dict[str, Any]:
 
 
 def discard_rest(environ: Environ) -> None:
-    """Read what is left of the body before an error is answered.
+    """Read the rest of the body before answering with an error.
 
-    A server that closes a connection with unread bytes resets it, and the client never sees why.
+    A server that closes a connection with unread bytes resets it, and the client never sees the error.
     """
     stream = _stream(environ)
     left = _DISCARD_MOST_BYTES
@@ -41,7 +41,7 @@ def discard_rest(environ: Environ) -> None:
             if not step:
                 return
             left -= step
-    except Exception:  # noqa: BLE001 - each server has its own kinds for a client that is gone
+    except Exception:  # noqa: BLE001 - each server has its own exceptions for a client that has disconnected
         return
 
 
@@ -51,7 +51,7 @@ def _check_media_type(environ: Environ) -> None:
     media_type, parameters = parse_options_header(environ.get("CONTENT_TYPE"))
     charset = parameters.get("charset", "utf-8").lower()
     if media_type.lower() != "application/json" or charset not in {"utf-8", "utf8"}:
-        raise Problem("unsupported-media-type", "Content-Type has to be application/json, in UTF-8.")
+        raise Problem("unsupported-media-type", "Content-Type must be application/json, in UTF-8.")
 
 
 def _read(environ: Environ) -> bytes:
@@ -60,8 +60,8 @@ def _read(environ: Environ) -> bytes:
         raise Problem("body-too-large")
     try:
         body = _stream(environ).read(MOST_BYTES + 1 if declared is None else declared)
-    except Exception as error:  # each server has its own kinds
-        raise Problem("bad-request", "The body broke off, or took too long.") from error
+    except Exception as error:  # each server has its own exceptions
+        raise Problem("bad-request", "The body was cut off, or took too long.") from error
     if len(body) > MOST_BYTES:
         raise Problem("body-too-large")
     if declared is not None and len(body) < declared:
@@ -70,5 +70,5 @@ def _read(environ: Environ) -> bytes:
 
 
 def _stream(environ: Environ) -> IO[bytes]:
-    """The server's own, which ends with the body. Of one that is too large Flask's would not give the rest."""
+    """The server's own stream, which ends with the body. Flask's hides the rest of a body that is too large."""
     return cast("IO[bytes]", environ["wsgi.input"])

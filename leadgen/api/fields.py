@@ -1,4 +1,4 @@
-"""The kinds of value a submission is made of: each reads strictly, converts nothing and says what it wants.
+"""The types of the fields of a submission: each reads strictly, converts nothing and says what it expects.
 
 A message has the form `<code>: <sentence>`; neither part ever repeats the value.
 """
@@ -17,18 +17,18 @@ from marshmallow import Schema, ValidationError, fields, types, validates_schema
 _T = TypeVar("_T")
 
 _ABSENT: Final[types.ErrorMessages] = {
-    "required": "required: This is missing.",
-    "null": "null: Leave this out instead of sending null.",
+    "required": "required: This field is required.",
+    "null": "null: Leave this field out instead of sending null.",
 }
 
-# The addresses and numbers that nearly everyone has are read here, as the libraries take 50 to 70 microseconds
-# for each. A test holds both ways to the same answers.
+# Fast paths for common addresses and numbers, because the libraries take 50 to 70 microseconds for each. A test
+# checks that both ways give the same results.
 _PLAIN_EMAIL: Final = re.compile(
     r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@"
     r"((?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+(?:com|net|org|edu|gov|us|io))"
 )
-_PLAIN_EMAIL_MOST: Final = 63  # of either side: as long as one label of a domain may be
-# info@, sales@ and their like are the same in capitals; everybody else's mailbox need not be.
+_PLAIN_EMAIL_MOST: Final = 63  # of either side: the maximum length of a domain label
+# Mailboxes such as info@ and sales@ are case-insensitive; other mailboxes may not be.
 _MAILBOXES: Final = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
 _PLAIN_PHONE: Final = re.compile(
     r"(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\)|([2-9]\d\d))[ .-]?([2-9]\d\d)[ .-]?(\d{4})", re.ASCII
@@ -36,14 +36,14 @@ _PLAIN_PHONE: Final = re.compile(
 
 
 class About(TypedDict, total=False):
-    """What OpenAPI tells of a member beside its rule."""
+    """What OpenAPI shows for a field besides its rule."""
 
     description: str
     examples: list[object]
 
 
 class Value(fields.Field[_T]):
-    """A member whose whole rule is `read`."""
+    """A field whose whole rule is `read`."""
 
     def __init__(self, rule: Mapping[str, object], about: About, *, required: bool) -> None:
         super().__init__(required=required, metadata={**rule, **about}, error_messages=_ABSENT)
@@ -60,7 +60,7 @@ class Value(fields.Field[_T]):
 
 
 class Text(Value[str]):
-    """Text of a bounded length and of a shape: a regular expression for the whole of it."""
+    """Text with a maximum length that fully matches a regular expression."""
 
     format: ClassVar[str | None] = None
 
@@ -77,9 +77,9 @@ class Text(Value[str]):
 
     def read(self, value: object) -> str:
         if not isinstance(value, str):
-            raise ValidationError("type: This must be a text.")
+            raise ValidationError("type: This must be a string.")
         if len(value) > self._most:
-            raise ValidationError(f"too_long: At most {self._most:,} characters fit here.")
+            raise ValidationError(f"too_long: This must have at most {self._most:,} characters.")
         if not self._fits(value):
             raise ValidationError(f"format: {self._wants}")
         return value
@@ -90,11 +90,11 @@ class Line(Text):
 
     def __init__(self, *, most: int, **about: Unpack[About]) -> None:
         shape = r"[^\S\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
-        super().__init__(shape, "This must be one line of text, not blank.", most=most, **about)
+        super().__init__(shape, "This must be one line of text that is not blank.", most=most, **about)
 
 
 class OptionalLine(Text):
-    """One line of text that may be empty, as browsers send it for what they do not know."""
+    """One line of text that may be empty, as browsers send for unknown values."""
 
     def __init__(self, *, most: int, **about: Unpack[About]) -> None:
         super().__init__(
@@ -103,7 +103,7 @@ class OptionalLine(Text):
 
 
 class Choice(Value[str]):
-    """One of a few words."""
+    """One of a few allowed words."""
 
     def __init__(self, *allowed: str, **about: Unpack[About]) -> None:
         super().__init__({"type": "string", "enum": list(allowed)}, about, required=True)
@@ -117,12 +117,12 @@ class Choice(Value[str]):
 
 
 class Email(Text):
-    """An e-mail address; reads as its normal form. No DNS is asked."""
+    """An email address, read into its normal form, without a DNS lookup."""
 
     format = "email"
 
     def __init__(self, **about: Unpack[About]) -> None:
-        super().__init__(r"[^\s@]+@[^\s@]+", "This is not an e-mail address.", most=254, required=False, **about)
+        super().__init__(r"[^\s@]+@[^\s@]+", "This is not an email address.", most=254, required=False, **about)
 
     def read(self, value: object) -> str:
         plain = plain_email(value) if isinstance(value, str) else None
@@ -130,11 +130,11 @@ class Email(Text):
 
 
 class Phone(Text):
-    """A telephone number, of the US unless it begins with +; reads as E.164."""
+    """A phone number, read into E.164; a US number unless it starts with +."""
 
     def __init__(self, **about: Unpack[About]) -> None:
         shape = r"[^0-9\x00-\x1f\x7f]*[0-9][^\x00-\x1f\x7f]*"
-        super().__init__(shape, "This is not a telephone number.", most=40, required=False, **about)
+        super().__init__(shape, "This is not a phone number.", most=40, required=False, **about)
 
     def read(self, value: object) -> str:
         plain = plain_phone(value) if isinstance(value, str) else None
@@ -160,12 +160,12 @@ class Day(Text):
         try:
             date.fromisoformat(text)
         except ValueError:
-            raise ValidationError("date: There is no such day.") from None
+            raise ValidationError("date: This is not a real date.") from None
         return text
 
 
 class Instant(Text):
-    """A moment with its offset from UTC, as RFC 3339 writes it, no finer than a microsecond."""
+    """An RFC 3339 time with its UTC offset, with at most microseconds."""
 
     format = "date-time"
 
@@ -173,7 +173,7 @@ class Instant(Text):
         super().__init__(
             r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
             r"(Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])",  # PostgreSQL takes offsets below 16 hours
-            "This must be a time with its offset, like 2026-01-28T15:04:05-06:00.",
+            "This must be a time with a UTC offset, like 2026-01-28T15:04:05-06:00.",
             most=32,
             **about,
         )
@@ -183,12 +183,12 @@ class Instant(Text):
         try:
             datetime.fromisoformat(text).astimezone(UTC)
         except (ValueError, OverflowError):
-            raise ValidationError("date: There is no such moment.") from None
+            raise ValidationError("date: This is not a real date and time.") from None
         return text
 
 
 class Count(Value[int]):
-    """A whole number from 1 up."""
+    """A whole number, at least 1."""
 
     def __init__(self, *, most: int, required: bool = True, **about: Unpack[About]) -> None:
         super().__init__({"type": "integer", "minimum": 1, "maximum": most}, about, required=required)
@@ -203,7 +203,7 @@ class Count(Value[int]):
 
 
 class Flag(Value[bool]):
-    """True or false, and nothing that resembles it."""
+    """True or false, without coercion."""
 
     def __init__(self, **about: Unpack[About]) -> None:
         super().__init__({"type": "boolean"}, about, required=True)
@@ -215,17 +215,17 @@ class Flag(Value[bool]):
 
 
 class Part(Schema):
-    """An object of a submission; members that it does not name are refused."""
+    """An object in a submission; unknown fields are rejected."""
 
     error_messages = {  # noqa: RUF012 - marshmallow, which reads it, says that it is the instance's
-        "unknown": "unknown: There is no such member here.",
+        "unknown": "unknown: This field is unknown.",
         "type": "type: This must be an object.",
     }
 
-    rule: ClassVar[Mapping[str, object]] = {}  # what `check` checks, for OpenAPI
+    rule: ClassVar[Mapping[str, object]] = {}  # the rule of `check`, for OpenAPI
 
     def read(self, value: object) -> dict[str, Any]:
-        """Read what has no fault, several times as fast as `load`, whose business is to collect all faults.
+        """Read a valid object, several times faster than `load`, which collects all faults.
 
         Raises ValidationError or KeyError at the first fault.
         """
@@ -237,7 +237,7 @@ class Part(Schema):
         return members
 
     def check(self, members: dict[str, Any]) -> None:
-        """Raise ValidationError if members that are right each do not go together."""
+        """Raise ValidationError if fields that are valid on their own do not fit together."""
 
     @validates_schema
     def _check(self, members: dict[str, Any], **_options: object) -> None:
@@ -257,7 +257,7 @@ class Part(Schema):
 
 
 class Section(fields.Nested):
-    """A part within a part."""
+    """A part inside a part."""
 
     def __init__(self, part: type[Part], *, required: bool = True) -> None:
         super().__init__(part, required=required, error_messages=_ABSENT)
@@ -268,7 +268,7 @@ class Section(fields.Nested):
 
 
 class Sections(fields.List[dict[str, Any]]):
-    """A list of parts, of a bounded length."""
+    """A list of parts with a maximum length."""
 
     def __init__(self, part: type[Part], *, most: int, **about: Unpack[About]) -> None:
         super().__init__(
@@ -289,12 +289,12 @@ class Sections(fields.List[dict[str, Any]]):
         if not isinstance(value, list):
             raise ValidationError("type: This must be a list.")
         if len(value) > self._most:
-            raise ValidationError(f"too_many: At most {self._most} fit here.")
+            raise ValidationError(f"too_many: This must have at most {self._most} items.")
         return value
 
 
 def plain_email(text: str) -> str | None:
-    """Return the normal form of an everyday address, None for any that needs a closer look."""
+    """Return the normal form of a common address, None for any that needs a closer look."""
     match = _PLAIN_EMAIL.fullmatch(text)
     if match is None or max(map(len, match.groups())) > _PLAIN_EMAIL_MOST or match[1].lower() in _MAILBOXES:
         return None
@@ -305,22 +305,22 @@ def any_email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError:
-        # The library's own words quote the address.
-        raise ValidationError("format: This is not an e-mail address.") from None
+        # The library's own message quotes the address.
+        raise ValidationError("format: This is not an email address.") from None
 
 
 def plain_phone(text: str) -> str | None:
-    """Return the E.164 form of a US number in everyday writing, None for any that needs a closer look."""
+    """Return the E.164 form of a US number in a common notation, None for any that needs a closer look."""
     match = _PLAIN_PHONE.fullmatch(text)
     return "+1" + "".join(match.groups("")) if match else None
 
 
 def any_phone(text: str) -> str:
-    """Accept every number of a possible length: a numbering plan of last year must not cost a lead."""
+    """Accept every number of a possible length: an outdated numbering plan must not cost a lead."""
     try:
         number = phonenumbers.parse(text, "US")
     except phonenumbers.NumberParseException:
-        raise ValidationError("format: This is not a telephone number.") from None
+        raise ValidationError("format: This is not a phone number.") from None
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
-        raise ValidationError("format: This telephone number is too short or too long.")
+        raise ValidationError("format: This phone number is too short or too long.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,4 +1,4 @@
-"""Gunicorn's log in our form: its events as JSON lines, and no access log."""
+"""Gunicorn's log in our format: its events as JSON lines, and no access log."""
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -7,7 +7,7 @@ from leadgen import log
 
 
 class EventLog(Logger):  # type: ignore[misc] # gunicorn ships no types
-    """Leaves the lines to the process's own logging."""
+    """Passes the lines to the process's own logging."""
 
     def setup(self, cfg: Config) -> None:
         self.cfg = cfg
@@ -15,7 +15,7 @@ class EventLog(Logger):  # type: ignore[misc] # gunicorn ships no types
         self.error_log.propagate = True
 
     def access(self, *_: object) -> None:
-        """Write nothing: the application tells what it accepted, without addresses.
+        """Write nothing: the application logs what it accepted, without addresses.
 
-        Gunicorn's own would put together every line of it even when nobody reads them, for 4 % of a request.
+        Gunicorn's own would format every line even if it is not written, at 4 % of a request.
         """

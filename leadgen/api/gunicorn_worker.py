@@ -1,4 +1,4 @@
-"""Gunicorn's gevent worker, with our words and bounds for requests that never reach the application whole."""
+"""Gunicorn's gevent worker, with our responses and limits for requests that never fully reach the application."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from leadgen.api.problems import MEDIA_TYPE, Problem, document
 from leadgen.api.services import services_of
 from leadgen.log import event
 
-BODY_SECONDS: Final = 5.0  # nginx hands a body over whole; who sends one directly sends 64 KiB at most
+BODY_SECONDS: Final = 5.0  # nginx passes a body on when it is complete; a direct client sends at most 64 KiB
 LINGER_SECONDS: Final = 1.0
 LINGER_BYTES: Final = 64 * 1024
 
@@ -28,9 +28,9 @@ _log: Final = logging.getLogger(__name__)
 
 
 class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no types
-    """Bounds the wait for a body, answers broken HTTP with problem+json, and is not ready once told to stop."""
+    """Limits the wait for a body, answers broken HTTP with problem+json, and is not ready once it is stopping."""
 
-    wsgi: Flask | None = None  # gunicorn sets it late, and not at all when the application cannot be made
+    wsgi: Flask | None = None  # gunicorn sets it late, and not at all if creating the application fails
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.wsgi is not None:
@@ -49,13 +49,13 @@ class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no type
         return answered
 
     def give_way(self) -> None:
-        """Look for what has arrived, and let those go on for whom something did.
+        """Poll for arrived data, and let the connections that have some continue.
 
-        A connection that always has its next request ready, and asks for what needs no database, would keep the
-        others waiting for a second (measured): nothing else in its loop ever gives way. And leads that arrive
-        meanwhile share a commit.
+        A connection that always has its next request ready, and never waits for the database, would block the
+        others for a second (measured): nothing else in its loop yields. Leads that arrive meanwhile also share a
+        commit.
         """
-        # Not sleep(0): gevent goes through fifty of those before it looks again.
+        # Not sleep(0): gevent runs fifty of those before it polls again.
         hub = gevent.get_hub()
         with hub.loop.timer(0) as turn:
             hub.wait(turn)
@@ -88,7 +88,7 @@ class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no type
 
 
 class _TimedReader:
-    """Reads the body of a request; one that is late or breaks off ends the connection, after the answer."""
+    """Reads the body of a request; if it is late or cut off, the connection is closed after the response."""
 
     def __init__(self, request: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
         self._request = request
@@ -99,7 +99,7 @@ class _TimedReader:
     def read(self, size: int) -> bytes:
         reader = self._reader
         if isinstance(reader, LengthReader) and reader.unreader.buf.tell() >= reader.length:
-            return cast("bytes", reader.read(size))  # it came with the headers: nothing to wait for
+            return cast("bytes", reader.read(size))  # it arrived with the headers: no need to wait
         left = max(self._until - time.monotonic(), 0)
         try:
             with gevent.Timeout(left, TimeoutError("the body is late")):
@@ -112,7 +112,7 @@ class _TimedReader:
 
 
 def _linger(client: Any) -> None:  # noqa: ANN401 - a socket, plain or gevent's
-    """Read what the client still sends, for a moment: closing on unread bytes would reset the answer away."""
+    """Briefly read what the client still sends: closing with unread bytes would discard the response."""
     client.shutdown(socket.SHUT_WR)
     left = LINGER_BYTES
     with gevent.Timeout(LINGER_SECONDS, exception=False):

@@ -1,4 +1,4 @@
-"""Health for people and dashboards, readiness for whoever sends traffic."""
+"""Health for people and dashboards, readiness for load balancers and deploys."""
 
 from flask import Blueprint, Response, json
 
@@ -10,7 +10,7 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/health")
 def get_health() -> Response:
-    """Answer 200 while the process serves; the body names what works and what does not."""
+    """Answer 200 while the process is running; the body lists what works and what does not."""
     here = services()
     side = here.database_side()
     now = side.backlog
@@ -33,7 +33,7 @@ def get_health() -> Response:
 
 @blueprint.get("/ready")
 def get_ready() -> Response:
-    """Answer 200 only if a lead could be committed at this moment, or within the last second; else say why not."""
+    """Answer 200 only if a lead can be committed now, or could within the last second; otherwise say why not."""
     here = services()
     if here.stopping:
         raise unavailable("This process is shutting down.")

@@ -1,4 +1,4 @@
-"""The intake itself: accept a lead for good, and tell how far it is."""
+"""The intake itself: accept a lead permanently, and report its status."""
 
 from typing import NoReturn
 from uuid import UUID
@@ -19,7 +19,7 @@ blueprint = Blueprint("intake", __name__)
 
 
 def accept(here: Services, environ: Environ, request_id: UUID) -> Receipt:
-    """Return when the submission that a POST carries, or the earlier one of its key, is committed.
+    """Return when the submission in a POST, or the earlier one with its key, is committed.
 
     Raises Problem, and LeadgenError when it cannot be committed.
     """
@@ -30,7 +30,7 @@ def accept(here: Services, environ: Environ, request_id: UUID) -> Receipt:
     try:
         valid = schemas.validate(document, here.config.service_area_states)
     except Problem:
-        # What was accepted once stays accepted, whatever has become of the rules since.
+        # A submission that was accepted once stays accepted, even if the rules have changed since.
         if key is None or (earlier := _find(here, client.client_id, key)) is None or not _same(earlier, payload):
             raise
         return earlier
@@ -55,16 +55,16 @@ def accept(here: Services, environ: Environ, request_id: UUID) -> Receipt:
 
 @blueprint.post("/intake")
 def post_intake() -> NoReturn:
-    """Answer 202 when the submission is committed, and the very same 202 to its repetition.
+    """Answer 202 when the submission is committed, and the same 202 to a retry.
 
-    Only what was refused comes here: see intake_middleware.
+    Only rejected requests get here: see intake_middleware.
     """
     raise this_request().refusal or Problem("not-found")
 
 
 @blueprint.get("/intake/<uuid:intake_id>")
 def get_intake(intake_id: UUID) -> Response:
-    """Tell a client how far its own submission is."""
+    """Report the status of a client's own submission."""
     here = services()
     client = here.keys.authenticate(this_request().environ.get("HTTP_AUTHORIZATION"), "intake")
     with here.database.connection() as connection:
@@ -82,7 +82,7 @@ def get_intake(intake_id: UUID) -> Response:
 
 
 def _idempotency_key(environ: Environ) -> str | None:
-    header = environ.get("HTTP_IDEMPOTENCY_KEY")  # several are one by now, joined by commas
+    header = environ.get("HTTP_IDEMPOTENCY_KEY")  # repeated headers are already joined by commas
     if header is None:
         return None
     try:
@@ -96,7 +96,7 @@ def _find(here: Services, client_id: str, key: str) -> Receipt | None:
         with here.database.connection() as connection:
             return intakes.find_by_key(connection, client_id, key)
     except (DatabaseUnavailable, UnfitSchema):
-        return None  # what is wrong with the submission can be told without it
+        return None  # the submission's own fault can be reported without it
 
 
 def _same(receipt: Receipt, payload: str) -> bool:

@@ -1,7 +1,7 @@
-"""POST /lead/intake, met before Flask: whoever submits a lead waits for its commit and for little else.
+"""POST /lead/intake, handled before Flask: a client waits for the commit of its lead and for little else.
 
-What Flask does for any request takes longer than to read, check and hand over a lead (docs/why.md). So a lead that
-is accepted is answered here; a refusal goes on to Flask, whose view raises it and whose handlers find the words.
+Flask's work for any request takes longer than reading, checking and handing over a lead (docs/why.md). So an
+accepted lead is answered here; a refusal goes on to Flask, whose view raises it and whose handlers answer it.
 """
 
 import logging
@@ -19,8 +19,8 @@ from leadgen.store.intakes import Receipt
 
 Application: TypeAlias = Callable[..., Iterable[bytes]]  # WSGI's
 
-PATHS: Final = frozenset({"lead/intake", "lead/intake/"})  # however many slashes go before
-ENDPOINT: Final = "intake.post_intake"  # the view's, by which metrics know both ways
+PATHS: Final = frozenset({"lead/intake", "lead/intake/"})  # after any number of slashes
+ENDPOINT: Final = "intake.post_intake"  # the view's: metrics count both ways under it
 
 _log: Final = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class IntakeMiddleware:
         started, request_id = perf_counter(), uuid7()
         try:
             receipt = intake.accept(self._services, environ, request_id)
-        except Exception as error:  # noqa: BLE001 - Flask's handlers word every kind
+        except Exception as error:  # noqa: BLE001 - Flask's handlers write the response for every kind
             environ[REFUSAL] = Refusal(error, started, request_id)
             return self._flask(environ, start_response)
         body, headers = self._answer(receipt, request_id)

@@ -1,4 +1,4 @@
-"""Prometheus metrics: what each process counts, and what SQL tells about the queue when it is asked."""
+"""Prometheus metrics: counters of each process, and gauges of the queue, read by SQL on request."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -24,9 +24,11 @@ _requests = Counter("leadgen_requests", "Requests answered.", ["endpoint", "stat
 _latency = Histogram(
     "leadgen_request_seconds", "Time to answer.", ["endpoint"], buckets=_SECONDS, registry=REGISTRY
 )
-_accepted = Counter("leadgen_accepted", "202 answers: new, or a replay.", ["outcome"], registry=REGISTRY)
+_accepted = Counter("leadgen_accepted", "202 responses, new or replayed.", ["outcome"], registry=REGISTRY)
 flushed_rows = Histogram("leadgen_flush_rows", "Intakes in one commit.", buckets=_ROWS, registry=REGISTRY)
-doorbell_failures = Counter("leadgen_doorbell_failures", "Rings that Redis did not take.", registry=REGISTRY)
+doorbell_failures = Counter(
+    "leadgen_doorbell_failures", "Doorbell rings that Redis did not accept.", registry=REGISTRY
+)
 
 _new, _replayed = _accepted.labels("new"), _accepted.labels("replay")
 
@@ -53,8 +55,12 @@ class QueueCollector(Collector):
         if now is None:
             return
         yield GaugeMetricFamily("leadgen_backlog", "Intakes that are not leads yet.", now.waiting)
-        yield GaugeMetricFamily("leadgen_oldest_seconds", "Age of the oldest of them.", now.oldest_age_seconds)
-        yield GaugeMetricFamily("leadgen_dead", "Intakes given up, until somebody acts.", now.dead)
+        yield GaugeMetricFamily(
+            "leadgen_oldest_seconds", "Age of the oldest intake that is not a lead yet.", now.oldest_age_seconds
+        )
+        yield GaugeMetricFamily(
+            "leadgen_dead", "Intakes that failed every attempt and wait for an operator.", now.dead
+        )
 
 
 def count(endpoint: str, status: int, seconds: float) -> None:
@@ -70,7 +76,7 @@ def count_accepted(*, replayed: bool) -> None:
 
 @cache
 def _series(endpoint: str, status: int) -> tuple[Counter, Histogram]:
-    """The series of an answer; to find them takes the library as long as to count."""
+    """The series of a response, cached: looking them up takes the library as long as counting."""
     return _requests.labels(endpoint, status), _latency.labels(endpoint)
 
 

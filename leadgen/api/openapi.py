@@ -18,48 +18,48 @@ Json = dict[str, Any]
 EXAMPLE_ID: Final = "0199a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b"
 
 _INTRODUCTION: Final = """\
-A 202 means that the submission is stored for good and becomes exactly one lead.
+A 202 means that the submission is stored permanently and becomes exactly one lead.
 
-Send every submission with an `Idempotency-Key`: a UUID that is made once and kept when the submission is sent
-again. After a time-out, a 409, a 5xx or a broken connection, send the same body with the same key: it is stored
-once, and the answer is the same. Every error is `application/problem+json`, and its `type` is the address of
-a page that says what to do."""
+Send an `Idempotency-Key` with every submission: a UUID that you generate once and reuse for every retry. After a
+timeout, a 409, a 5xx or a broken connection, send the same body with the same key: it is stored once, and the
+response is the same. Every error is `application/problem+json`, and its `type` is the address of a page that says
+what to do."""
 
 _KEY_PARAMETER: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A UUID, or 1 to 255 other visible ASCII characters, bare or in double quotes. Without "
-    "it, each request is a submission of its own.",
+    "description": "A UUID, or any 1 to 255 visible ASCII characters, bare or in double quotes. Without "
+    "it, each request is a new submission.",
     "schema": {"type": "string", "pattern": '^([!#-~]{1,255}|"[!#-~]{1,255}")$'},
 }
 _ID_PARAMETER: Final = {
     "name": "intake_id",
     "in": "path",
     "required": True,
-    "description": "The `intake_id` of the 202 answer.",
+    "description": "The `intake_id` from the 202 response.",
     "schema": {"type": "string", "format": "uuid"},
     "example": EXAMPLE_ID,
 }
 _REQUEST_ID: Final = {
-    "description": "Names this request in the service's logs.",
+    "description": "The id of this request in the service's logs.",
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
 _HEADERS: Final = {
     "Retry-After": {
-        "description": "In how many seconds to send the request again.",
+        "description": "How many seconds to wait before sending the request again.",
         "schema": {"type": "integer", "minimum": 1},
     },
     "WWW-Authenticate": {"description": "How to present a key.", "schema": {"type": "string"}},
-    "Allow": {"description": "The methods that this address takes.", "schema": {"type": "string"}},
+    "Allow": {"description": "The methods that this address supports.", "schema": {"type": "string"}},
     "Location": {
-        "description": "Where to ask how far the submission is.",
+        "description": "Where to get the status of the submission.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Idempotency-Replayed": {
-        "description": "There if this answer repeats an earlier one.",
+        "description": "Present if this response repeats an earlier one.",
         "schema": {"type": "string", "const": "true"},
     },
 }
@@ -77,7 +77,7 @@ _EVERYWHERE: Final = ("bad-request", "method-not-allowed", "too-many-requests", 
 
 @cache
 def build(config: Config) -> Json:
-    """Return the document for this service area and public address."""
+    """Return the document for this service area and public URL."""
     spec = APISpec(
         title="Lead intake",
         version=__version__,
@@ -92,7 +92,7 @@ def build(config: Config) -> Json:
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "mcl_<key id>_<secret>_<checksum>",
-            "description": "An API key that the operator made.",
+            "description": "An API key issued by the operator.",
         },
     )
     for part in PARTS:
@@ -115,8 +115,8 @@ def _add_operations(spec: APISpec, config: Config) -> None:
         operations={
             "post": {
                 "operationId": "postIntake",
-                "summary": "Hand in a submission",
-                "description": "The body is at most 64 KiB. Members that are not named here are refused.",
+                "summary": "Send a submission",
+                "description": "The body is at most 64 KiB. Unknown fields are rejected.",
                 "security": guard,
                 "parameters": [_KEY_PARAMETER],
                 "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Submission")}}},
@@ -132,8 +132,8 @@ def _add_operations(spec: APISpec, config: Config) -> None:
         operations={
             "get": {
                 "operationId": "getIntake",
-                "summary": "Ask how far a submission is",
-                "description": "Only for the client that handed it in.",
+                "summary": "Get the status of a submission",
+                "description": "Only for the client that sent it.",
                 "security": guard,
                 "parameters": [_ID_PARAMETER],
                 "responses": {
@@ -144,8 +144,8 @@ def _add_operations(spec: APISpec, config: Config) -> None:
         },
     )
     for name, summary, answer in (
-        ("health", "Ask what works", "Health"),
-        ("ready", "Ask whether a submission could be stored now", "Ready"),
+        ("health", "Get the health of the service", "Health"),
+        ("ready", "Check whether a submission could be stored now", "Ready"),
     ):
         spec.path(
             f"/{name}",
@@ -155,7 +155,7 @@ def _add_operations(spec: APISpec, config: Config) -> None:
                     "summary": summary,
                     "security": [],
                     "responses": {
-                        "200": _answer("Yes." if name == "ready" else "The process serves.", answer),
+                        "200": _answer("It could." if name == "ready" else "The process is running.", answer),
                         **_problems(config, *_EVERYWHERE),
                     },
                 }
@@ -172,7 +172,7 @@ def _answer(description: str, schema: str, *headers: str) -> Json:
 
 
 def _problems(config: Config, *slugs: str) -> Json:
-    """Return one response for each status, with an example for each of its types."""
+    """Return one response per status, with an example for each of its problem types."""
     responses: Json = {}
     for slug in sorted(slugs, key=lambda slug: CATALOGUE[slug].status):
         kind = CATALOGUE[slug]
@@ -193,11 +193,11 @@ def _problems(config: Config, *slugs: str) -> Json:
 
 
 def example_problem(config: Config, slug: str) -> Json:
-    """Return a body as it may come with this type of problem."""
+    """Return an example body for this type of problem."""
     served = sorted(config.service_area_states)
     extensions: dict[str, Json] = {
         "validation-failed": {
-            "errors": [{"pointer": "/contact/name", "code": "required", "detail": "This is missing."}]
+            "errors": [{"pointer": "/contact/name", "code": "required", "detail": "This field is required."}]
         },
         "outside-service-area": {"served_states": served},
     }
@@ -206,7 +206,7 @@ def example_problem(config: Config, slug: str) -> Json:
 
 
 def _serve_only(described: Json, states: list[str]) -> None:
-    """Show the states that are served here, not all that are spelled right."""
+    """Show the states that are served, not all valid ones."""
     state = described["components"]["schemas"]["Location"]["properties"]["state"]
     state["enum"] = states
     state["examples"] = states[:1]

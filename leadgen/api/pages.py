@@ -1,4 +1,4 @@
-"""What people read in a browser: the API's description, and a page for each type of problem."""
+"""The pages for a browser: the API's documentation, and a page for each type of problem."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from leadgen.api.problems import CATALOGUE, Problem
 from leadgen.api.schema_walk import example, members
 from leadgen.api.services import services
 
-# No script, nothing from elsewhere: the pages are text and one style sheet of our own.
+# No scripts and no external resources: the pages are text and one style sheet.
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -32,7 +32,7 @@ blueprint = Blueprint("pages", __name__, static_folder="static", template_folder
 
 @blueprint.app_template_filter("code")
 def show_code(text: str) -> Markup:
-    """Show what stands between backticks as code."""
+    """Show text between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
 
 
@@ -71,7 +71,7 @@ def get_problem(slug: str) -> Response:
 
 
 def _page(template: str, **content: object) -> Response:
-    # Links are relative, as a proxy may have put the pages below another path than ours.
+    # Links are relative, because a proxy may serve the pages under another path.
     top = "/".join([".."] * (request.path.count("/") - _LEVELS_OF_A_PAGE)) or "."
     response = Response(render_template(template, top=top, **content), mimetype="text/html")
     response.headers["Cache-Control"] = _MAY_BE_KEPT

@@ -1,4 +1,4 @@
-"""What health, readiness and metrics ask of PostgreSQL: once a second at most, however many want to know."""
+"""PostgreSQL's state for health, readiness and metrics, queried at most once a second."""
 
 import logging
 import threading
@@ -15,15 +15,15 @@ from leadgen.store.migrations import Migration, assert_applied, pending
 
 KEPT_SECONDS: Final = 1.0
 SWEEPER_SILENT_SECONDS: Final = 30  # three of its beats
-STUCK_SECONDS: Final = 10  # left alone for this long, an intake has nobody who drains: the sweeper needs two
+STUCK_SECONDS: Final = 10  # an intake that waits this long is not being drained: the sweeper needs two
 
-# What a caller is told of each obstacle; the log has the particulars.
+# What the response says about each obstacle; the log has the details.
 OBSTACLES: Final[dict[type[LeadgenError], str]] = {
-    DatabaseUnavailable: "PostgreSQL cannot be reached, or takes no writes.",
-    UnsafeDurability: "PostgreSQL may lose what it commits.",
-    MigrationError: "The database lacks a migration of this release, or has it with another text.",
-    UnfitSchema: "The database lacks a table, a column or a right that this release needs.",
-    LeadgenError: "PostgreSQL refuses a statement of this release.",
+    DatabaseUnavailable: "PostgreSQL is unreachable or read-only.",
+    UnsafeDurability: "PostgreSQL may lose committed data.",
+    MigrationError: "The database lacks a migration of this release, or has a different version of it.",
+    UnfitSchema: "The database lacks a table, column or privilege that this release needs.",
+    LeadgenError: "PostgreSQL rejects a statement of this release.",
 }
 
 _log: Final = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ _T = TypeVar("_T")
 
 
 class Shared(Generic[_T]):
-    """An answer that is kept for a second; callers who come together wait for one of them to get it.
+    """An answer that is cached for a second; concurrent callers wait for one of them to get it.
 
-    Anybody may ask for health and readiness: these callers never take the connections that submissions need.
+    Health and readiness are public, so their callers must never take the connections that submissions need.
     """
 
     def __init__(self, ask: Callable[[], _T]) -> None:
@@ -52,7 +52,7 @@ class Shared(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSide:
-    """What only PostgreSQL knows; without its answer, the state says why and the rest is unknown."""
+    """What only PostgreSQL knows; if it does not answer, the state says why and the rest is unknown."""
 
     postgres: str
     sweeper: str = "unknown"
@@ -61,7 +61,7 @@ class DatabaseSide:
 
 
 def look(database: Database, required: Sequence[Migration]) -> DatabaseSide:
-    """Ask for the backlog and the sweeper's last sign of life; a PostgreSQL that refuses is an answer, too."""
+    """Query the backlog and the sweeper's last heartbeat; a refusal by PostgreSQL is an answer, too."""
     try:
         with queue.own_words(), database.connection() as connection:
             state = "degraded" if pending(connection, required) else "ok"
@@ -76,7 +76,7 @@ def look(database: Database, required: Sequence[Migration]) -> DatabaseSide:
 
 
 def find_obstacle(database: Database, required: Sequence[Migration], release: str) -> str | None:
-    """What keeps a lead from being committed at this moment; the probe is a real, durable write."""
+    """Return why a lead cannot be committed now, or None; the probe is a real, durable write."""
     try:
         with queue.own_words(), database.connection() as connection:
             assert_durable(connection)

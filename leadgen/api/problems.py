@@ -1,4 +1,4 @@
-"""Every error a client can meet, in one catalogue, and its way out as problem+json (RFC 9457)."""
+"""The catalogue of every error a client can get, and its response as problem+json (RFC 9457)."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ _logger: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of error: what it means and what a client's author does about it."""
+    """A kind of error: what it means, and what the client's developer should do."""
 
     slug: str
     status: int
@@ -39,74 +39,74 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
             "bad-request",
             400,
             "The request cannot be read",
-            "The request broke off, or is not valid HTTP.",
-            "Send it again, complete.",
+            "The request was cut off, or is not valid HTTP.",
+            "Send the complete request again.",
         ),
         ProblemType(
             "malformed-json",
             400,
             "The body is not acceptable JSON",
-            "The body is not one JSON object in UTF-8, or holds something that has no exact meaning: a key "
-            "twice, a number that is not finite or beyond 64 bits, a NUL or half a surrogate pair in a text, "
-            "or more than 32 levels.",
-            "Write the body with a JSON library instead of by hand; `detail` says what was found.",
+            "The body is not one JSON object in UTF-8, or it contains something ambiguous: a duplicate key, a "
+            "number that is not finite or does not fit in 64 bits, a NUL or an unpaired surrogate in a string, "
+            "or more than 32 levels of nesting.",
+            "Build the body with a JSON library instead of by hand; `detail` says what was found.",
         ),
         ProblemType(
             "malformed-idempotency-key",
             400,
             "The Idempotency-Key header is malformed",
             "The key is not 1 to 255 visible ASCII characters.",
-            "Use a UUID, made once for each submission and kept for its retries.",
+            "Use a UUID: generate one for each submission and keep it for the retries.",
         ),
         ProblemType(
             "unauthorized",
             401,
             "No valid API key",
-            "The request carries no API key, or one that is mistyped, unknown, expired or revoked; which of "
-            "these is not told.",
-            "Send `Authorization: Bearer <key>`; ask the operator for a new key if that does not help.",
+            "The request has no API key, or one that is mistyped, unknown, expired or revoked. The response "
+            "deliberately does not say which.",
+            "Send `Authorization: Bearer <key>`. If that does not help, ask the operator for a new key.",
         ),
         ProblemType(
             "missing-scope",
             403,
             "The API key lacks the scope",
-            "The key is valid, but it was not made for this.",
+            "The key is valid, but does not allow this operation.",
             "Ask the operator for a key with the scope that `detail` names.",
         ),
         ProblemType(
             "not-encrypted",
             403,
             "The request was not encrypted",
-            "The request came over `http`, so its API key and its content could be read on the way.",
-            "Ask the operator for a new key in place of this one, and send to `https`.",
+            "The request came over `http`, so others could read its API key and content in transit.",
+            "Ask the operator to replace this key, and send requests over `https`.",
         ),
         ProblemType(
             "not-found",
             404,
-            "Nothing is here",
+            "Not found",
             "The address is wrong, or the submission belongs to another client.",
-            "Use the address from the `Location` header of the 202 answer, with the same client's key.",
+            "Use the address from the `Location` header of the 202 response, with a key of the same client.",
         ),
         ProblemType(
             "method-not-allowed",
             405,
-            "This address does not take that method",
-            "The address exists, but not for this method.",
-            "Use one of the methods that the `Allow` header lists.",
+            "This address does not support this method",
+            "The address exists, but does not support this method.",
+            "Use one of the methods in the `Allow` header.",
         ),
         ProblemType(
             "idempotency-key-in-use",
             409,
             "The first request with this key is still being written",
-            "Another request with the same Idempotency-Key has not been finished yet.",
-            "Send the same request again after the seconds in `Retry-After`.",
+            "Another request with the same Idempotency-Key has not finished yet.",
+            "Wait the number of seconds in `Retry-After`, then send the same request again.",
         ),
         ProblemType(
             "body-too-large",
             413,
             "The body is too large",
-            "The body has more than 64 KiB.",
-            "Shorten it; `details` takes 5,000 characters.",
+            "The body is larger than 64 KiB.",
+            "Shorten it; `details` allows 5,000 characters.",
         ),
         ProblemType(
             "unsupported-media-type",
@@ -119,50 +119,51 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
             "validation-failed",
             422,
             "The submission is not valid",
-            "The body is JSON, but one or more of its members are missing, unknown or not allowed.",
-            "Mend what `errors` lists: each has a `pointer` to the place, a `code` and a `detail`. "
-            "The same Idempotency-Key may be used again.",
+            "The body is JSON, but one or more of its fields are missing, unknown or not valid.",
+            "Fix each entry in `errors`: it has a `pointer` to the field, a `code` and a `detail`. "
+            "You can use the same Idempotency-Key again.",
         ),
         ProblemType(
             "outside-service-area",
             422,
             "The state is not served",
-            "The location lies in a state where the company does not work.",
-            "Tell the person which states are served: `served_states` lists them.",
+            "We do not serve this state yet.",
+            "Show the person the states in `served_states`.",
         ),
         ProblemType(
             "idempotency-key-reused",
             422,
             "The Idempotency-Key belongs to another submission",
-            "This key was used before with a different body.",
-            "Use a new key for a new submission; keep a key only to repeat the very same body.",
+            "This key was already used with a different body.",
+            "Use a new key for each submission; reuse a key only to send exactly the same body again.",
         ),
         ProblemType(
             "too-many-requests",
             429,
             "Too many requests",
-            "More requests came in than this client may send.",
-            "Send the same request again after the seconds in `Retry-After`.",
+            "The client sends more requests than it is allowed to.",
+            "Wait the number of seconds in `Retry-After`, then send the same request again.",
         ),
         ProblemType(
             "internal-error",
             500,
             "Something went wrong on our side",
-            "The service met a fault of its own. The submission was not accepted, or it is not known to be.",
-            "Send the same request again with the same Idempotency-Key; if it persists, tell the operator the "
-            "`request_id`.",
+            "The service failed. The submission may or may not have been stored.",
+            "Send the same request again with the same Idempotency-Key. If the error persists, give the operator "
+            "the `request_id`.",
         ),
         ProblemType(
             "unavailable",
             503,
             "The service cannot store submissions now",
-            "The database could not commit in time. The submission was not accepted, or it is not known to be.",
-            "Send the same request again with the same Idempotency-Key after the seconds in `Retry-After`.",
+            "The database did not commit in time. The submission may or may not have been stored.",
+            "Wait the number of seconds in `Retry-After`, then send the same request again with the same "
+            "Idempotency-Key.",
         ),
     )
 }
 
-# Types for errors that Flask and werkzeug raise; every other 4xx is a bad request, every 5xx our fault.
+# Types for errors raised by Flask and werkzeug; any other 4xx is a bad request, any other 5xx is our fault.
 _BY_STATUS: Final = {
     404: "not-found",
     405: "method-not-allowed",
@@ -174,7 +175,7 @@ _BY_STATUS: Final = {
 
 
 class Problem(Exception):
-    """An error answer: a type of the catalogue, what is particular to this case, and extension members."""
+    """An error response: a type from the catalogue, the details of this case, and extension members."""
 
     def __init__(
         self,
@@ -197,8 +198,8 @@ def type_url(public_url: str, slug: str) -> str:
 
 
 def register(app: Flask, public_url: str) -> None:
-    """Answer every error of the app with a problem; no redirect and no HTML page is left to answer with."""
-    # Otherwise //lead/intake is answered by a redirect, in HTML, at which many clients drop the body.
+    """Answer every error of the app with a problem, never with a redirect or an HTML page."""
+    # Otherwise Flask answers //lead/intake with an HTML redirect, on which many clients drop the body.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
 
@@ -225,7 +226,7 @@ def _as_problem(error: Exception) -> Problem:
 
 
 def unavailable(detail: str | None = None) -> Problem:
-    """Return a 503 that says when to try again."""
+    """Return a 503 that says when to retry."""
     return Problem("unavailable", detail, headers={"Retry-After": str(_RETRY_UNAVAILABLE_SECONDS)})
 
 

@@ -1,4 +1,4 @@
-"""Walks over the schemas of an OpenAPI document: for an example of one, and for a list of its members."""
+"""Walks over the schemas of an OpenAPI document: builds an example of one, and lists its fields."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ Json = dict[str, Any]
 
 
 def example(described: Json, name: str) -> Json:
-    """Return a document of that schema, put together from the examples of its members."""
+    """Return a document of that schema, built from the examples of its fields."""
     properties = described["components"]["schemas"][name]["properties"]
     return {name: _example(described, member) for name, member in properties.items()}
 
@@ -22,7 +22,7 @@ def _example(described: Json, schema: Json) -> object:
 
 
 def members(described: Json, name: str) -> Iterator[tuple[str, bool, Json]]:
-    """Walk the members of a schema: the path of each in a document, whether it is required, its own schema."""
+    """Walk the fields of a schema: the path of each in a document, whether it is required, and its schema."""
     yield from _members(described, described["components"]["schemas"][name], "")
 
 

@@ -1,4 +1,4 @@
-"""The wire format of a submission: its members, what each may hold, and the check of a whole document."""
+"""The wire format of a submission: its fields, their rules, and the check of a whole document."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,19 +39,19 @@ SERVICES: Final = (
 TIMELINES: Final = ("immediately", "within_a_week", "within_a_month", "within_a_quarter", "planning")
 
 _MOST_CONSENTS: Final = 10
-_MOST_ERRORS: Final = 100  # a body of 64 KiB has room for thousands, and nobody reads them
+_MOST_ERRORS: Final = 100  # a body of 64 KiB has room for thousands, which are of no use to a reader
 
 
 class Contact(Part):
-    """Who asks, and how they want to be answered."""
+    """The person, and how to reply."""
 
-    name = Line(most=200, description="The name of the person who asks.", examples=["Maria Lopez"])
+    name = Line(most=200, description="The name of the person.", examples=["Maria Lopez"])
     email = Email(description="Needed if there is no phone.", examples=["maria.lopez@example.com"])
     phone = Phone(
         description="Needed if there is no email. A number without + is a US one.", examples=["(512) 555-0142"]
     )
     preferred_channel = Choice(
-        *CHANNELS, description="How to answer; the address for it must be there.", examples=["email"]
+        *CHANNELS, description="How to reply; needs the matching email or phone.", examples=["email"]
     )
 
     rule: ClassVar = {
@@ -63,46 +63,48 @@ class Contact(Part):
 
     def check(self, members: dict[str, Any]) -> None:
         if "email" not in members and "phone" not in members:
-            raise ValidationError("unreachable: At least one of email and phone must be there.")
+            raise ValidationError("unreachable: At least one of email and phone is required.")
         if ("email" if members["preferred_channel"] == "email" else "phone") not in members:
-            raise ValidationError({"preferred_channel": ["unreachable: The address for this channel is missing."]})
+            raise ValidationError(
+                {"preferred_channel": ["unreachable: This channel needs an email address or a phone number."]}
+            )
 
 
 class Location(Part):
-    """Where the service is wanted."""
+    """Where the service is needed."""
 
     city = Line(most=100, examples=["Austin"])
-    state = Choice(*sorted(STATES), description="A US state, by its two capital letters.", examples=["TX"])
+    state = Choice(*sorted(STATES), description="A US state, as its two-letter code in capitals.", examples=["TX"])
     postal_code = Text(
         r"[0-9]{5}(-[0-9]{4})?",
         "This must be a ZIP code like 78701 or 78701-1234.",
         most=10,
-        description="A ZIP code, with or without its four further digits.",
+        description="A ZIP code, with or without the four-digit extension.",
         examples=["78701"],
     )
 
 
 class Wish(Part):
-    """What is asked for."""
+    """The requested service."""
 
     service = Choice(*SERVICES, examples=["event_security"])
-    timeline = Choice(*TIMELINES, description="How soon it is wanted.", examples=["within_a_month"])
+    timeline = Choice(*TIMELINES, description="How soon the service is needed.", examples=["within_a_month"])
     location = Section(Location)
     details = Text(
         r"[\s\S]*\S[\s\S]*",
         "This must not be blank.",
         most=5_000,
-        description="What it is about, in the person's own words.",
+        description="The request in the person's own words.",
         examples=["A product launch for 200 guests, one evening."],
     )
     starts_on = Day(required=False, description="The first day of service.", examples=["2026-03-14"])
     headcount = Count(
-        most=100_000, required=False, description="How many people are to be protected or hosted.", examples=[200]
+        most=100_000, required=False, description="The number of people to protect or host.", examples=[200]
     )
 
 
 class Attribution(Part):
-    """Where the person came from, as the browser tells it; every member may be empty or missing."""
+    """Where the person came from, as reported by the browser; every field may be empty or missing."""
 
     page_url = OptionalLine(most=2_048, examples=["https://motorcade.vip/contact"])
     referrer = OptionalLine(most=2_048, examples=["https://www.google.com/"])
@@ -114,24 +116,24 @@ class Attribution(Part):
 
 
 class Consent(Part):
-    """Evidence of what a person agreed to, or refused; stored as given and never changed."""
+    """Evidence of what a person agreed to or refused; stored as sent and never changed."""
 
     channel = Choice(*CHANNELS, examples=["sms"])
     granted = Flag(examples=[True])
-    text_version = Line(most=100, description="The version of the text that was shown.", examples=["2026-01"])
+    text_version = Line(most=100, description="The version of the text shown to the person.", examples=["2026-01"])
     text_sha256 = Text(
         r"[0-9a-f]{64}",
-        "This must be a SHA-256 digest of 64 small hex digits.",
+        "This must be a SHA-256 digest of 64 lowercase hex digits.",
         most=64,
-        description="The SHA-256 digest of the text that was shown.",
+        description="The SHA-256 digest of the text shown to the person.",
         examples=["5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"],
     )
     at = Instant(description="When the person decided.", examples=["2026-01-28T15:04:05-06:00"])
     page_url = Text(
         r"https?://[^\s\x00-\x1f\x7f]+",
-        "This must be an address that begins with http:// or https://.",
+        "This must be a URL that starts with http:// or https://.",
         most=2_048,
-        description="The page on which the text was shown.",
+        description="The page that showed the text.",
         examples=["https://motorcade.vip/contact"],
     )
 
@@ -143,7 +145,7 @@ class Submission(Part):
     request = Section(Wish)
     attribution = Section(Attribution, required=False)
     consent = Sections(
-        Consent, most=_MOST_CONSENTS, description="What the person agreed to, or refused, and how it was shown."
+        Consent, most=_MOST_CONSENTS, description="What the person agreed to or refused, and the text they saw."
     )
 
 
@@ -152,7 +154,7 @@ PARTS: Final = (Contact, Location, Wish, Attribution, Consent, Submission)
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """What a valid submission means beyond its own text: addresses in their normal form."""
+    """The values derived from a valid submission: addresses in their normal form."""
 
     email: str | None
     phone_e164: str | None
@@ -185,7 +187,7 @@ def _load(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _errors(pointer: str, messages: dict[Any, Any] | list[str]) -> Iterator[dict[str, str]]:
-    """Walk marshmallow's messages, nested as the document is, into RFC 6901 pointers."""
+    """Turn marshmallow's nested messages into errors with RFC 6901 pointers."""
     if isinstance(messages, list):
         for message in messages:
             code, _, detail = message.partition(": ")

@@ -1,4 +1,4 @@
-"""What the views work with: made once in each process, by create_app."""
+"""The services that the views use, created once per process by create_app."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ _NAME: Final = "leadgen"
 
 @dataclass(slots=True)
 class Services:
-    """The parts of one API process. `stopping` is set when it has been told to end."""
+    """The parts of one API process. `stopping` is set once it received the signal to stop."""
 
     config: Config
     keys: KeyFile
@@ -36,7 +36,7 @@ class Services:
         self.obstacle = Shared(partial(find_obstacle, self.database, migrations, self.config.release))
 
     def close(self) -> None:
-        """Commit and pass on what is waiting, then let go of everything."""
+        """Commit what is waiting, ring the doorbell for it, then close all connections."""
         self.writer.close()
         self.doorbell.close()
         self.database.close()
@@ -52,5 +52,5 @@ def services_of(app: Flask) -> Services:
 
 
 def services() -> Services:
-    """The services of the app that handles the present request."""
+    """The services of the app that handles the current request."""
     return services_of(current_app)

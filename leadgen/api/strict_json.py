@@ -1,4 +1,4 @@
-"""JSON without its loose ends: what passes here means one thing and can be stored in a jsonb column."""
+"""Strict JSON: an accepted document has exactly one meaning and can be stored in a jsonb column."""
 
 import json
 import math
@@ -15,7 +15,7 @@ _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 class NotStrictJson(ValueError):
-    """What is wrong with a body, in a sentence for the client that repeats nothing of it."""
+    """The fault of a body, as a sentence for the client that quotes nothing from it."""
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
@@ -25,9 +25,9 @@ def parse_object(text: bytes) -> dict[str, Any]:
     document = _decode(text)
     if not isinstance(document, dict):
         raise NotStrictJson("The body is JSON, but not an object.")
-    # Only an escape can put these in: raw ones are refused by UTF-8 and by JSON itself.
+    # Only an escape can produce these: UTF-8 and JSON itself reject raw ones.
     if b"\\u" in text and any(map(_UNSTORABLE.search, _strings(document))):
-        raise NotStrictJson("A text in the body holds a NUL or half of a surrogate pair.")
+        raise NotStrictJson("A string in the body contains a NUL or an unpaired surrogate.")
     return document
 
 
@@ -35,7 +35,7 @@ def _decode(text: bytes) -> object:
     try:
         return _decoder.decode(text.decode())
     except UnicodeDecodeError as error:
-        raise NotStrictJson(f"The body is not UTF-8: byte {error.start + 1} does not fit.") from None
+        raise NotStrictJson(f"The body is not UTF-8: byte {error.start + 1} is not valid.") from None
     except json.JSONDecodeError as error:
         if not text.strip():
             raise NotStrictJson("The body is empty.") from None
@@ -45,7 +45,7 @@ def _decode(text: bytes) -> object:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise NotStrictJson("An object in the body has the same key twice.")
+        raise NotStrictJson("An object in the body has a duplicate key.")
     return members
 
 
@@ -57,14 +57,14 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    # The length first: reading 60,000 digits is slow, and Python itself refuses them.
+    # Check the length first: parsing 60,000 digits is slow, and Python itself refuses them.
     if len(text) > _LONGEST_INTEGER or abs(number := int(text)) > _LARGEST_INTEGER:
-        raise NotStrictJson("A number in the body does not fit into 64 bits.")
+        raise NotStrictJson("A number in the body does not fit in 64 bits.")
     return number
 
 
 def _constant(_name: str) -> NoReturn:
-    raise NotStrictJson("The body holds NaN or Infinity, which are not JSON.")
+    raise NotStrictJson("The body contains NaN or Infinity, which are not JSON.")
 
 
 _decoder: Final = json.JSONDecoder(
@@ -73,7 +73,7 @@ _decoder: Final = json.JSONDecoder(
 
 
 def _levels(text: bytes) -> int:
-    """Count how deep brackets are nested, in one pass and without a stack that could overflow."""
+    """Return the nesting depth of the brackets, in one pass and without recursion."""
     level = deepest = 0
     quoted = False
     for token in _BRACKETS_AND_QUOTES.findall(text):

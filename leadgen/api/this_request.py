@@ -1,4 +1,4 @@
-"""The request that is handled at present: Flask's own, with its name and when it began."""
+"""The current request: Flask's own, with an id and a start time."""
 
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeAlias, cast
@@ -9,12 +9,12 @@ from flask.globals import request_ctx
 
 from leadgen.domain.intake_id import uuid7
 
-Environ: TypeAlias = dict[str, Any]  # WSGI's, of one request
-REFUSAL: Final = "leadgen.refusal"  # its place there
+Environ: TypeAlias = dict[str, Any]  # of one request, from WSGI
+REFUSAL: Final = "leadgen.refusal"  # its key there
 
 
 class Refusal(NamedTuple):
-    """Why a submission is refused, and of which request: when it began by perf_counter, and its name."""
+    """Why a submission is refused, with the start (perf_counter) and the id of its request."""
 
     reason: Exception
     started: float
@@ -22,7 +22,7 @@ class Refusal(NamedTuple):
 
 
 class NamedRequest(Request):
-    """`id` is told to the client and to the log."""
+    """`id` goes to the client and into the log."""
 
     def __init__(self, environ: Environ, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - werkzeug's own
         refusal: Refusal | None = environ.get(REFUSAL)
@@ -33,12 +33,12 @@ class NamedRequest(Request):
 
 
 def this_request() -> NamedRequest:
-    """Return the request itself: Flask's `request` looks for it again at each of its attributes."""
+    """Return the request object itself: Flask's `request` proxy looks it up on every attribute access."""
     return cast("NamedRequest", request_ctx.request)
 
 
 def common_headers(request_id: UUID) -> list[tuple[str, str]]:
-    """What every answer carries, unless it says otherwise itself."""
+    """The headers of every response, unless it sets them itself."""
     return [
         ("X-Request-Id", str(request_id)),
         ("X-Content-Type-Options", "nosniff"),

@@ -17,7 +17,7 @@ from leadgen.errors import LeadgenError
 
 
 class _Group(click.Group):
-    """Ends with the message, not with a traceback, on an error that an operator can mend."""
+    """Prints the message, not a traceback, for an error that an operator can fix."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:

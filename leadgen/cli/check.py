@@ -1,4 +1,4 @@
-"""`leadgen check`: the whole configuration tried, every fault named at once."""
+"""`leadgen check`: test the whole configuration and report every fault in one run."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,12 +14,12 @@ from leadgen.store import intakes, queue
 from leadgen.store.connection import assert_durable, bounded, connect
 from leadgen.store.migrations import assert_applied, required
 
-ANSWER_SECONDS: Final = 5.0  # what a PostgreSQL that froze after it let us in gets for all its answers
+ANSWER_SECONDS: Final = 5.0  # the limit for all answers of a PostgreSQL that freezes after the connection is made
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Also store an intake as the API does, and take it back.")
-@click.option("--no-redis", is_flag=True, help="Leave Redis out: leads are accepted and drained without it.")
+@click.option("--write", is_flag=True, help="Also store an intake as the API does, then roll it back.")
+@click.option("--no-redis", is_flag=True, help="Skip Redis: leads are accepted and drained without it.")
 def check(write: bool, no_redis: bool) -> None:
     """Check settings, API keys, PostgreSQL (durability, migrations) and Redis; exit 1 on any fault."""
     config = load("database_url", "redis_url", "api_keys_file")
@@ -41,7 +41,7 @@ def check_keys(config: Config) -> None:
 def check_database(config: Config, *, write: bool = False) -> None:
     """Raise unless PostgreSQL answers, keeps what it commits, and has this release's schema.
 
-    With `write`, also unless an intake can be stored; nothing of it remains.
+    With `write`, also unless an intake can be stored; it is rolled back.
     """
     with (
         queue.own_words(),
@@ -55,7 +55,7 @@ def check_database(config: Config, *, write: bool = False) -> None:
 
 
 def check_redis(config: Config) -> None:
-    """Raise unless Redis answers. The intake works without it, only slower."""
+    """Raise unless Redis answers. The intake works without it, but leads arrive later."""
     doorbell = RedisDoorbell(config.redis_url, lambda: None, lambda: None)
     try:
         if doorbell.status()["redis"] != "ok":

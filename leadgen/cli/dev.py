@@ -12,19 +12,19 @@ from leadgen.dev.screen import Screen
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="Where the API listens; the default is LEADGEN_BIND's."
+    "--port", type=click.IntRange(1, 65535), help="The port of the API; the default is that of LEADGEN_BIND."
 )
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=".dev",
     show_default=True,
-    help="Where the data, the logs and the secrets of this profile are kept.",
+    help="Where this profile keeps its data, logs and secrets.",
 )
 def dev(port: int | None, folder: Path) -> None:
-    """Serve the intake on this machine until Ctrl-C; what it has accepted is there again at the next run.
+    """Serve the intake on this machine until Ctrl-C; accepted leads are kept for the next run.
 
-    Starts an embedded PostgreSQL and Redis, unless LEADGEN_DATABASE_URL or LEADGEN_REDIS_URL name others.
+    Starts an embedded PostgreSQL and Redis, unless LEADGEN_DATABASE_URL or LEADGEN_REDIS_URL point to others.
     """
     config = load()
     if port:

@@ -1,4 +1,4 @@
-"""`leadgen jobs`: the operator's hand on intakes that failed to become leads."""
+"""`leadgen jobs`: what an operator can do about intakes that failed to become leads."""
 
 import json
 import os
@@ -26,12 +26,14 @@ def _not_blank(_: click.Context, parameter: click.Parameter, value: str) -> str:
     return value.strip()
 
 
-_ids = click.argument("intake_ids", metavar="[INTAKE_ID]...", nargs=-1, type=click.UUID, help="The intakes.")
+_ids = click.argument(
+    "intake_ids", metavar="[INTAKE_ID]...", nargs=-1, type=click.UUID, help="The ids of the intakes."
+)
 _all = click.option("--all", "everything", is_flag=True, help="Every dead intake.")
 
 
 def _login() -> str:
-    """Who sits at the terminal, also under sudo; without a terminal, whose process this is."""
+    """The login at the terminal, also under sudo; without a terminal, the owner of this process."""
     try:
         return os.getlogin()
     except OSError:
@@ -46,22 +48,25 @@ def _account() -> str:
 
 
 _reason = click.option(
-    "--reason", required=True, callback=_not_blank, help="Why; kept in app.job_audit with your name."
+    "--reason", required=True, callback=_not_blank, help="Why; logged in app.job_audit with your name."
 )
 _by = click.option(
-    "--by", default=_login, metavar="NAME", help="Who does it; the default is your login, unknown in a container."
+    "--by",
+    default=_login,
+    metavar="NAME",
+    help="Your name; the default is your login, which a container does not know.",
 )
 
 
 @click.group()
 def jobs() -> None:
-    """See, replay or discard intakes that failed to become leads."""
+    """List, show, replay or discard intakes that failed to become leads."""
 
 
 @jobs.command("list")
-@click.option("--all", "everything", is_flag=True, help="Discarded ones too.")
+@click.option("--all", "everything", is_flag=True, help="Include discarded intakes.")
 def list_jobs(everything: bool) -> None:
-    """List the dead, and those that failed and will be tried again."""
+    """List dead intakes, and those that failed and will be retried."""
     with _database() as connection:
         failed = dead_jobs.list_failed(connection, discarded=everything, most=SHOWN_MOST + 1)
     print_table(
@@ -76,10 +81,10 @@ def list_jobs(everything: bool) -> None:
 
 
 @jobs.command()
-@click.argument("intake_id", type=click.UUID, help="The intake.")
-@click.option("--payload", is_flag=True, help="With what the person wrote.")
+@click.argument("intake_id", type=click.UUID, help="The id of the intake.")
+@click.option("--payload", is_flag=True, help="Include the personal data that was sent.")
 def show(intake_id: UUID, payload: bool) -> None:
-    """Show one intake, how far it is, and what people did about it; without personal data."""
+    """Show one intake, its state and its audit log, without personal data."""
     with _database() as connection:
         job = dead_jobs.get_job(connection, intake_id)
         deeds = dead_jobs.list_audit(connection, intake_id)
@@ -99,7 +104,7 @@ def show(intake_id: UUID, payload: bool) -> None:
 @_reason
 @_by
 def replay(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str) -> None:
-    """Put dead intakes back into the queue, with all their attempts."""
+    """Put dead intakes back into the queue, with a full set of attempts."""
     click.echo(f"{_settle(dead_jobs.replay, intake_ids, everything, reason, by)} replayed")
 
 
@@ -109,7 +114,7 @@ def replay(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str)
 @_reason
 @_by
 def discard(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str) -> None:
-    """Close the case of dead intakes: they never become leads, and their rows stay."""
+    """Discard dead intakes: they never become leads, and their rows stay."""
     click.echo(f"{_settle(dead_jobs.discard, intake_ids, everything, reason, by)} discarded")
 
 
@@ -122,9 +127,9 @@ def _database() -> Iterator[Connection]:
 def _settle(
     settle: Callable[..., None], intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str
 ) -> int:
-    """Replay or discard the intakes that the command line means, all or none, and return how many."""
+    """Replay or discard the intakes on the command line, all or none, and return how many."""
     if bool(intake_ids) == everything:
-        raise click.UsageError("name one or more intakes, or --all of the dead; not both")
+        raise click.UsageError("give one or more intake ids, or --all for every dead one; not both")
     with _database() as connection, connection.transaction():
         chosen = dead_jobs.list_dead(connection) if everything else list(dict.fromkeys(intake_ids))
         for intake_id in chosen:

@@ -1,4 +1,4 @@
-"""`leadgen keys`: make, list and revoke API keys; the file holds digests, never a key."""
+"""`leadgen keys`: create, list and revoke API keys; the file holds digests, never a key."""
 
 import os
 import tempfile
@@ -20,11 +20,13 @@ _NEW_FILE_MODE: Final = 0o600
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the API keys in LEADGEN_API_KEYS_FILE."""
+    """Create, list and revoke the API keys in LEADGEN_API_KEYS_FILE."""
 
 
 @keys.command()
-@click.option("--client", required=True, help="Who will hold it, e.g. wordpress; may have several keys.")
+@click.option(
+    "--client", required=True, help="The client that will use it, e.g. wordpress; a client may have several keys."
+)
 @click.option(
     "--scope",
     "scopes",
@@ -32,19 +34,23 @@ def keys() -> None:
     type=click.Choice(sorted(SCOPES)),
     default=("intake",),
     show_default=True,
-    help="What it may do; may be given several times.",
+    help="What the key allows; can be given several times.",
 )
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
-    help="When it ends, in UTC; the default is never.",
+    help="When the key expires, in UTC; the default is never.",
 )
-@click.option("--days", type=click.IntRange(1, 3_650), help="In how many days it ends, instead of --expires.")
-@click.option("--append", is_flag=True, help="Also add its line to the file, which is made if need be.")
+@click.option(
+    "--days", type=click.IntRange(1, 3_650), help="In how many days the key expires, instead of --expires."
+)
+@click.option(
+    "--append", is_flag=True, help="Also add its line to the file, which is created if it does not exist."
+)
 def new(client: str, scopes: tuple[str, ...], expires: datetime | None, days: int | None, append: bool) -> None:
-    """Make a key and print it: on the first line the key itself, on the second the line for the file.
+    """Create a key and print two lines: the key itself, and its line for the keys file.
 
-    The key is shown this once and stored nowhere.
+    The key is shown only once and stored nowhere.
     """
     try:
         text, line = mint(client, frozenset(scopes), _end(expires, days))
@@ -53,16 +59,16 @@ def new(client: str, scopes: tuple[str, ...], expires: datetime | None, days: in
     if append:
         path = load("api_keys_file").api_keys_file
         _write(path, _with_line(path, line))
-    click.echo("The key, shown this once, and its line for the keys file:", err=True)
+    click.echo("The key, shown only once, and its line for the keys file:", err=True)
     click.echo(text)
     click.echo(line)
     if append:
-        click.echo(f"Added to {path}; a running API takes it up within two seconds.", err=True)
+        click.echo(f"Added to {path}; a running API loads it within two seconds.", err=True)
 
 
 @keys.command("list")
 def list_keys() -> None:
-    """List the keys: id, client, scopes, expiry and what there is to say of it."""
+    """List the keys: id, client, scopes, expiry and state."""
     ring = load_ring(load("api_keys_file").api_keys_file)
     now = datetime.now(UTC)
     rows = [
@@ -79,9 +85,9 @@ def list_keys() -> None:
 
 
 @keys.command()
-@click.argument("key_id", help="Its id, as `leadgen keys list` shows it.")
+@click.argument("key_id", help="The key id, as shown by `leadgen keys list`.")
 def revoke(key_id: str) -> None:
-    """Turn the line of the key KEY_ID into a dated comment, so that it opens nothing any more."""
+    """Revoke a key: its line becomes a dated comment."""
     path = load("api_keys_file").api_keys_file
     others = [entry for entry in load_ring(path) if entry.client.key_id != key_id]
     try:
@@ -89,24 +95,24 @@ def revoke(key_id: str) -> None:
     except KeyError:
         raise KeyFileError("keys revoke", "no key has that id", "see `leadgen keys list`") from None
     if not others:
-        # A running API would take the empty file for a mistake and go on with what it has.
+        # A running API would treat the empty file as a mistake and keep the keys it has.
         raise KeyFileError(
             "keys revoke",
             "this is the only key, and the API does not work without one",
-            "make its successor first: `leadgen keys new --append`",
+            "create its successor first: `leadgen keys new --append`",
         )
     _write(path, text)
-    click.echo(f"revoked {key_id}; a running API refuses it within two seconds")
+    click.echo(f"revoked {key_id}; a running API rejects it within two seconds")
 
 
 def _end(expires: datetime | None, days: int | None) -> datetime | None:
     if expires is not None and days is not None:
-        raise click.UsageError("--expires and --days are two ways to say one thing: give one of them.")
+        raise click.UsageError("--expires and --days exclude each other: give one of them.")
     now = datetime.now(UTC)
     if days is not None:
         return now + timedelta(days=days)
     if expires is not None and expires.replace(tzinfo=UTC) <= now:
-        raise click.UsageError("--expires lies in the past.")
+        raise click.UsageError("--expires is in the past.")
     return expires and expires.replace(tzinfo=UTC)
 
 
@@ -119,7 +125,7 @@ def _remark(entry: Entry, now: datetime) -> str:
 
 
 def _with_line(path: Path, line: str) -> str:
-    """Return the file's text with the line at its end; KeyFileError rather than add to a file that is bad."""
+    """Return the file's text with the line appended. Raises KeyFileError when the file is already bad."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     if text and not text.endswith("\n"):
         text += "\n"
@@ -129,7 +135,7 @@ def _with_line(path: Path, line: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Put a new file in the old one's place in one step, with its mode and owner: readers see one or the other."""
+    """Replace the file in one step, keeping its mode and owner: readers see either the old or the new one."""
     path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

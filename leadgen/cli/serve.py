@@ -1,4 +1,4 @@
-"""`leadgen serve`: refuse what would make a 202 a lie, then become gunicorn."""
+"""`leadgen serve`: refuse to start if a 202 could be false, then become gunicorn."""
 
 import logging
 import os
@@ -21,10 +21,10 @@ _log: Final = logging.getLogger(__name__)
 
 @click.command()
 def serve() -> None:
-    """Serve the API with gunicorn, which takes this process's place.
+    """Serve the API with gunicorn, which replaces this process.
 
-    Refuses to start without API keys, and on a database that may lose a commit. While PostgreSQL is away or lacks
-    a migration it serves all the same: submissions get a 503, and a 202 as soon as they can be stored.
+    Does not start without API keys, nor on a database that may lose a commit. It does start while PostgreSQL is
+    down or lacks a migration: submissions get a 503 until they can be stored.
     """
     config = load("database_url", "redis_url", "api_keys_file")
     check_keys(config)
@@ -39,7 +39,7 @@ def serve() -> None:
 
 
 def tell_obstacle(config: Config) -> None:
-    """Log why the database takes no lead yet. Raises ConfigError and UnsafeDurability, which no waiting mends."""
+    """Log why no lead can be stored yet. Raises ConfigError and UnsafeDurability, which waiting does not fix."""
     try:
         check_database(config)
     except (ConfigError, UnsafeDurability):
@@ -49,7 +49,7 @@ def tell_obstacle(config: Config) -> None:
 
 
 def fresh_metrics_dir(config: Config) -> Path:
-    """A directory for the metrics, without those of processes long gone, which would be added for ever.
+    """A directory for the metrics, cleared of those of ended processes, which would be counted forever.
 
     Raises LeadgenError when it cannot be written.
     """
@@ -57,7 +57,7 @@ def fresh_metrics_dir(config: Config) -> Path:
         place = config.metrics_dir or _own_place(config.bind)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if config.metrics_dir is None and place.lstat().st_uid != os.getuid():
-            raise PermissionError(EPERM, "it is another user's")
+            raise PermissionError(EPERM, "it belongs to another user")
         for file in place.glob("*_[0-9]*.db"):  # named by prometheus_client: kind of metric, pid
             file.unlink()
         tempfile.TemporaryFile(dir=place).close()
@@ -65,11 +65,11 @@ def fresh_metrics_dir(config: Config) -> Path:
         raise LeadgenError(
             f"metrics directory {config.metrics_dir or 'of this user'}",
             f"it cannot be written ({error.strerror})",
-            "name one that can be in LEADGEN_METRICS_DIR",
+            "set LEADGEN_METRICS_DIR to a directory that can be written",
         ) from None
     return place
 
 
 def _own_place(bind: str) -> Path:
-    """The same at each start: a process that becomes gunicorn, or is killed, removes nothing at its end."""
+    """The same at each start: a process that becomes gunicorn, or is killed, cannot clean up when it ends."""
     return Path(tempfile.gettempdir(), f"leadgen-metrics-{os.getuid()}-{bind.rpartition(':')[2]}")

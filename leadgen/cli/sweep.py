@@ -14,15 +14,15 @@ from leadgen.store.queue import Drained
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Drain what is waiting, say how much that was, and end.")
+@click.option("--once", is_flag=True, help="Drain the waiting intakes once, print the counts and exit.")
 def sweep(once: bool) -> None:
-    """Turn waiting intakes into leads without Redis; SIGTERM ends it after the batch in hand."""
+    """Turn waiting intakes into leads without Redis; SIGTERM stops it after the current batch."""
     config = load("database_url")
     log.configure(config.log_level)
     if once:
         _sweep_once(config.database_url)
     else:
-        # Afresh: this process has loaded what all commands need, and would keep that for as long as it sweeps.
+        # A new program: this process has loaded the code of all commands and would keep it in memory.
         program = [sys.executable, "-m", "leadgen.jobs.sweeper_process"]
         os.execv(sys.executable, program)  # noqa: S606 - no shell wanted
 

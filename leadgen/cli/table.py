@@ -9,7 +9,7 @@ from rich.text import Text
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of text; the headings only where a person reads them."""
+    """Print rows of text, with headings only on a terminal."""
     console = Console()
     if not console.is_terminal:
         for row in rows:
@@ -17,6 +17,6 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     table = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        # Not markup: a reason may hold brackets.
+        # Not markup: a reason may contain brackets.
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)

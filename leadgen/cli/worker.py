@@ -1,4 +1,4 @@
-"""`leadgen worker`: RQ's own worker, with the flags that its settings module cannot hold."""
+"""`leadgen worker`: RQ's own worker, with the flags that its settings module cannot set."""
 
 import os
 import shlex
@@ -13,11 +13,11 @@ from leadgen.jobs.rq_bell import QUEUE, WORKER_TTL_SECONDS
 
 COMMAND: Final = (
     *("rq", "worker", "-c", "leadgen.jobs.rq_settings"),
-    # It works in this process, since a fork for every drain would cost more than the drain; and no pickles.
+    # Jobs run in this process, since a fork for every drain would cost more than the drain; and no pickles.
     *("-w", "leadgen.jobs.rq_worker.Worker", "-S", "json"),
-    # A fresh process now and then, whatever leaked.
+    # A new process now and then bounds any leak.
     *("--max-jobs", "1000", "--worker-ttl", str(WORKER_TTL_SECONDS)),
-    # One queue: with two RQ takes jobs in a way that loses one when the worker dies.
+    # One queue: with two, RQ takes jobs in a way that loses one when the worker dies.
     QUEUE,
 )
 
@@ -25,9 +25,9 @@ COMMAND: Final = (
 @click.command()
 @click.option("--print", "only_print", is_flag=True, help="Print the command line instead of running it.")
 def worker(only_print: bool) -> None:
-    """Run RQ's worker, which takes this process's place."""
+    """Run RQ's worker, which replaces this process."""
     if only_print:
         click.echo(shlex.join(COMMAND))
         return
-    load("database_url", "redis_url")  # a bad setting is told here in our words, by RQ in a traceback
+    load("database_url", "redis_url")  # our message for a bad setting, where RQ would print a traceback
     os.execv(Path(sysconfig.get_path("scripts")) / COMMAND[0], COMMAND)  # noqa: S606 - no shell wanted

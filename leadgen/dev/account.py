@@ -1,4 +1,4 @@
-"""Who PostgreSQL, which refuses to run as root, runs as: ourselves, or `nobody` when we are root."""
+"""The user that PostgreSQL runs as, because it refuses to run as root: ours, or `nobody` when we are root."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ PLAIN_ENVIRON: Final = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 
 
 class Identity(TypedDict, total=False):
-    """The arguments of subprocess that choose the child's user."""
+    """The arguments of subprocess that set the child's user."""
 
     user: int
     group: int
@@ -34,13 +34,13 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end as this user."""
-        return subprocess.run(  # noqa: S603 - programs of our own wheels, and coreutils
+        """Run a program as this user and wait until it ends."""
+        return subprocess.run(  # noqa: S603 - programs from our wheels, and coreutils
             command, cwd="/", env=PLAIN_ENVIRON, capture_output=True, text=True, check=False, **self.identity
         )
 
     def can_enter(self, folder: Path) -> bool:
-        """Ask the kernel, as this user: so modes, ACLs and every parent folder count."""
+        """Check as this user, through the kernel, so that modes, ACLs and all parent folders count."""
         return self.run("test", "-x", folder).returncode == 0
 
     def can_run(self, program: Path) -> bool:
@@ -50,7 +50,7 @@ class Account:
             return False
 
     def take(self, path: Path, mode: int) -> None:
-        """Make the path this user's."""
+        """Make this user the owner of the path."""
         os.chown(path, self.uid, self.gid)
         path.chmod(mode)
 

@@ -1,4 +1,4 @@
-"""The database of the dev profile on its own PostgreSQL: brought up to date at every start."""
+"""The dev profile's database on its own PostgreSQL, migrated at every start."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Urls:
 def prepare_database(
     server: EmbeddedPostgres, passwords: Mapping[str, str], report: Callable[[str], None]
 ) -> Urls:
-    """Make the roles that are missing, and apply the pending migrations."""
+    """Create the missing roles and apply the pending migrations."""
     with connect(server.superuser_url, "dev") as superuser:
         create_roles(superuser, passwords)
     owner, app = (server.url(DATABASE, role, passwords[role]) for role in ("motorcade_owner", "motorcade_app"))

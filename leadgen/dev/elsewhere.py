@@ -1,4 +1,4 @@
-"""Where root puts what `nobody` has to reach, when the project stands under a folder that only root may enter."""
+"""The folder for files that the user `nobody` needs, when the project is in a folder that only root can enter."""
 
 import shutil
 from pathlib import Path
@@ -8,14 +8,14 @@ ELSEWHERE: Final = Path("/var/lib/motorcade-dev")
 
 
 def elsewhere(name: str) -> Path:
-    """A path in a folder that everyone may enter. Modes of the project's own parents are never touched."""
+    """A path in a folder that every user can enter. The modes of the project's parents are never changed."""
     ELSEWHERE.mkdir(exist_ok=True)
     ELSEWHERE.chmod(0o755)
     return ELSEWHERE / name
 
 
 def fresh_elsewhere(name: str) -> Path:
-    """An empty folder; what has its name belonged to a folder that has been removed since."""
+    """An empty folder; an existing one of this name belonged to a project folder that no longer exists."""
     folder = elsewhere(name)
     if folder.exists():
         shutil.rmtree(folder)

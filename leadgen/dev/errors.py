@@ -1,11 +1,11 @@
-"""What can keep the dev profile from running."""
+"""Errors that keep the dev profile from running."""
 
 from leadgen.errors import LeadgenError
 
 
 class CannotStart(LeadgenError):
-    """A part of the dev profile did not come up."""
+    """A part of the dev profile did not start."""
 
 
 class AlreadyRunning(LeadgenError):
-    """Another dev profile runs on the same data."""
+    """Another dev profile is running on the same data."""

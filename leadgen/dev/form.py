@@ -1,4 +1,4 @@
-"""The form page at `/`, in the dev profile only: a submission by hand, watched on its way to a lead."""
+"""The form page at `/`, in the dev profile only: send a submission by hand and watch it become a lead."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _POLICY: Final = (
 
 
 def form_blueprint(config: Config) -> Blueprint:
-    """Make the page, its style and its script; it carries the key that stands beside the keys file."""
+    """Create the page, its style and its script; it contains the key from the file beside the keys file."""
     blueprint = Blueprint(
         "form", __name__, template_folder="templates", static_folder="static", static_url_path="/form"
     )
@@ -25,7 +25,7 @@ def form_blueprint(config: Config) -> Blueprint:
 
     @blueprint.before_request
     def refuse_other_names() -> None:
-        # Otherwise a page of the web whose name is made to resolve to this machine could read the key.
+        # Otherwise a web page whose name resolves to this machine (DNS rebinding) could read the key.
         if request.host.rpartition(":")[0] not in ours:
             abort(404)
 

@@ -1,4 +1,4 @@
-"""One dev profile at a time on one folder, and the second one told who runs where."""
+"""One dev profile at a time per folder; a second one reports which process runs it and where."""
 
 import fcntl
 import os
@@ -11,9 +11,9 @@ from leadgen.dev.errors import AlreadyRunning
 
 
 class Lock:
-    """Held by the kernel for as long as this process lives, so a file that a SIGKILL left behind locks nothing.
+    """Held by the kernel while this process lives, so a file left behind by a SIGKILL locks nothing.
 
-    The file's text (pid, start time, address, command line) only tells the second one who holds it.
+    The file's text (pid, start time, address, command line) only describes the holder.
     """
 
     def __init__(self, file: Path, address: str) -> None:
@@ -40,7 +40,9 @@ class Lock:
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._open:
-            self._open.truncate(0)  # never removed: a third one could lock a new file beside the removed one
+            self._open.truncate(
+                0
+            )  # never removed: a third process could lock a new file while another still has the removed one
             self._open.close()
 
     def _record(self) -> str:
@@ -55,6 +57,6 @@ def _already_running(holder: str) -> AlreadyRunning:
     who = f"process {pid} (`{command}`)" if process and str(process.started) == started else "another process"
     return AlreadyRunning(
         "dev profile",
-        f"{who} already runs it on {address or 'this folder'}",
+        f"{who} is already running it on {address or 'this folder'}",
         f"use that one, or stop it with Ctrl-C in its terminal or `kill -INT {pid}`",
     )

@@ -1,4 +1,4 @@
-"""The folder `.dev/`: what stands where, and the secrets made once and kept for the next run."""
+"""The folder `.dev/`: its layout, and the secrets that are created once and kept for the next run."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ from leadgen.dev.errors import CannotStart
 from leadgen.domain.api_key import mint
 from leadgen.store.roles import ROLES
 
-# The form page reads the key from here: beside the keys file, which is a setting it knows.
+# The form page reads the key from here: beside the keys file, whose path is a setting.
 KEY_FILE = "dev.key"
 
 
@@ -31,17 +31,17 @@ class Place:
         return self.logs / f"{name}.log"
 
     def make(self) -> None:
-        """Make the folder, whose parents keep their modes. Raises CannotStart."""
+        """Create the folder without changing the modes of its parents. Raises CannotStart."""
         self.folder.mkdir(exist_ok=True)
         if self.folder.stat().st_uid != os.geteuid():
             raise CannotStart(
-                str(self.folder), "it belongs to another user", "run as that user, or remove it and start afresh"
+                str(self.folder), "it belongs to another user", "run as that user, or remove it and start over"
             )
-        self.folder.chmod(0o711)  # passable: as root, PostgreSQL's user has to reach its data; secrets are 0600
+        self.folder.chmod(0o711)  # so that PostgreSQL's user can reach its data when we are root; secrets are 0600
         self.logs.mkdir(exist_ok=True)
 
     def passwords(self) -> dict[str, str]:
-        """The passwords of the database's roles."""
+        """The passwords of the database roles."""
         file = self.folder / "passwords"
         if not file.exists():
             _keep_secret(file, "".join(f"{role} {secrets.token_urlsafe(24)}\n" for role in ROLES))
@@ -50,7 +50,7 @@ class Place:
         return dict(pairs)
 
     def api_key(self) -> str:
-        """A working key of the client `dev`."""
+        """A valid key of the client `dev`."""
         file = self.folder / KEY_FILE
         if not (file.exists() and self.api_keys_file.exists()):
             text, line = mint("dev", frozenset({"intake"}), expires=None)
@@ -59,14 +59,14 @@ class Place:
         return file.read_text(encoding="ascii").strip()
 
     def write_environment(self, environ: Mapping[str, str]) -> Path:
-        """Leave the settings for a shell, so that e.g. `leadgen jobs list` can look at this profile."""
+        """Write the settings for a shell, so that e.g. `leadgen jobs list` works on this profile."""
         file = self.folder / "environment"
         _keep_secret(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environ.items()))
         return file
 
 
 def _keep_secret(file: Path, text: str) -> None:
-    """Write all of it or nothing, never readable by others."""
+    """Write the file completely or not at all, and never readable by others."""
     unfinished = file.with_name(file.name + ".unfinished")
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""Ports on the loopback address, which is the only one that the dev profile's servers listen on."""
+"""Ports on the loopback address, the only one that the dev profile's servers listen on."""
 
 import socket
 from pathlib import Path
@@ -8,7 +8,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 def remembered_port(file: Path) -> int:
-    """The port that the file holds, or a free one that it will hold from now on if that is taken."""
+    """The port in the file; if there is none or it is taken, a free one, which is written into the file."""
     remembered = int(file.read_text(encoding="ascii")) if file.exists() else 0
     port = remembered if remembered and is_free(remembered) else free_port()
     file.write_text(f"{port}\n", encoding="ascii")
@@ -17,7 +17,7 @@ def remembered_port(file: Path) -> int:
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     with socket.socket() as probe:
-        # As servers do: a port is not taken by the connections of a server that has just ended.
+        # As servers do: connections of a server that has just ended do not make its port taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

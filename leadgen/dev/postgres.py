@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own in one directory, run from the wheel's binaries as a child of this process."""
+"""An embedded PostgreSQL in one directory, run from the wheel's binaries as a child of this process."""
 
 import hashlib
 import secrets
@@ -20,18 +20,18 @@ from leadgen.dev.ports import LOOPBACK, remembered_port
 from leadgen.dev.processes import POLL_SECONDS, Process
 
 SUPERUSER: Final = "postgres"
-DATABASE: Final = "postgres"  # the one that initdb makes; this server has no other purpose
+DATABASE: Final = "postgres"  # the one that initdb creates; this server has no other purpose
 START_SECONDS: Final = 60  # a crash recovery reads the whole write-ahead log
 STOP_SECONDS: Final = 10
 
-# Everywhere the same ordering and character classes, whatever locales the machine has.
+# The same ordering and character classes on every machine, whatever its locales.
 _LOCALE: Final = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class EmbeddedPostgres:
-    """The directory keeps the data, the superuser's password and the port from one start to the next.
+    """The directory keeps the data, the superuser's password and the port between starts.
 
-    Listens on the loopback address only: a Unix socket's path has room for 107 bytes, less than many a project's.
+    Listens on the loopback address only: a Unix socket's path is limited to 107 bytes, too few for many projects.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class EmbeddedPostgres:
         self._log = log or self.directory / "postgres.log"
         self._account = for_postgres()
         self._child: Child | None = None
-        # Shown by every process of the server in its title, so that none of another directory looks like ours.
+        # In the title of every process of the server, so that those of another directory are not taken for ours.
         self._name = "leadgen-" + hashlib.sha256(str(self.directory).encode()).hexdigest()[:12]
 
     def start(self) -> None:
-        """Return when the server takes connections; whatever an earlier run left is ended first."""
+        """Return when the server accepts connections; processes left by an earlier run are ended first."""
         self.stop()
         if not self.exists:
             self._initialise()
@@ -62,7 +62,7 @@ class EmbeddedPostgres:
         self._wait_until_ready(self._child)
 
     def stop(self) -> None:
-        """Fast shutdown, which rolls back what is open."""
+        """Fast shutdown, which rolls back open transactions."""
         if self._child:
             stop(self._child, (signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, STOP_SECONDS))
         self._child = None
@@ -70,32 +70,32 @@ class EmbeddedPostgres:
 
     @cached_property
     def home(self) -> Path:
-        """Where the data is: the directory, or elsewhere if our user may not enter that (in /root, say)."""
+        """The data's folder: the directory, or another one if our user cannot enter that (in /root, say)."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o711)
-        link = self.directory / "elsewhere"  # the choice stays, though somebody may change a parent's mode
+        link = self.directory / "elsewhere"  # keeps the choice, even if a parent's mode changes later
         if not link.exists() and not self._account.can_enter(self.directory):
             link.symlink_to(fresh_elsewhere(self._name))
         return link.resolve() if link.exists() else self.directory
 
     @property
     def exists(self) -> bool:
-        """Whether an earlier run has made the data."""
+        """Whether an earlier run has created the data."""
         return self._data.exists()
 
     @property
     def user(self) -> str:
-        """Who it runs as."""
+        """The user it runs as."""
         return self._account.name
 
     @property
     def retired(self) -> bool:
-        """Never: a server ends only when something is wrong."""
+        """Never: a server only ends when something is wrong."""
         return False
 
     @property
     def pid(self) -> int | None:
-        """The postmaster's, while it runs."""
+        """The postmaster's pid, while it runs."""
         return self._child.pid if self._child and self._child.poll() is None else None
 
     @property
@@ -106,7 +106,7 @@ class EmbeddedPostgres:
         return f"postgresql://{quote(user)}:{quote(password)}@{LOOPBACK}:{self.port}/{quote(database)}"
 
     def processes(self) -> list[Process]:
-        """The postmaster, if it lives, and its children, also those that outlived it."""
+        """The postmaster, if it is alive, and its children, including any that outlived it."""
         return processes.where(self._is_ours)
 
     def _is_ours(self, process: Process) -> bool:
@@ -118,13 +118,13 @@ class EmbeddedPostgres:
         )
 
     def _end_leftovers(self) -> None:
-        """End what outlived an earlier run; only then is a postmaster.pid surely stale.
+        """End processes that outlived an earlier run; only then is postmaster.pid certainly stale.
 
-        PostgreSQL itself would refuse to start while any process, even a foreign one, has the pid that file holds.
+        PostgreSQL itself refuses to start while any process, even an unrelated one, has the pid in that file.
         """
         left = self.processes()
         for process in left:
-            process.signal(signal.SIGCONT)  # a postmaster waits for its children, also for a frozen one
+            process.signal(signal.SIGCONT)  # a postmaster waits for its children, even a frozen one
         postmasters = [process for process in left if len(process.command) > 1]
         processes.end(postmasters, signal.SIGINT, STOP_SECONDS)
         processes.end(self.processes(), signal.SIGQUIT, 1)
@@ -170,7 +170,7 @@ class EmbeddedPostgres:
             *("--auth=scram-sha-256", "--data-checksums", *_LOCALE),
         )
         if done.returncode:
-            raise CannotStart("initdb", done.stderr.strip(), f"mend that and start again ({unfinished})")
+            raise CannotStart("initdb", done.stderr.strip(), f"fix that and start again ({unfinished})")
         unfinished.rename(self._data)
 
     def _wait_until_ready(self, child: Child) -> None:
@@ -183,7 +183,7 @@ class EmbeddedPostgres:
         raise CannotStart("PostgreSQL", f"it did not start:{last_lines(self._log)}\n", f"read {self._log}")
 
     def _says_ready(self, pid: int) -> bool:
-        """The server writes its state into the eighth line of postmaster.pid, for pg_ctl and for us."""
+        """Whether the eighth line of postmaster.pid says ready: the server writes its state there for pg_ctl."""
         try:
             lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Processes as /proc shows them: enough to find what an earlier run left, and never to hit a foreign one."""
+"""Processes from /proc: enough to find those left by an earlier run without ever hitting an unrelated one."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ POLL_SECONDS: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A pid is used again, a pid with its start time is not (until the next boot)."""
+    """A pid can be reused; a pid with its start time is unique until the next boot."""
 
     pid: int
     started: int
@@ -34,10 +34,10 @@ class Process:
 
 
 def find(pid: int) -> Process | None:
-    """The live process with this pid; None also for a zombie, which only waits to be reaped."""
+    """The live process with this pid; None for a zombie, too, which only waits to be reaped."""
     folder = Path("/proc", str(pid))
     try:
-        # The name, in parentheses, may itself hold spaces and parentheses.
+        # The name, in parentheses, may itself contain spaces and parentheses.
         state, *numbers = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
         command = (folder / "cmdline").read_bytes().decode(errors="replace")
         user = folder.stat().st_uid
@@ -59,17 +59,17 @@ def where(wanted: Callable[[Process], bool]) -> list[Process]:
 
 
 def end(processes: Iterable[Process], gently: signal.Signals, seconds: float) -> None:
-    """Ask the processes to end, and kill those that have not ended in time."""
+    """Ask the processes to end, and kill those that do not end in time."""
     left = list(processes)
     for number, patience in ((gently, seconds), (signal.SIGKILL, KILL_SECONDS)):
         for process in left:
             process.signal(number)
-            process.signal(signal.SIGCONT)  # a frozen one does not heed the first before it goes on
+            process.signal(signal.SIGCONT)  # a frozen process handles no signal before it continues
         left = _outliving(left, patience)
 
 
 def boot() -> str:
-    """What tells one boot of the machine from the next."""
+    """An id that differs for every boot of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 

@@ -1,4 +1,4 @@
-"""The dev profile from end to end: servers, database, key, services, and the order in which they come and go."""
+"""The whole dev profile: servers, database, key and services, and the order in which they start and stop."""
 
 import contextlib
 import signal
@@ -29,7 +29,7 @@ READY_SECONDS: Final = 30
 
 
 def run(config: Config, folder: Path, screen: Screen) -> None:
-    """Serve until Ctrl-C, SIGTERM or the terminal's end. Raises LeadgenError when a part does not come up."""
+    """Serve until Ctrl-C, SIGTERM or the end of the terminal. Raises LeadgenError when a part does not start."""
     place = Place(folder.absolute())
     place.make()
     with Lock(place.folder / "lock", f"http://{config.bind}"), _stopping_in_order(screen) as supervisor:
@@ -40,7 +40,7 @@ def run(config: Config, folder: Path, screen: Screen) -> None:
 
 @contextlib.contextmanager
 def _stopping_in_order(screen: Screen) -> Iterator[Supervisor]:
-    """Lend a supervisor that is stopped at the end, whatever ends it; a wish to stop is a normal end."""
+    """Lend a supervisor that is always stopped at the end; a stop signal is a normal end."""
     wishes = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.default_int_handler) for number in wishes}
     supervisor = Supervisor(screen.note)
@@ -49,7 +49,7 @@ def _stopping_in_order(screen: Screen) -> Iterator[Supervisor]:
             yield supervisor
     finally:
         for number in wishes:
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave some parts running
         if supervisor.has_parts:
             with screen.step("Stop"):
                 supervisor.stop()
@@ -74,7 +74,7 @@ class _Profile:
         services_environ = environ_with(**environ)
         for secret in ("LEADGEN_OWNER_DATABASE_URL", "LEADGEN_OWNER_DATABASE_PASSWORD"):
             for name in (secret, secret + "_FILE"):
-                services_environ.pop(name, None)  # no service may change the schema
+                services_environ.pop(name, None)  # services must not change the schema
         with self.screen.step("API, worker and sweeper"):
             for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
                 log = self.place.log(name)
@@ -92,16 +92,18 @@ class _Profile:
             return self._use_postgres(self.config.database_url)
         log = self.place.log("postgres")
         server = EmbeddedPostgres(self.place.folder / "postgres", log=log)
-        with self.screen.step("PostgreSQL 18" if server.exists else "PostgreSQL 18, made for the first time"):
+        with self.screen.step("PostgreSQL 18" if server.exists else "PostgreSQL 18, with a new database"):
             self.supervisor.start("postgres", server, log)
         if server.home != server.directory:
-            self.screen.note(f"its data is in {server.home}: {server.user} may not enter {server.directory}")
+            self.screen.note(
+                f"its data is in {server.home}: the user {server.user} has no access to {server.directory}"
+            )
         with self.screen.step("Database"):
             urls = prepare_database(server, self.place.passwords(), self.screen.note)
         return {"LEADGEN_DATABASE_URL": urls.app, "LEADGEN_OWNER_DATABASE_URL": urls.owner}
 
     def _use_postgres(self, url: str) -> dict[str, str]:
-        """Somebody else's server: its roles are their business, the schema is ours."""
+        """An external server: its owner manages the roles, we manage the schema."""
         owner_url = self.config.owner_database_url or url
         with self.screen.step("Database of LEADGEN_DATABASE_URL"):
             migrate(owner_url, report=self.screen.note)
@@ -140,5 +142,7 @@ def _check_free(bind: str) -> None:
     host, _, port = bind.rpartition(":")
     if not is_free(int(port), host):
         raise CannotStart(
-            f"port {port}", "another program listens there", "stop it, or choose another: `make run PORT=8001`"
+            f"port {port}",
+            "another program is listening there",
+            "stop it, or use another port: `make run PORT=8001`",
         )

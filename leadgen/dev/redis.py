@@ -1,4 +1,4 @@
-"""A Redis of our own (Valkey, from a wheel) in one directory, run as a child of this process."""
+"""An embedded Redis (Valkey, from a wheel) in one directory, run as a child of this process."""
 
 import os
 import secrets
@@ -22,16 +22,16 @@ bind {host}
 port {port}
 requirepass {password}
 dir {directory}
-# Nothing in it matters: a lost doorbell costs a moment, never a lead.
+# Its data does not matter: a lost doorbell costs a moment, never a lead.
 save ""
 appendonly no
-# The title stays the command line, by which the next run recognises what this one left.
+# Keep the command line as title, by which the next run recognizes leftover processes of this one.
 set-proc-title no
 """
 
 
 class EmbeddedRedis:
-    """Has a password, because whoever can put a job into RQ's queue can run code as the worker."""
+    """Has a password, because anyone who can add a job to RQ's queue can run code as the worker."""
 
     def __init__(self, directory: Path, *, log: Path | None = None) -> None:
         self.directory = directory.absolute()
@@ -41,7 +41,7 @@ class EmbeddedRedis:
         self._child: Child | None = None
 
     def start(self) -> None:
-        """Return when the server answers; whatever an earlier run left is ended first."""
+        """Return when the server answers; processes left by an earlier run are ended first."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.stop()
         self.port = remembered_port(self.directory / "port")
@@ -57,12 +57,12 @@ class EmbeddedRedis:
 
     @property
     def retired(self) -> bool:
-        """Never: a server ends only when something is wrong."""
+        """Never: a server only ends when something is wrong."""
         return False
 
     @property
     def pid(self) -> int | None:
-        """The server's, while it runs."""
+        """The server's pid, while it runs."""
         return self._child.pid if self._child and self._child.poll() is None else None
 
     @property
@@ -70,7 +70,7 @@ class EmbeddedRedis:
         return f"redis://:{self._password}@{LOOPBACK}:{self.port}/0"
 
     def processes(self) -> list[Process]:
-        """The server, also one that outlived an earlier run; a foreign user may claim any command line."""
+        """The server, including one that outlived an earlier run; other users can fake any command line."""
         return processes.where(
             lambda process: process.user == os.geteuid() and process.command[1:] == (str(self._configuration),)
         )
@@ -98,7 +98,7 @@ class EmbeddedRedis:
         raise CannotStart("Redis", f"it did not start:{last_lines(self._log)}\n", f"read {self._log}")
 
     def _answers(self) -> bool:
-        """Whether the server speaks: to one without the password it says so, which is enough."""
+        """Whether the server responds: its request for a password is enough."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")

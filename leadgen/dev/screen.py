@@ -1,4 +1,4 @@
-"""What `leadgen dev` shows: its steps while it starts, then where everything is."""
+"""The output of `leadgen dev`: its steps while it starts, then where everything is."""
 
 import json
 import shlex
@@ -28,14 +28,14 @@ EXAMPLE: Final = {
 
 
 class Screen:
-    """On a terminal in colour and with a spinner, otherwise plain lines."""
+    """Color and a spinner on a terminal, otherwise plain lines."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show that a step runs, then how long it took."""
+        """Show that a step is running, then how long it took."""
         start = time.monotonic()
         with self._console.status(f"{escape(name)} …"):
             yield
@@ -46,7 +46,7 @@ class Screen:
         self._console.print(f"  {escape(text)}")
 
     def welcome(self, address: str, key: str, folder: Path) -> None:
-        """Say where everything is; the command is printed unwrapped, ready to paste."""
+        """Show where everything is; the command is printed unwrapped, ready to paste."""
         rows = {
             "Form": f"{address}/",
             "API": f"{address}/lead/docs",
@@ -64,7 +64,7 @@ class Screen:
 
 
 def example_command(address: str, key: str) -> str:
-    """A curl that gives 202, and the same 202 when it is sent again."""
+    """A curl command that gets a 202, and the same 202 when it is sent again."""
     return " \\\n  ".join(
         [
             f"curl -i {address}/lead/intake",

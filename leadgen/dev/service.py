@@ -1,4 +1,4 @@
-"""One command of ours, run as a child: `leadgen serve`, `worker` or `sweep`."""
+"""One of our commands, run as a child: `leadgen serve`, `worker` or `sweep`."""
 
 import signal
 import sys
@@ -22,7 +22,7 @@ class Service:
 
     @property
     def pid(self) -> int | None:
-        """The process's, while it runs."""
+        """The process's pid, while it runs."""
         return self._child.pid if self._child and self._child.poll() is None else None
 
     @property
@@ -30,7 +30,7 @@ class Service:
         return self._child is not None and self._child.poll() == 0
 
     def start(self) -> None:
-        """Start it; what a dead predecessor left running is ended first, as it may hold the port."""
+        """Start it, after ending any processes of a dead predecessor, which may hold the port."""
         if self._child:
             end_sessions({self._child.pid})
         self._child = spawn(self._command, log=self._log, environ=self._environ)

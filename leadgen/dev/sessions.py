@@ -1,4 +1,4 @@
-"""The sessions of our children, written down so that the next run can end what outlives this one."""
+"""The sessions of our children, recorded so that the next run can end processes that outlive this one."""
 
 import signal
 from collections.abc import Collection
@@ -12,13 +12,13 @@ END_SECONDS: Final = 5
 
 
 class Sessions:
-    """A file: the boot of the machine, then the pid and the start time of each child, which leads a session."""
+    """A file with the id of the boot, then the pid and start time of each child, which is a session leader."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def begin(self) -> None:
-        """End what an earlier run left, and start an empty record."""
+        """End processes left by an earlier run, and start an empty record."""
         end_sessions({pid for pid, started in self._recorded() if _still_ours(pid, started)})
         self._file.write_text(boot() + "\n", encoding="ascii")
 
@@ -35,12 +35,12 @@ class Sessions:
 
 
 def end_sessions(leaders: Collection[int]) -> None:
-    """End the children of these processes too, which may have outlived them."""
+    """End these processes and their children, which may have outlived them."""
     members = processes.where(lambda process: process.session in leaders)
     processes.end(members, signal.SIGTERM, END_SECONDS)
 
 
 def _still_ours(pid: int, started: int) -> bool:
-    """While a session has members, the kernel gives its leader's pid to no other process; afterwards it may."""
+    """Whether the pid still means our session: the kernel does not reuse a leader's pid while it has members."""
     leader = processes.find(pid)
     return leader is None or leader.started == started

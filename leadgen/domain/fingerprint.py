@@ -1,11 +1,11 @@
-"""The canonical text of a JSON document, and the fingerprint that tells a replay from another payload."""
+"""The canonical text of a JSON document, and the fingerprint that tells a replay from a different payload."""
 
 import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Final
 
-# Raised with every change to the text below, so that a row's fingerprint is only compared with its own kind.
+# Increase it with every change to the text below: fingerprints are only compared within one version.
 FINGERPRINT_VERSION: Final = 1
 
 _encode: Final = json.JSONEncoder(
@@ -14,7 +14,7 @@ _encode: Final = json.JSONEncoder(
 
 
 def canonical_json(document: object) -> str:
-    """Return the one text of all documents that differ only in the order of keys and in white space."""
+    """Return the same text for all documents that differ only in key order and white space."""
     return _encode(document)
 
 
@@ -23,9 +23,9 @@ def fingerprint(canonical: str) -> bytes:
 
 
 def matches(canonical: str, stored: bytes, version: int) -> bool:
-    """Whether a stored fingerprint, made by that version, is this document's."""
+    """Whether a stored fingerprint of that version belongs to this document."""
     return _BY_VERSION[version](canonical) == stored
 
 
-# Old versions stay for ever: rows carry them, and an honest replay must never look like another payload.
+# Old versions stay forever: rows use them, and an honest replay must never look like a different payload.
 _BY_VERSION: Final[Mapping[int, Callable[[str], bytes]]] = {FINGERPRINT_VERSION: fingerprint}

@@ -1,11 +1,11 @@
-"""The service area: the states in which the company works."""
+"""The service area: the states that the company serves."""
 
 
 class OutsideServiceArea(ValueError):
-    """The place lies in no served state; `served` lists those that are."""
+    """The state is not served; `served` lists those that are."""
 
     def __init__(self, served: list[str]) -> None:
-        super().__init__(f"The company works in {', '.join(served)} only.")
+        super().__init__(f"We only serve {', '.join(served)}.")
         self.served = served
 
 

@@ -1,13 +1,13 @@
-"""Synthetic leads: what a probe submits to see the whole path work, told from a person's by two marks."""
+"""Synthetic leads, which probes submit to test the whole path; two marks distinguish them from real ones."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-# Both marks are written into app.remove_synthetic(), too: it removes nothing that lacks one of them.
+# app.remove_synthetic() contains both marks, too: it removes only leads that have both.
 CLIENT_ID: Final = "motorcade-probe"
 NAME: Final = "Motorcade Synthetic"  # what the contact's name starts with
 
-# Valid in every release; the address belongs to nobody (RFC 2606).
+# Valid in every release; the domain is reserved (RFC 2606).
 DOCUMENT: Final[Mapping[str, Any]] = {
     "contact": {"name": f"{NAME} probe", "email": "probe@example.com", "preferred_channel": "email"},
     "request": {

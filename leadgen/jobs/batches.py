@@ -1,4 +1,4 @@
-"""Draining batch after batch, as worker and sweeper both do; nothing here needs Redis."""
+"""Draining batch after batch, for both worker and sweeper; nothing here needs Redis."""
 
 import logging
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ _log = logging.getLogger(__name__)
 
 
 def drain_batches(connection: Connection) -> Iterator[Drained]:
-    """Drain batch after batch, until nothing claimable is left or the caller stops asking.
+    """Drain batch after batch, until nothing claimable is left or the caller stops iterating.
 
-    What takes PostgreSQL too long is asked for in smaller batches from then on.
+    When a batch takes PostgreSQL too long, the following ones are smaller.
     """
     queue.prefer_indexes(connection)
     most = taken = BATCH
@@ -33,7 +33,7 @@ def drain_batches(connection: Connection) -> Iterator[Drained]:
 
 
 def _report(batch: Drained) -> None:
-    """Log what a batch did, if it did anything, and each intake that failed."""
+    """Log the result of a batch, unless it was empty, and each intake that failed."""
     if batch.taken:
         level = logging.WARNING if batch.failed else logging.INFO
         event(_log, "drained", level=level, leads=batch.leads, put_off=batch.put_off, buried=batch.buried)

@@ -1,6 +1,6 @@
-"""The doorbell over Redis: ringing it costs the caller a flag, and a background thread does the rest.
+"""The doorbell over Redis: the caller only sets a flag, and a background thread does the rest.
 
-When Redis cannot be rung, or no worker comes, the thread rings through PostgreSQL, which wakes the sweeper.
+When Redis does not respond, or no worker takes the job, the thread rings through PostgreSQL and wakes the sweeper.
 """
 
 import logging
@@ -16,8 +16,8 @@ from leadgen.jobs.breaker import Breaker
 from leadgen.jobs.rq_bell import UNHEARD_SECONDS, RqBell
 from leadgen.log import event
 
-# Rings closer than this become one: a drain takes as long anyway. While there are more and more the gap doubles: a
-# ring costs API and worker milliseconds, and a drain takes all that waits.
+# Rings closer together than this become one: a drain takes that long anyway. While rings keep coming the gap
+# doubles: a ring costs API and worker milliseconds, and one drain takes everything that waits.
 RING_GAP_SECONDS: Final = 0.02
 LONGEST_GAP_SECONDS: Final = 0.16
 STATUS_KEPT_SECONDS: Final = 1.0
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class RedisDoorbell:
     """The doorbell of one process; satisfies `protocol.Doorbell`.
 
-    `notify` rings through PostgreSQL and may raise LeadgenError; `on_failure` counts what Redis did not take.
+    `notify` rings through PostgreSQL and may raise LeadgenError; `on_failure` counts rings that Redis rejected.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class RedisDoorbell:
 
     def ring(self) -> None:
         self._rung.set()
-        # Started here and not in __init__: a thread does not survive the server's fork. After one, or should the
-        # thread have died of an error that nobody foresaw, is_alive() is false and the next ring starts another.
+        # Started here and not in __init__: a thread does not survive the server's fork. After a fork, or if the
+        # thread died of an unexpected error, is_alive() is false and the next ring starts another.
         if self._thread is None or not self._thread.is_alive():
             self._start()
 
     def status(self) -> dict[str, str]:
-        """What Redis says now or said within the last second; callers who come together share one answer."""
+        """Redis's status now or within the last second; concurrent callers share one answer."""
         with self._asking:
             if time.monotonic() >= self._status_until:
                 self._status = self._ask()
@@ -66,7 +66,7 @@ class RedisDoorbell:
             return dict(self._status)
 
     def close(self) -> None:
-        """Ring once more, for whatever was committed last, and stop."""
+        """Ring once more, for the last commit, and stop."""
         self._closing = True
         self._rung.set()
         if self._thread is not None:
@@ -81,7 +81,7 @@ class RedisDoorbell:
             try:
                 thread.start()
             except RuntimeError:
-                # No thread to be had: the sweeper finds the intake, and the next ring tries again.
+                # No thread available: the sweeper finds the intake, and the next ring tries again.
                 self._on_failure()
                 return
             self._thread = thread
@@ -89,7 +89,7 @@ class RedisDoorbell:
     def _run(self) -> None:
         gap = RING_GAP_SECONDS
         while True:
-            # After a ring look once whether a worker came: the next ring may be an hour away.
+            # After a ring, check once whether a worker took it: the next ring may be an hour away.
             if self._rung.wait(UNHEARD_SECONDS if self._look_again else None):
                 # Cleared before ringing: an intake committed from here on sets it again.
                 self._rung.clear()
@@ -103,7 +103,7 @@ class RedisDoorbell:
             gap = min(gap * 2, LONGEST_GAP_SECONDS) if self._rung.is_set() else RING_GAP_SECONDS
 
     def _pass_on(self, ask: Callable[[], bool]) -> bool:
-        """Leave it to Redis if a worker seems to listen, else ring through PostgreSQL; whether it was left."""
+        """Return True if Redis has it and a worker seems to listen; otherwise ring through PostgreSQL."""
         if self._redis_serves(ask):
             return True
         try:
@@ -113,7 +113,7 @@ class RedisDoorbell:
         return False
 
     def _redis_serves(self, ask: Callable[[], bool]) -> bool:
-        """What the bell answers, and False when Redis does not."""
+        """The bell's answer; False when Redis does not answer."""
         if not self._breaker.closed:
             self._on_failure()
             return False

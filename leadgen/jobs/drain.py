@@ -1,4 +1,4 @@
-"""The one job that RQ runs: turn waiting intakes into leads. It carries no data, since PostgreSQL has it all."""
+"""The only job that RQ runs: turn waiting intakes into leads. It carries no data: PostgreSQL has everything."""
 
 import atexit
 import logging
@@ -16,18 +16,18 @@ from leadgen.log import event
 from leadgen.store.connection import Database
 from leadgen.store.queue import BATCH, Drained
 
-# About half a second of work: a worker that is told to stop finishes its job first.
+# About half a second of work: a worker finishes its job before it stops.
 BATCHES_PER_JOB: Final = 20
-# On a server that is slow; less than the 30 after which RQ would fail the job.
+# For a slow server; less than the 30 seconds after which RQ fails the job.
 JOB_SECONDS: Final = 25.0
 
 _log = logging.getLogger(__name__)
 
 
 def drain() -> None:
-    """Drain, and ring again when more is left.
+    """Drain, and ring again if more is left.
 
-    A database that does not answer fails no job: nothing was lost, and the sweeper drains once it is back.
+    The job does not fail when the database is down: nothing is lost, and the sweeper drains once it is back.
     """
     database, bell = _open()
     try:
@@ -49,6 +49,6 @@ def _open() -> tuple[Database, RqBell]:
     """One of each for the life of the process: RQ calls `drain` in the same one every time."""
     config = load("database_url", "redis_url")
     database = Database(config.database_url, "worker", most=1)
-    # From Python 3.13 on a pool that is left open holds the end of the process up for more than ten seconds.
+    # Since Python 3.13 an open pool delays the end of the process by more than ten seconds.
     atexit.register(database.close)
     return database, RqBell(config.redis_url)

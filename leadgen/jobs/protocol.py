@@ -1,4 +1,4 @@
-"""What the API knows of the doorbell: enough to ring it and to report how it is, and nothing of Redis."""
+"""The doorbell as the API sees it: it can ring it and report its status, and knows nothing about Redis."""
 
 from typing import Protocol
 
@@ -7,10 +7,10 @@ class Doorbell(Protocol):
     """Tells a worker that intakes are waiting. Losing a ring costs latency, never a lead."""
 
     def ring(self) -> None:
-        """Return at once and never raise; a background thread does the rest."""
+        """Return immediately and never raise; a background thread does the rest."""
 
     def status(self) -> dict[str, str]:
         """`redis` and `worker`, each `ok` or `down`."""
 
     def close(self) -> None:
-        """Pass on what was rung, then stop."""
+        """Deliver the pending ring, then stop."""

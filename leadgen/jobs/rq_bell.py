@@ -1,4 +1,4 @@
-"""The bell itself: one RQ job without data, rung through a Redis client that never waits for long."""
+"""The bell itself: one RQ job without data, enqueued by a Redis client with short timeouts."""
 
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -15,11 +15,11 @@ from rq.worker_registration import get_keys
 QUEUE: Final = "intake"
 DRAIN: Final = "leadgen.jobs.drain.drain"
 
-# RQ's worker waits for a job for its TTL less 15 s and beats its heart each time: here every 5 s.
+# RQ's worker waits for a job for its TTL minus 15 s, then sends a heartbeat: here every 5 s.
 WORKER_TTL_SECONDS: Final = 20
-WORKER_LIVE: Final = timedelta(seconds=15)  # RQ keeps a dead worker's key for 80 s: too long to believe it
+WORKER_LIVE: Final = timedelta(seconds=15)  # RQ keeps a dead worker's key for 80 s: too long to rely on
 
-UNHEARD_SECONDS: Final = 0.1  # a worker that is idle begins a job within a few milliseconds
+UNHEARD_SECONDS: Final = 0.1  # an idle worker starts a job within a few milliseconds
 
 _TIMEOUT_SECONDS: Final = 0.25
 _JOB_TIMEOUT_SECONDS: Final = 30
@@ -27,10 +27,10 @@ _FAILURE_KEPT_SECONDS: Final = 60
 
 
 class RqBell:
-    """Rings of one process. Raises redis.RedisError or OSError, each call within a fraction of a second."""
+    """The bell of one process. Each call takes a fraction of a second; raises redis.RedisError or OSError."""
 
     def __init__(self, redis_url: str) -> None:
-        # Protocol 2 and no driver_info: connecting then takes no question that a hung server could leave open.
+        # Protocol 2 and no driver_info: connecting then sends no command that a hung server would not answer.
         self._redis = Redis.from_url(
             redis_url,
             socket_timeout=_TIMEOUT_SECONDS,
@@ -40,28 +40,28 @@ class RqBell:
             driver_info=None,
         )
         self._queue = Queue(QUEUE, connection=self._redis, serializer=JSONSerializer)
-        self._job = ""  # the one that waited at the last ring
+        self._job = ""  # the job that was waiting at the last ring
         self._waits_since = 0.0
 
     def ring(self) -> bool:
-        """Enqueue one drain, unless one that no worker has begun waits: it will see all that is committed by now.
+        """Enqueue a drain, unless one is waiting that no worker has started: it will see every commit so far.
 
-        So a ring is never lost to an earlier one, and while no worker runs the queue holds one job, not millions.
-        False when that one has waited for so long that no worker seems to come.
+        So no ring is lost to an earlier one, and while no worker runs the queue holds one job, not millions.
+        Returns False when the waiting job is so old that no worker seems to be running.
         """
-        # Not a key made by SET NX: it outlives the start of the drain, and swallows the rings for what that drain
-        # no longer sees. A job leaves this list in the moment in which it is begun.
+        # Not a SET NX key: it would outlive the start of the drain, and swallow rings for intakes that this drain
+        # no longer sees. A job leaves this list at the moment it is started.
         job = self._waiting() or self._enqueue()
         if job != self._job:
             self._job, self._waits_since = job, monotonic()
         return monotonic() - self._waits_since < UNHEARD_SECONDS
 
     def heard(self) -> bool:
-        """Whether a worker has begun the job of the last ring."""
+        """Whether a worker has started the job of the last ring."""
         return self._waiting() != self._job
 
     def has_worker(self) -> bool:
-        """Whether a live worker listens."""
+        """Whether a live worker is listening."""
         workers = get_keys(self._queue)
         with self._redis.pipeline(transaction=False) as pipeline:
             for worker in workers:
@@ -73,7 +73,7 @@ class RqBell:
         self._redis.close()
 
     def _waiting(self) -> str | None:
-        """The oldest job that no worker has begun."""
+        """The oldest job that no worker has started."""
         return next(iter(self._queue.get_job_ids(length=1)), None)
 
     def _enqueue(self) -> str:

@@ -1,4 +1,4 @@
-"""RQ's worker, which also says after a loss of Redis's data that it is there."""
+"""RQ's worker, which also registers again after Redis has lost its data."""
 
 from redis.client import Pipeline
 from rq import SimpleWorker
@@ -6,7 +6,7 @@ from rq.worker_registration import register
 
 
 class Worker(SimpleWorker):
-    """RQ's own registers once, at its start: Redis, once wiped or restarted, would never list it again."""
+    """RQ's own worker registers only at its start: after a wipe or restart, Redis would never list it again."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         super().heartbeat(timeout, pipeline)

@@ -1,4 +1,4 @@
-"""The sweeper: drains what no worker did, straight from PostgreSQL, so that no lead depends on Redis."""
+"""The sweeper: drains what the worker did not, directly from PostgreSQL, so that no lead depends on Redis."""
 
 import logging
 import time
@@ -11,10 +11,10 @@ from leadgen.store import heartbeats, queue
 from leadgen.store.connection import Connection, bounded, connect
 
 SERVICE: Final = "sweeper"
-POLL_SECONDS: Final = 0.5  # also how long a stop can take while nothing happens
-OVERDUE_SECONDS: Final = 2.0  # what a worker would have drained by now, were it there
+POLL_SECONDS: Final = 0.5  # also how long a stop can take while the sweeper is idle
+OVERDUE_SECONDS: Final = 2.0  # a running worker would have drained it by now
 BEAT_SECONDS: Final = 10.0
-ANSWER_SECONDS: Final = 5.0  # what a frozen PostgreSQL gets for an answer: a stop must not wait for it
+ANSWER_SECONDS: Final = 5.0  # the limit for an answer, so that a frozen PostgreSQL does not delay a stop
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 0.8
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Runs until `stop`, whatever becomes of PostgreSQL meanwhile."""
+    """Runs until `stop`, even while PostgreSQL is down."""
 
     def __init__(self, database_url: str, release: str) -> None:
         self._url = database_url
@@ -34,7 +34,7 @@ class Sweeper:
         self._stopping = False
 
     def stop(self) -> None:
-        """Finish the batch in hand and return from `run`; may be called by a signal handler."""
+        """Finish the current batch and return from `run`; can be called by a signal handler."""
         self._stopping = True
 
     def run(self) -> None:
@@ -49,20 +49,20 @@ class Sweeper:
         event(_log, "sweeper_stopped")
 
     def run_once(self) -> int:
-        """Wait for a ring or the next poll, drain if there is reason to, and return how many leads that made."""
+        """Wait for a ring or the next poll, drain if needed, and return the number of new leads."""
         with queue.own_words():
             connection = self._connected()
             self._beat(connection)
             return self._drain(connection) if self._has_reason(connection) else 0
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _connected(self) -> Connection:
-        """The connection; a new one drains at the next ring or poll, and hears rings from the start."""
+        """The connection; a new one listens for rings from the start, and drains at the next ring or poll."""
         if self._connection is None:
             self._connection = connect(self._url, SERVICE)
             with bounded(self._connection, ANSWER_SECONDS):
@@ -77,12 +77,12 @@ class Sweeper:
             self._next_beat = time.monotonic() + BEAT_SECONDS
 
     def _has_reason(self, connection: Connection) -> bool:
-        """Whether it rang within the next poll's time, or an intake is overdue at its end."""
+        """Whether the bell rings before the next poll, or an intake is overdue then."""
         with bounded(connection, ANSWER_SECONDS):
             return queue.wait_for_ring(connection, POLL_SECONDS) or queue.has_overdue(connection, OVERDUE_SECONDS)
 
     def _drain(self, connection: Connection) -> int:
-        """Drain to the end of the queue, with signs of life between batches: a long backlog takes minutes."""
+        """Drain to the end of the queue, with heartbeats between batches: a long backlog takes minutes."""
         leads = 0
         for batch in drain_batches(connection):
             leads += batch.leads
@@ -92,7 +92,7 @@ class Sweeper:
         return leads
 
     def _recover(self, error: LeadgenError) -> None:
-        """Start over with a new connection, after a pause that doubles up to a bound."""
+        """Start over with a new connection, after a pause that doubles up to a limit."""
         if self._trouble != str(error):
             self._trouble = str(error)
             event(_log, "sweep_failed", level=logging.WARNING, reason=self._trouble)
@@ -101,7 +101,7 @@ class Sweeper:
         self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)
 
     def _settle(self) -> None:
-        """The database answers: the next trouble is a new one."""
+        """The database answers again: the next error is a new one."""
         if self._trouble is not None:
             event(_log, "sweep_recovered")
         self._trouble = None

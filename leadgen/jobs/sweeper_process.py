@@ -1,4 +1,4 @@
-"""`python -m leadgen.jobs.sweeper_process`: the sweeper as a process that has loaded nothing else."""
+"""`python -m leadgen.jobs.sweeper_process`: the sweeper in a process that loads nothing else."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: every one bounded by timeouts, none on a server that may lose a commit."""
+"""Connections to PostgreSQL: all have timeouts, and none is used for commits on a server that may lose them."""
 
 import contextlib
 import os
@@ -24,13 +24,13 @@ Connection: TypeAlias = psycopg.Connection[TupleRow]
 CONNECT_TIMEOUT_SECONDS: Final = 2  # libpq rounds 1 up to 2
 POOL_TIMEOUT_SECONDS: Final = 2.0
 CHECK_SECONDS: Final = 1.0
-BORROW_SECONDS: Final = 4.0  # for everything that a request does with one connection; less than its five seconds
-TCP_TIMEOUT_MS: Final = 3_000  # a network that swallows everything is noticed while the request still waits
-IDLE_IN_TRANSACTION_MS: Final = 10_000  # longer than any transaction of ours; frees what a hung client locks
+BORROW_SECONDS: Final = 4.0  # for all work of a request on one connection; less than its five seconds
+TCP_TIMEOUT_MS: Final = 3_000  # a network that drops everything is noticed while the request is still waiting
+IDLE_IN_TRANSACTION_MS: Final = 10_000  # longer than any of our transactions; releases the locks of a hung client
 
 _SQL: Final = load("settings")
 
-# What a statement meets where a migration has not run, or has not granted its rights yet.
+# The errors of a statement when a migration has not run, or its privileges have not been granted yet.
 _MISSING: Final = (
     psycopg.errors.InvalidSchemaName,
     psycopg.errors.UndefinedTable,
@@ -38,20 +38,20 @@ _MISSING: Final = (
     psycopg.errors.InsufficientPrivilege,
 )
 
-# PostgreSQL's settings without which a commit can vanish in a power cut.
+# PostgreSQL settings without which a power cut can lose a commit.
 _DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a session waits for one lock, and for one statement, in milliseconds."""
+    """A session's timeouts for one lock and for one statement, in milliseconds."""
 
     lock_ms: int = 2_000
     statement_ms: int = 5_000
 
 
 def connect(url: str, service: str, limits: Limits = Limits()) -> Connection:
-    """Open one autocommit connection that shows up as `leadgen-<service>` in pg_stat_activity.
+    """Open an autocommit connection that appears as `leadgen-<service>` in pg_stat_activity.
 
     Raises DatabaseUnavailable.
     """
@@ -66,15 +66,15 @@ def assert_durable(connection: Connection) -> None:
         raise UnsafeDurability(
             "database",
             f"PostgreSQL runs with {', '.join(unsafe)}, so a committed lead can be lost",
-            "turn it on in postgresql.conf, reload, and start again",
+            "turn it on in postgresql.conf, reload PostgreSQL and start again",
         )
 
 
 @contextmanager
 def unavailable_when_broken() -> Iterator[None]:
-    """Turn the driver's words for a lost, refused or read-only connection into DatabaseUnavailable.
+    """Translate the driver's errors for a lost, refused or read-only connection into DatabaseUnavailable.
 
-    Those for a schema without what was asked for become UnfitSchema.
+    Errors for a missing table, column or privilege become UnfitSchema.
     """
     try:
         with unfit_when_missing():
@@ -87,22 +87,22 @@ def unavailable_when_broken() -> Iterator[None]:
 
 @contextmanager
 def unfit_when_missing() -> Iterator[None]:
-    """Turn the driver's words for a missing table, column or right into UnfitSchema."""
+    """Translate the driver's errors for a missing table, column or privilege into UnfitSchema."""
     try:
         yield
     except _MISSING as error:
         raise UnfitSchema(
             "database",
-            f"the schema lacks a table, a column or a right that this release needs (SQLSTATE {error.sqlstate})",
-            "run `leadgen migrate`; `leadgen migrate --dry-run` says what is pending",
+            f"the schema lacks a table, column or privilege that this release needs (SQLSTATE {error.sqlstate})",
+            "run `leadgen migrate`; `leadgen migrate --dry-run` shows what is pending",
         ) from error
 
 
 @contextmanager
 def bounded(connection: Connection, seconds: float) -> Iterator[None]:
-    """Break the connection when the block takes longer: its call then fails with psycopg.OperationalError.
+    """Break the connection if the block takes longer: its call then fails with psycopg.OperationalError.
 
-    The server's own timeouts do not help when the server is frozen: the kernel goes on acknowledging for it.
+    The server's own timeouts do not help when the server is frozen: the kernel keeps acknowledging for it.
     """
     watchdog = threading.Timer(seconds, _break, [connection])
     watchdog.daemon = True
@@ -114,7 +114,7 @@ def bounded(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 class Database:
-    """A pool for one process, opened after fork: one opened before shares its sockets with the children."""
+    """A pool for one process, to be opened after fork: otherwise the children share its sockets."""
 
     def __init__(self, url: str, service: str, *, least: int = 1, most: int = 4) -> None:
         self._pool = ConnectionPool[Connection](
@@ -123,7 +123,7 @@ class Database:
             min_size=least,
             max_size=most,
             max_waiting=1_000,
-            reconnect_timeout=1,  # its back-off doubles for ever: give up, the next borrower starts afresh
+            reconnect_timeout=1,  # its back-off keeps doubling: give up, and the next borrower starts over
             check=_check,
             open=True,
             name=service,
@@ -133,8 +133,8 @@ class Database:
     def connection(self, seconds: float = BORROW_SECONDS) -> Iterator[Connection]:
         """Lend a healthy connection for at most this long.
 
-        Raises DatabaseUnavailable, also when the connection breaks or the time runs out while it is lent, and
-        UnfitSchema.
+        Raises UnfitSchema and DatabaseUnavailable, the latter also when the connection breaks or the time runs out
+        while it is lent.
         """
         end = monotonic() + seconds
         with (
@@ -158,14 +158,14 @@ def _conninfo(url: str, service: str, limits: Limits) -> str:
             keepalives_interval=2,
             keepalives_count=3,
             tcp_user_timeout=TCP_TIMEOUT_MS,
-            # Given by the client, synchronous_commit outranks the server's files, the database's and the role's.
+            # Set by the client, synchronous_commit overrides the server's, the database's and the role's setting.
             options=f"-c synchronous_commit=on -c lock_timeout={limits.lock_ms}"
             f" -c statement_timeout={limits.statement_ms}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS} -c timezone=UTC",
         )
     except psycopg.ProgrammingError:
-        # libpq's message quotes what it could not read, and that may be the password: the chain ends here.
-        fault = "the database URL is not one that libpq reads: percent-encode the password, check the parameters"
+        # libpq's message quotes the text it could not parse, which may be the password: drop the cause.
+        fault = "libpq cannot parse the database URL: percent-encode the password, check the parameters"
         raise ConfigError([fault]) from None
 
 
@@ -180,5 +180,5 @@ def _break(connection: Connection) -> None:
 
 
 def _kind(error: psycopg.Error) -> str:
-    # The driver's own text may hold the host, the user or a row: only the SQLSTATE leaves this room.
+    # The driver's own text may contain the host, the user or a row: only pass the SQLSTATE on.
     return f"PostgreSQL refused or lost the connection (SQLSTATE {error.sqlstate or 'none'})"

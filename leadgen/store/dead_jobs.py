@@ -1,4 +1,4 @@
-"""Intakes that failed to become leads, and what a person does about them: on record, with a name and a reason."""
+"""Intakes that failed to become leads, and the actions on them: each is logged with a name and a reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SQL: Final = load("dead_jobs")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An intake that failed. `at` is when it died, was discarded, or is tried again."""
+    """An intake that failed. `at` is when it died, was discarded, or will be retried."""
 
     intake_id: UUID
     client_id: str
@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a person did to an intake."""
+    """A logged action on an intake."""
 
     at: datetime
     actor: str
@@ -54,22 +54,22 @@ class Deed:
 
 
 def list_failed(connection: Connection, *, discarded: bool, most: int) -> list[Failure]:
-    """The intakes that wait for a person or for another attempt, oldest first."""
+    """The intakes that wait for an operator or for another attempt, oldest first."""
     with connection.cursor(row_factory=class_row(Failure)) as cursor:
         return cursor.execute(_SQL["list_failed"], {"discarded": discarded, "most": most}).fetchall()
 
 
 def list_dead(connection: Connection) -> list[UUID]:
-    """All that can be replayed or discarded."""
+    """All intakes that can be replayed or discarded."""
     return [intake_id for (intake_id,) in connection.execute(_SQL["list_dead"])]
 
 
 def get_job(connection: Connection, intake_id: UUID) -> Job:
-    """Raises LeadgenError when there is no such intake."""
+    """Raises LeadgenError when no intake has this id."""
     with connection.cursor(row_factory=class_row(Job)) as cursor:
         job = cursor.execute(_SQL["get_job"], [intake_id]).fetchone()
     if job is None:
-        raise LeadgenError(f"job {intake_id}", "there is no such intake", "see `leadgen jobs list`")
+        raise LeadgenError(f"job {intake_id}", "no intake has this id", "see `leadgen jobs list`")
     return job
 
 
@@ -79,13 +79,13 @@ def list_audit(connection: Connection, intake_id: UUID) -> list[Deed]:
 
 
 def replay(connection: Connection, intake_id: UUID, *, actor: str, reason: str) -> None:
-    """Give a dead intake all its attempts again, from now. Raises LeadgenError when it is not dead."""
+    """Queue a dead intake again, with all its attempts. Raises LeadgenError when it is not dead."""
     _settle(connection, "replay", intake_id, actor, reason)
     notify(connection)
 
 
 def discard(connection: Connection, intake_id: UUID, *, actor: str, reason: str) -> None:
-    """Close a dead intake's case; its row stays. Raises LeadgenError when it is not dead."""
+    """Discard a dead intake; its row stays. Raises LeadgenError when it is not dead."""
     _settle(connection, "discard", intake_id, actor, reason)
 
 
@@ -97,10 +97,10 @@ def _settle(connection: Connection, action: str, intake_id: UUID, actor: str, re
 
 
 _REMEDIES: Final = {
-    "queued": "it becomes a lead by itself; watch it with `leadgen jobs show`",
-    "retrying": "it is tried again by itself; watch it with `leadgen jobs show`",
-    "done": "nothing is left to do: it is in app.leads",
-    "discarded": "its case is closed; `leadgen jobs show` tells by whom and why",
-    # Somebody else moved it between the two statements.
+    "queued": "it will become a lead on its own; watch it with `leadgen jobs show`",
+    "retrying": "it will be retried on its own; watch it with `leadgen jobs show`",
+    "done": "nothing is left to do: the lead is in app.leads",
+    "discarded": "nothing is left to do; `leadgen jobs show` says who discarded it and why",
+    # Another session changed it between the two statements.
     "dead": "try again",
 }

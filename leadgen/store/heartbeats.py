@@ -1,4 +1,4 @@
-"""Signs of life: each service leaves its last one in the database, which so also shows that it takes writes."""
+"""Heartbeats: each service stores its last one in the database, which also proves that it accepts writes."""
 
 from typing import Final
 
@@ -9,10 +9,10 @@ _SQL: Final = load("heartbeats")
 
 
 def beat(connection: Connection, service: str, release: str) -> None:
-    """Leave a sign of life."""
+    """Store a heartbeat."""
     connection.execute(_SQL["beat"], [service, release])
 
 
 def get_ages(connection: Connection) -> dict[str, float]:
-    """Seconds since the last sign of life, by service."""
+    """Seconds since the last heartbeat, by service."""
     return dict(connection.execute(_SQL["get_ages"]).fetchall())

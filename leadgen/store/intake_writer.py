@@ -1,9 +1,9 @@
 """Group commit: requests that arrive together share one statement, one commit and one flush to disk.
 
-A request hands its intake over and waits. A few flushers, each with its own connection, take all that is waiting
-when they are free, so batches grow with the load and an idle system waits for nobody. A batch that fails over one
-of its rows is written key by key; a key that cannot be written so (its row is at fault, or somebody else holds it)
-is left to the first request that waits for it, and the others of that key get the same outcome.
+A request hands over its intake and waits. A few flushers, each with its own connection, take everything that is
+waiting whenever they are free, so batches grow with the load and an idle system adds no delay. A batch that fails
+because of one row is written key by key. If a key still fails (its row is at fault, or another writer holds it),
+the first request that waits for it writes it alone, and the other requests with that key get the same outcome.
 
 Plain threads: under gunicorn's gevent worker they are greenlets.
 """
@@ -26,19 +26,19 @@ from leadgen.store.connection import Connection, Database, assert_durable
 from leadgen.store.intakes import Intake, Receipt, accept, lock_tables
 from leadgen.store.writer_session import WriterSession
 
-PATIENCE_SECONDS: Final = 5.0  # what a client waits for a commit before it is told 503
-MOST_ROWS: Final = 256  # a batch's size: past this the commit's cost is shared well enough
-FLUSHERS: Final = 2  # one gathers while the other's commit is on its way to disk
+PATIENCE_SECONDS: Final = 5.0  # how long a client waits for a commit before it is answered 503
+MOST_ROWS: Final = 256  # per batch: beyond this, sharing the cost of a commit gains little
+FLUSHERS: Final = 2  # one collects rows while the other's commit is on its way to disk
 RETRY_SECONDS: Final = 0.1
-LAST_START_SECONDS: Final = 0.25  # a commit begun later than this before the 503 might come after it
-NAMED_TOGETHER: Final = 64  # intakes in one line of the log: past 8 KB the journal breaks it up
-ALONE_MOST: Final = 4  # keys that may be waited for at once in one process
+LAST_START_SECONDS: Final = 0.25  # a commit started later than this before the 503 might finish after it
+NAMED_TOGETHER: Final = 64  # intakes in one log line: the journal splits lines over 8 KB
+ALONE_MOST: Final = 4  # keys that one process can wait for at the same time
 
 _log = logging.getLogger(__name__)
 
 
 class _Waiting:
-    """An intake between a request and a flusher. Settled with neither receipt nor error it is written alone."""
+    """An intake between a request and a flusher. Settled without receipt or error, the request writes it alone."""
 
     __slots__ = ("deadline", "error", "followers", "gone", "intake", "receipt", "settled")
 
@@ -53,7 +53,7 @@ class _Waiting:
 
     @property
     def left(self) -> float:
-        """Seconds for which anybody still waits."""
+        """Seconds for which the request still waits."""
         return 0.0 if self.gone else self.deadline - monotonic()
 
     def settle(self, receipt: Receipt | None = None, error: LeadgenError | None = None) -> None:
@@ -62,7 +62,7 @@ class _Waiting:
 
 
 class IntakeWriter:
-    """Writes the intakes of one process; make it after fork."""
+    """Writes the intakes of one process; create it after fork."""
 
     def __init__(self, url: str, *, observe: Callable[[int], None]) -> None:
         self._url = url
@@ -81,10 +81,10 @@ class IntakeWriter:
             flusher.start()
 
     def write(self, intake: Intake) -> Receipt:
-        """Return when the intake, or the earlier one of its key, is committed.
+        """Return when the intake, or the earlier one with its key, is committed.
 
-        Raises DatabaseUnavailable (the outcome is then unknown, the same key finds it out), UnsafeDurability,
-        UnfitSchema or IdempotencyKeyHeld.
+        Raises DatabaseUnavailable (the outcome is then unknown; a retry with the same key settles it),
+        UnsafeDurability, UnfitSchema or IdempotencyKeyHeld.
         """
         waiting = _Waiting(intake)
         self._enter(waiting)
@@ -118,7 +118,7 @@ class IntakeWriter:
                 self._arrived.notify()
 
     def _leave(self, waiting: _Waiting) -> None:
-        """A request goes; one that wrote alone tells its followers what came of it."""
+        """End a request; one that wrote alone passes the outcome to its followers."""
         with self._arrived:
             waiting.gone = True
             if self._alone.get(waiting.intake.key) is not waiting:
@@ -138,7 +138,7 @@ class IntakeWriter:
         session.close()
 
     def _take(self) -> list[_Waiting]:
-        """All that is waiting and still waited for, up to a batch; empty only at the end."""
+        """All waiting intakes whose requests still wait, up to a batch; empty only at the end."""
         batch: list[_Waiting] = []
         with self._arrived:
             while not batch:
@@ -147,12 +147,12 @@ class IntakeWriter:
                 if not self._waiting:
                     break
                 taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_ROWS))]
-                # Stored too late, it would be a lead whose sender was told otherwise.
+                # A request answered 503 must never be stored later.
                 batch = [waiting for waiting in taken if waiting.left > LAST_START_SECONDS]
         return batch
 
     def _flush(self, session: WriterSession, batch: list[_Waiting]) -> bool:
-        """Commit a batch and settle it; False when the server is away, and the batch waits for it."""
+        """Commit a batch and settle it; False when the server is down, and the batch waits for it."""
         try:
             receipts = session.accept([waiting.intake for waiting in batch])
         except (UnsafeDurability, UnfitSchema) as error:
@@ -171,7 +171,7 @@ class IntakeWriter:
         return True
 
     def _flush_by_key(self, session: WriterSession, batch: list[_Waiting]) -> bool:
-        """Find the key that fails a batch, at the cost of a commit a key."""
+        """Find the key that makes a batch fail, at the cost of one commit per key."""
         keys = defaultdict(list)
         for waiting in batch:
             keys[waiting.intake.key].append(waiting)
@@ -193,7 +193,7 @@ class IntakeWriter:
         self._put_back(waiting for waiting in batch if not waiting.settled.is_set())
 
     def _leave_to_request(self, same_key: list[_Waiting]) -> None:
-        """Let the first request that is still there write its key alone, and the others wait for what it gets."""
+        """Let the first request that still waits write its key alone; the others wait for its outcome."""
         key = same_key[0].intake.key
         with self._arrived:
             present = [waiting for waiting in same_key if waiting.left > 0]
@@ -204,13 +204,13 @@ class IntakeWriter:
                 self._alone[key].followers += present
 
     def _put_back(self, batch: Iterable[_Waiting]) -> None:
-        """Let them wait for the next flush: for a row that was committed after all, an insert does nothing."""
+        """Keep them for the next flush: if a row was committed after all, its insert does nothing."""
         with self._arrived:
             self._waiting.extendleft(reversed(list(batch)))
             self._arrived.notify()
 
     def _write_alone(self, leader: _Waiting) -> None:
-        """Try until the request's time is over; leaves the outcome in `leader`."""
+        """Try until the request's time is up; the outcome is in `leader`."""
         while (left := leader.left) > 0:
             try:
                 with self._database.connection(left) as connection:
@@ -225,7 +225,7 @@ class IntakeWriter:
         leader.error = _too_late()
 
     def _note(self, *, failing: bool) -> None:
-        """Log when commits begin to fail and when they work again, and not each of them."""
+        """Log only when commits start to fail and when they work again."""
         if failing and not self._failing:
             event(_log, "flush_failed", level=logging.WARNING)
         elif self._failing and not failing:
@@ -234,21 +234,21 @@ class IntakeWriter:
 
 
 def _log_stored(receipts: Iterable[Receipt]) -> None:
-    """Name what is stored and who brought it: a line a commit, as one a lead cost 5 % of a request."""
+    """Log what was stored by which request, in one line per commit: a line per lead cost 5 % of a request."""
     pairs = [(str(receipt.intake_id), str(receipt.request_id)) for receipt in receipts if not receipt.replayed]
     for start in range(0, len(pairs), NAMED_TOGETHER):
         event(_log, "stored", intakes=dict(pairs[start : start + NAMED_TOGETHER]))
 
 
 def _accept_alone(connection: Connection, intake: Intake) -> Receipt | None:
-    """One intake in a transaction of its own; None when the writer that it waited for rolled back."""
+    """Store one intake in its own transaction; None when the writer that it waited for rolled back."""
     assert_durable(connection)
     with connection.transaction():
         lock_tables(connection)
         try:
             return accept(connection, [intake]).get(intake.intake_id)
         except psycopg.errors.LockNotAvailable as error:
-            if intake.idempotency_key is None:  # only an earlier try of this very intake can hold its id
+            if intake.idempotency_key is None:  # only an earlier try of the same intake can hold its id
                 raise
             raise IdempotencyKeyHeld from error
 

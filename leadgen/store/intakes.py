@@ -1,4 +1,4 @@
-"""Accepted intakes: storing them, answering a repeated key, and telling how far one is."""
+"""Accepted intakes: storing them, answering a repeated key, and reporting their status."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SQL: Final = load("intake_jobs")
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a 202 is said for. `payload` is JSON text as the client meant it; the rest is derived from it."""
+    """An intake that a 202 acknowledges. `payload` is the client's JSON text; the rest is derived from it."""
 
     intake_id: UUID
     request_id: UUID
@@ -33,13 +33,13 @@ class Intake:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What is unique: the client's key, or for an intake without one its own id."""
+        """The unique key: the client's key, or without one the intake's id."""
         return (self.client_id, self.idempotency_key or str(self.intake_id))
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What stands in the outbox for an intake: its own row, or the earlier one of the same key (a replay)."""
+    """The stored row for an intake: its own, or the earlier one with the same key (a replay)."""
 
     intake_id: UUID
     request_id: UUID
@@ -50,7 +50,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """How far an intake is; `finished_at` is when it became a lead or was given up."""
+    """The status of an intake; `finished_at` is when it became a lead or was given up."""
 
     status: str
     request_id: UUID
@@ -59,10 +59,10 @@ class Submission:
 
 
 def accept(connection: Connection, intakes: Sequence[Intake]) -> dict[UUID, Receipt]:
-    """Store a batch and tell, by the intake's id, what stands for each.
+    """Store a batch and return the receipts by intake id.
 
-    Rows go in sorted by key and once a key: two batches in opposite orders would deadlock. An intake is missing
-    from the answer when the writer whose key it met rolled back: try it again.
+    Rows are inserted sorted by key, one per key: two batches in opposite orders would deadlock. An intake is
+    missing from the result if the writer that held its key rolled back: try it again.
     """
     first = {intake.key: intake for intake in reversed(intakes)}
     stored = _insert(connection, [first[key] for key in sorted(first)])
@@ -73,7 +73,7 @@ def accept(connection: Connection, intakes: Sequence[Intake]) -> dict[UUID, Rece
 
 
 def rehearse(connection: Connection) -> None:
-    """Accept a synthetic intake and take it back: raises what a real one would meet, and nothing remains."""
+    """Accept a synthetic intake and roll it back: raises what a real one would, and leaves nothing behind."""
     payload = canonical_json(synthetic.DOCUMENT)
     intake = Intake(
         intake_id=uuid7(),
@@ -91,17 +91,17 @@ def rehearse(connection: Connection) -> None:
 
 
 def lock_tables(connection: Connection) -> None:
-    """Wait for the tables alone, so that the next lock timeout in this transaction speaks of a key."""
+    """Wait for the table locks first, so that the next lock timeout in this transaction means a held key."""
     connection.execute(_SQL["lock_tables"])
 
 
 def find_by_key(connection: Connection, client_id: str, idempotency_key: str) -> Receipt | None:
-    """What an earlier request stored under this key."""
+    """The intake that an earlier request stored with this key."""
     return _find_by_keys(connection, [(client_id, idempotency_key)]).get((client_id, idempotency_key))
 
 
 def get_submission(connection: Connection, intake_id: UUID, client_id: str) -> Submission | None:
-    """One client's own submission; None also for another client's."""
+    """A client's own submission; None for one that belongs to another client."""
     with connection.cursor(row_factory=class_row(Submission)) as cursor:
         return cursor.execute(_SQL["get_submission"], [intake_id, client_id]).fetchone()
 
@@ -129,11 +129,11 @@ def _insert(connection: Connection, intakes: Sequence[Intake]) -> set[UUID]:
 
 
 def _resolve(connection: Connection, intakes: Iterable[Intake]) -> dict[UUID, Receipt]:
-    """Answer those not stored now; a statement of its own, as only a new snapshot sees the row waited for."""
+    """Find the rows of those not stored, in a separate statement: only a new snapshot sees the row waited for."""
     keyed = {intake.intake_id: intake for intake in intakes if intake.idempotency_key is not None}
     found = _find_by_keys(connection, [intake.key for intake in keyed.values()])
     receipts = {
-        # The row can be this very intake's: then an earlier try of ours did commit and its reply was lost.
+        # The row can be this intake's own: then our earlier try did commit, and its reply was lost.
         intake_id: _own(intake) if found[intake.key].intake_id == intake_id else found[intake.key]
         for intake_id, intake in keyed.items()
         if intake.key in found
@@ -147,7 +147,7 @@ def _resolve(connection: Connection, intakes: Iterable[Intake]) -> dict[UUID, Re
 
 def _find_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
     clients, idempotency_keys = [list(part) for part in zip(*keys, strict=True)] if keys else ([], [])
-    # Not prepared: a plan kept from a nearly empty table reads all of a long one (49 ms at 150,000 rows).
+    # Not prepared: a plan cached on a nearly empty table scans all of a long one (49 ms at 150,000 rows).
     rows = connection.execute(_SQL["find_by_keys"], [clients, idempotency_keys], prepare=False)
     return {
         (client_id, key): Receipt(intake_id, request_id, bytes(fingerprint), version, replayed=True)

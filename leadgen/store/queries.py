@@ -1,4 +1,4 @@
-"""Named SQL: a query stands in sql/<table>.sql as `-- verb_noun --`, and Python refers to the name."""
+"""Named SQL: a query is in sql/<table>.sql under `-- verb_noun --`, and Python uses that name."""
 
 import re
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""The queue of intakes that are not leads yet: draining it, setting bad ones apart, and telling how long it is."""
+"""The queue of intakes that are not leads yet: draining it, setting bad ones apart, and measuring it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ from leadgen.store import faults
 from leadgen.store.connection import Connection, bounded, unavailable_when_broken
 from leadgen.store.queries import load
 
-BATCH: Final = 500  # about 20 ms of work: large enough to share the commit, small enough to stop between two
-BATCH_SECONDS: Final = 6.0  # more than PostgreSQL gives a statement: it is to speak first, unless it is frozen
-SUSPECTS_SECONDS: Final = 20.0  # halving repeats much of a batch that was slow already; frozen here is rare
-COUNT_MOST: Final = 100_000  # counting further takes longer than anybody who looks at a gauge should wait
+BATCH: Final = 500  # about 20 ms of work: large enough to share a commit, small enough to stop between two
+BATCH_SECONDS: Final = 6.0  # longer than statement_timeout, which should fire first, unless PostgreSQL is frozen
+SUSPECTS_SECONDS: Final = 20.0  # halving repeats much of a batch that was already slow; a freeze here is rare
+COUNT_MOST: Final = 100_000  # counting further takes too long for a gauge
 
 _SQL: Final = load("intake_queue")
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An intake whose data made its attempt fail; the reason quotes nothing of it."""
+    """An intake whose data made its attempt fail; the reason quotes nothing from it."""
 
     intake_id: UUID
     attempts: int
@@ -40,7 +40,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What became of a batch: how many intakes are leads now, and which failed."""
+    """The result of a batch: how many intakes are leads now, and which failed."""
 
     leads: int = 0
     failed: tuple[Failed, ...] = ()
@@ -55,7 +55,7 @@ class Drained:
 
     @property
     def taken(self) -> int:
-        """How many left the head of the queue; fewer than asked for means that nothing claimable is left."""
+        """How many left the head of the queue; fewer than requested means that nothing claimable is left."""
         return self.leads + len(self.failed)
 
     def __add__(self, other: "Drained") -> "Drained":
@@ -63,7 +63,7 @@ class Drained:
 
 
 class BatchTooSlow(DatabaseUnavailable):
-    """PostgreSQL gave a statement up for its time: a smaller batch may pass."""
+    """PostgreSQL canceled a statement that took too long: a smaller batch may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +83,20 @@ class _Suspect:
 
 @contextmanager
 def own_words() -> Iterator[None]:
-    """Say in this project's words that a statement failed for no row's fault: the driver's may quote one."""
+    """Translate the driver's errors that are not a row's fault into our own: the driver's may quote a row."""
     try:
         with unavailable_when_broken():
             yield
     except psycopg.Error as error:
         raise LeadgenError(
             "queue",
-            f"PostgreSQL refused the statement (SQLSTATE {error.sqlstate or 'none'})",
+            f"PostgreSQL rejected the statement (SQLSTATE {error.sqlstate or 'none'})",
             "compare the schema with this release: `leadgen migrate --dry-run`",
         ) from error
 
 
 def prefer_indexes(connection: Connection) -> None:
-    """Have this session drain a long queue as fast as a short one, whichever it met first."""
+    """Make this session drain a long queue as fast as a short one, whichever it saw first."""
     with own_words(), bounded(connection, BATCH_SECONDS):
         connection.execute(_SQL["prefer_indexes"])
 
@@ -104,7 +104,7 @@ def prefer_indexes(connection: Connection) -> None:
 def drain_batch(connection: Connection, most: int = BATCH) -> int:
     """Turn up to `most` claimable intakes into leads and return how many, in one statement.
 
-    It is all or nothing: one bad row fails the batch with the driver's own error.
+    All or nothing: one bad row fails the batch with the driver's own error.
     """
     return _drain(connection, None, most, prepare=True)
 
@@ -112,8 +112,8 @@ def drain_batch(connection: Connection, most: int = BATCH) -> int:
 def drain_with_suspects(connection: Connection, most: int = BATCH) -> Drained:
     """Drain a batch; when a row's data makes it fail, set that row apart and drain the others.
 
-    Raises DatabaseUnavailable (BatchTooSlow is one), and LeadgenError when the schema is not what this release
-    expects. None of them counts as an attempt.
+    Raises DatabaseUnavailable (including BatchTooSlow), and LeadgenError when the schema is not what this release
+    expects. Neither counts as an attempt.
     """
     with own_words(), _too_slow_when_canceled():
         try:
@@ -127,7 +127,7 @@ def drain_with_suspects(connection: Connection, most: int = BATCH) -> Drained:
 
 
 def has_overdue(connection: Connection, older_than_seconds: float) -> bool:
-    """Whether a claimable intake has been left alone for longer than this."""
+    """Whether a claimable intake has been waiting for longer than this."""
     with own_words():
         row = connection.execute(_SQL["has_overdue"], [older_than_seconds]).fetchone()
     return row == (True,)
@@ -140,18 +140,18 @@ def backlog(connection: Connection) -> Backlog:
 
 
 def notify(connection: Connection) -> None:
-    """Ring through PostgreSQL: wakes the sweeper when this transaction commits."""
+    """Ring through PostgreSQL: this wakes the sweeper when the transaction commits."""
     connection.execute(_SQL["notify"])
 
 
 def listen(connection: Connection) -> None:
-    """Hear of rings on this connection from now on."""
+    """Listen for rings on this connection from now on."""
     with unavailable_when_broken():
         connection.execute(_SQL["listen"])
 
 
 def wait_for_ring(connection: Connection, seconds: float) -> bool:
-    """Wait on a connection that listens; whether it rang."""
+    """Wait on a listening connection; return whether it rang."""
     with unavailable_when_broken():
         return bool(list(connection.notifies(timeout=seconds, stop_after=1)))
 
@@ -170,7 +170,7 @@ def _drain(connection: Connection, only: list[UUID] | None, most: int, *, prepar
 
 
 def _drain_suspects(connection: Connection, most: int) -> Drained:
-    """Halve the claimed batch down to the rows at fault; held locks keep other drainers away from it."""
+    """Halve the claimed batch down to the rows at fault; its locks keep other drainers away."""
     with connection.cursor(row_factory=class_row(_Suspect)) as cursor:
         suspects = cursor.execute(_SQL["claim_suspects"], [most]).fetchall()
     at_fault = list(_halve(connection, suspects))
@@ -179,7 +179,7 @@ def _drain_suspects(connection: Connection, most: int) -> Drained:
 
 
 def _halve(connection: Connection, suspects: Sequence[_Suspect]) -> Iterator[tuple[_Suspect, str]]:
-    """Drain all of them but those at fault, which come back with the reason."""
+    """Drain all except those at fault, and yield these with the reason."""
     reason = _fault_of(connection, suspects)
     if reason is None:
         return
@@ -192,10 +192,10 @@ def _halve(connection: Connection, suspects: Sequence[_Suspect]) -> Iterator[tup
 
 
 def _fault_of(connection: Connection, suspects: Sequence[_Suspect]) -> str | None:
-    """Drain exactly these, or none of them and tell why."""
+    """Drain exactly these and return None, or drain none of them and return the reason."""
     try:
         with connection.transaction():
-            # Not prepared: a plan for these very ids goes by index, a general one reads the queue from its head.
+            # Not prepared: a plan for these ids uses the index, a generic one reads the queue from its head.
             _drain(connection, [suspect.intake_id for suspect in suspects], len(suspects), prepare=False)
     except psycopg.Error as error:
         if not faults.is_row(error):
@@ -205,7 +205,7 @@ def _fault_of(connection: Connection, suspects: Sequence[_Suspect]) -> str | Non
 
 
 def _set_apart(connection: Connection, suspect: _Suspect, reason: str) -> Failed:
-    """Put it off or, after the last attempt, bury it."""
+    """Put it off or, after its last attempt, bury it."""
     failed = Failed(suspect.intake_id, suspect.attempts + 1, reason)
     if failed.buried:
         connection.execute(_SQL["bury"], [failed.intake_id, reason])
@@ -215,7 +215,7 @@ def _set_apart(connection: Connection, suspect: _Suspect, reason: str) -> Failed
 
 
 def _reason(error: psycopg.Error) -> str:
-    """Why a row failed, without the driver's message, which quotes the row."""
+    """The reason why a row failed, without the driver's message, which quotes the row."""
     names = (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)
     kind = type(error).__name__
     return " ".join(part for part in (error.sqlstate, kind, *names) if part)

@@ -1,4 +1,4 @@
-"""The database's roles: made from roles.sql, with passwords that the server sees only as SCRAM verifiers."""
+"""The database roles, created from roles.sql; the server sees their passwords only as SCRAM verifiers."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -15,7 +15,7 @@ ROLES: Final = ("motorcade_owner", "motorcade_app", "motorcade_ro", "motorcade_b
 
 
 def create_roles(superuser: Connection, passwords: Mapping[str, str]) -> None:
-    """Make the roles that are missing, their rights on this database, and set the given passwords."""
+    """Create the missing roles, grant their privileges on this database, and set the given passwords."""
     text = (files("leadgen.store") / "roles.sql").read_text(encoding="utf-8")
     superuser.execute(text)
     for role, password in passwords.items():
@@ -26,5 +26,5 @@ def create_roles(superuser: Connection, passwords: Mapping[str, str]) -> None:
 
 
 def missing_roles(connection: Connection) -> list[str]:
-    """Which of the roles this database server does not have."""
+    """The roles that this database server lacks."""
     return [role for (role,) in connection.execute(_SQL["find_missing"], [list(ROLES)])]

@@ -1,5 +1,5 @@
--- The roles of the database, each with what it is for. Run by a superuser; running it again changes nothing.
--- Passwords are set by whoever delivers them (the dev profile, PLAT_03), never here.
+-- The roles of the database and their purposes. Run by a superuser; running it again changes nothing.
+-- Passwords are set elsewhere (by the dev profile and PLAT_03), never here.
 DO $$
 DECLARE
     wanted text;
@@ -12,7 +12,7 @@ BEGIN
 END
 $$;
 
--- The owner makes the schema `app` and everything in it (`leadgen migrate`); it serves no request.
+-- The owner creates the schema `app` and everything in it (`leadgen migrate`); it serves no requests.
 DO $$
 BEGIN
     EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO motorcade_owner', current_database());
@@ -20,5 +20,5 @@ BEGIN
 END
 $$;
 
--- A backup reads every table, also those that a later migration brings.
+-- A backup reads every table, including those that later migrations add.
 GRANT pg_read_all_data TO motorcade_backup;

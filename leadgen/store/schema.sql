@@ -1,15 +1,15 @@
--- The whole schema as the migrations leave it, for reading. A test holds the two equal; nothing runs this file.
+-- The whole schema after all migrations, for reading. A test compares the two; nothing runs this file.
 
 CREATE SCHEMA app;
 
--- Which migrations ran, and that their text has not changed since.
+-- The migrations that ran, with a checksum of their text.
 CREATE TABLE app.schema_migrations (
     version    text PRIMARY KEY,
     checksum   text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Everything a 202 was said for. Insert-only; the unique pair answers a repeated key for ever.
+-- Everything that a 202 acknowledged. Insert-only; the unique pair answers a repeated key without a time limit.
 CREATE TABLE app.intake_jobs (
     intake_id           uuid PRIMARY KEY,
     request_id          uuid NOT NULL,
@@ -37,7 +37,7 @@ CREATE TABLE app.intake_queue (
     autovacuum_vacuum_cost_delay = 0
 );
 
--- What the company works with: one row for each lead.
+-- The leads that the company works with, one row each.
 CREATE TABLE app.leads (
     lead_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name              text NOT NULL,
@@ -65,7 +65,7 @@ CREATE TABLE app.leads (
 
 CREATE INDEX leads_created_at ON app.leads (created_at);
 
--- What a person agreed to, as it was shown to them. Evidence: rows are added and never changed.
+-- What a person agreed to, as it was shown to them. This is evidence: rows are added and never changed.
 CREATE TABLE app.consents (
     intake_id    uuid NOT NULL,
     position     integer NOT NULL,
@@ -79,7 +79,7 @@ CREATE TABLE app.consents (
     PRIMARY KEY (intake_id, position)
 );
 
--- Intakes that could not become a lead after every attempt. A person replays or discards them.
+-- Intakes that failed every attempt to become a lead. An operator replays or discards them.
 CREATE TABLE app.dead_jobs (
     intake_id    uuid PRIMARY KEY REFERENCES app.intake_jobs,
     attempts     smallint NOT NULL,
@@ -98,7 +98,7 @@ CREATE TABLE app.job_audit (
     reason    text NOT NULL
 );
 
--- The last sign of life of each service, and the probe that shows that the database takes writes.
+-- The last heartbeat of each service; also the probe that proves that the database accepts writes.
 CREATE TABLE app.heartbeats (
     service text PRIMARY KEY,
     beat_at timestamptz NOT NULL DEFAULT now(),

@@ -1,4 +1,4 @@
-"""A flusher's connection: made when it is needed, known to be durable, given up when it is broken."""
+"""A flusher's connection: opened when needed, checked for durability, and dropped when broken."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -11,13 +11,13 @@ import psycopg.errors
 from leadgen.store.connection import Connection, Limits, assert_durable, connect, unfit_when_missing
 from leadgen.store.intakes import Intake, Receipt, accept
 
-DURABLE_SECONDS: Final = 1.0  # how long an answer about durability is believed: a reload can turn it off
-# A row that waits for a lock must not hold its batch up; alone it may wait for as long as Limits() says.
+DURABLE_SECONDS: Final = 1.0  # how long a durability check stays valid: a reload of the server can turn it off
+# A row that waits for a lock must not delay its batch; alone it can wait as long as Limits() allows.
 BATCH_LIMITS: Final = Limits(lock_ms=100, statement_ms=4_000)
 
 
 class WriterSession:
-    """What one flusher writes through; not to be shared."""
+    """The session of one flusher; do not share it."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -37,7 +37,7 @@ class WriterSession:
             with unfit_when_missing():
                 return accept(self._connection, intakes)
         except psycopg.errors.ReadOnlySqlTransaction:
-            self.close()  # a standby now: whoever took over answers at the same address, on a new connection
+            self.close()  # a standby now: its successor has the same address and needs a new connection
             raise
         finally:
             if self._connection is not None and self._connection.closed:

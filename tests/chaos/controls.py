@@ -1,4 +1,4 @@
-"""Negative controls: systems that lose or double leads, and a ledger that lies. The checker has to find it."""
+"""Negative controls: systems that lose or duplicate leads, and a false ledger. The checker must find each."""
 
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.chaos.ledger import Attempt, Ledger
 from tests.chaos.stack import Stack
 
 REQUESTS: Final = 200  # at least; faults take their time
-RATE: Final = 40.0  # what a busy machine takes: one that is never steady again tells nothing
+RATE: Final = 40.0  # what a busy machine can handle: one that never becomes steady proves nothing
 
 _FORGED: Final = Attempt(
     number=-1,
@@ -112,19 +112,19 @@ CONTROLS: Final = {
         statements=_HURRY,
     ),
     "forged-acknowledgement": Control(
-        why="the ledger holds one acknowledgement that nobody gave",
+        why="the ledger contains one acknowledgement that the service never gave",
         finds="lost",
         forged=(_FORGED,),
     ),
     "keys-not-unique": Control(
-        why="nothing keeps a key from being stored twice, and replies to commits are lost",
+        why="a key can be stored twice, and replies to commits are lost",
         finds="duplicated",
         faults=("commit done and reply lost",),
         times=2,
         statements=("ALTER TABLE app.intake_jobs DROP CONSTRAINT intake_jobs_client_id_idempotency_key_key",),
     ),
     "careless-drain": Control(
-        why="worker and sweeper insert without ON CONFLICT, commit, and then clear the queue; both are killed",
+        why="worker and sweeper insert without ON CONFLICT, commit, then clear the queue; both are killed",
         finds="duplicated",
         faults=("worker and sweeper killed",),
         times=5,

@@ -78,7 +78,7 @@ def test_a_setting_is_read_from_its_variable(name: str, text: str, value: object
         ("database_url", f"postgresql://app:{SECRET}@[db/d", "is not a URL of the form postgresql://"),
         ("owner_database_url", SECRET, "is not a URL of the form postgresql://"),
         ("redis_url", f"http://:{SECRET}@r", "is not a URL of the form redis://"),
-        ("service_area_states", "TX,ZZ,", "names no US state: '', 'ZZ'"),
+        ("service_area_states", "TX,ZZ,", "has unknown states: '', 'ZZ'"),
         ("bind", "8000", "is not HOST:PORT"),
         ("bind", "127.0.0.1:65536", "is not HOST:PORT"),
         ("bind", "127.0.0.1:http", "is not HOST:PORT"),
@@ -120,12 +120,8 @@ def test_only_what_a_command_needs_has_to_be_there() -> None:
 
 
 def test_a_variable_of_ours_that_no_setting_has_is_a_fault_and_others_are_left_alone() -> None:
-    assert faults({"LEADGEN_DATABSE_URL": URL, "PATH": "/bin"}) == [
-        "LEADGEN_DATABSE_URL is no setting of this release"
-    ]
-    assert faults({"LEADGEN_WORKERS_FILE": "/etc/workers"}) == [
-        "LEADGEN_WORKERS_FILE is no setting of this release"
-    ]
+    assert faults({"LEADGEN_DATABSE_URL": URL, "PATH": "/bin"}) == ["LEADGEN_DATABSE_URL is not a known setting"]
+    assert faults({"LEADGEN_WORKERS_FILE": "/etc/workers"}) == ["LEADGEN_WORKERS_FILE is not a known setting"]
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
@@ -143,10 +139,10 @@ def test_a_secret_that_stands_in_two_places_or_in_no_readable_file_is_a_fault(tm
         "LEADGEN_DATABASE_URL_FILE: No such file or directory"
     ]
     assert faults({"LEADGEN_DATABASE_URL_FILE": str(tmp_path / "bytes")}) == [
-        "LEADGEN_DATABASE_URL stands in a file that is not text"
+        "LEADGEN_DATABASE_URL is in a file that is not text"
     ]
     assert faults({"LEADGEN_REDIS_PASSWORD_FILE": str(tmp_path / "empty")}) == [
-        "LEADGEN_REDIS_PASSWORD stands in a file that is empty"
+        "LEADGEN_REDIS_PASSWORD is in a file that is empty"
     ]
 
 
@@ -196,13 +192,13 @@ def test_a_password_may_stand_in_a_file_and_is_never_printed(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "url", "told"),
     [
-        ("DATABASE", URL, "is set, and LEADGEN_DATABASE_URL carries a password already: keep one"),
+        ("DATABASE", URL, "is set, and LEADGEN_DATABASE_URL already has a password: keep one"),
         (
             "DATABASE",
             f"postgresql://app@db/d?password={SECRET}",
-            "is set, and LEADGEN_DATABASE_URL carries a password already: keep one",
+            "is set, and LEADGEN_DATABASE_URL already has a password: keep one",
         ),
-        ("REDIS", f"redis://:{SECRET}@r", "is set, and LEADGEN_REDIS_URL carries a password already: keep one"),
+        ("REDIS", f"redis://:{SECRET}@r", "is set, and LEADGEN_REDIS_URL already has a password: keep one"),
         (
             "OWNER_DATABASE",
             "postgresql://db/d",

@@ -91,8 +91,8 @@ def missing(migrations: Sequence[Migration]) -> list[Migration]:
     for migration in migrations:
         if there.get(migration.version, migration.checksum) != migration.checksum:
             raise OperationError(
-                f"{migration.version}: was applied with another text than this release ships; restore the file "
-                "from the release that applied it"
+                f"{migration.version}: was applied with a different text than this release ships; restore the "
+                "file from the release that applied it"
             )
     return [migration for migration in migrations if migration.version not in there]
 

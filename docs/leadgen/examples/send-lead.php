@@ -1,12 +1,12 @@
 <?php
 /*
- * Hand one lead in: php send-lead.php [IDEMPOTENCY_KEY] <lead.json
+ * Send one lead: php send-lead.php [IDEMPOTENCY_KEY] <lead.json
  *
  * LEAD_URL       https://<edge>/api/lead/intake
- * LEAD_KEY_FILE  a file with the API key, which only its owner and PHP may read
- * LEAD_CA_FILE   the edge's CA, if this machine does not trust it anyway
+ * LEAD_KEY_FILE  a file with the API key, readable only by its owner and PHP
+ * LEAD_CA_FILE   the edge's CA, if this machine does not already trust it
  *
- * Prints the intake_id and ends with 0, or says why not and ends with 1. Needs PHP 8 with curl; on Debian: php-cli
+ * Prints the intake_id and exits with 0, or prints why it failed and exits with 1. Needs PHP 8 with curl; on Debian: php-cli
  * php-curl. From WordPress: require this file and call send_lead(), in the background (see ../README.md).
  */
 declare(strict_types=1);
@@ -15,15 +15,15 @@ const LEAD_TRIES = 5;
 const LEAD_TRY_SECONDS = 10;
 const LEAD_TOTAL_SECONDS = 60;
 
-// No address, no connection, no answer in time, or one that broke off: what a later try may mend.
+// No address, no connection, no response in time, or one cut off: a later try may succeed.
 const LEAD_PASSING_ERRORS = [6, 7, 16, 18, 28, 35, 52, 55, 56, 92];
 
-/** The lead is not in, or not known to be: why, and what to do. */
+/** The lead was not stored, or may not have been: why, and what to do. */
 class LeadNotAccepted extends RuntimeException
 {
 }
 
-/** Returns the intake_id of the lead, a JSON document. Throws LeadNotAccepted, at the latest after a minute. */
+/** Returns the intake_id of the lead, a JSON document. Throws LeadNotAccepted within a minute. */
 function send_lead(
     string $url,
     #[SensitiveParameter] string $apiKey,
@@ -33,7 +33,7 @@ function send_lead(
 ): string {
     if (!str_starts_with($url, 'https://') && !str_starts_with($url, 'http://127.0.0.1:')) {
         throw new LeadNotAccepted(
-            'LEAD_URL: it is no https address, and the API key would travel in the open; correct it'
+            'LEAD_URL: not an https URL, so the API key would be sent unencrypted; correct it'
         );
     }
     $started = microtime(true);
@@ -56,7 +56,7 @@ function send_lead(
     }
 }
 
-/** Returns the answer's status, its Retry-After and its body; or 0, and what went wrong as the fourth. */
+/** Returns the response's status, its Retry-After and its body; or 0, and the error as the fourth value. */
 function lead_post(
     string $url,
     #[SensitiveParameter] string $apiKey,
@@ -93,7 +93,7 @@ function lead_post(
     return [0, '', '', curl_error($curl)];
 }
 
-/** Returns what a problem document says: its detail, and each fault with its place. */
+/** Returns the text of a problem document: its detail, and each error with its pointer. */
 function lead_explain(int $status, string $answer): string
 {
     $problem = json_decode($answer, true);
@@ -109,7 +109,7 @@ if (PHP_SAPI === 'cli' && realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__) {
         $keyFile = (string) getenv('LEAD_KEY_FILE');
         if (!is_readable($keyFile)) {
             throw new LeadNotAccepted(
-                'LEAD_KEY_FILE: it names no file that can be read; put the API key into one'
+                'LEAD_KEY_FILE: does not name a readable file; put the API key into one'
             );
         }
         echo send_lead(

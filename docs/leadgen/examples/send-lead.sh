@@ -1,11 +1,11 @@
 #!/bin/sh
-# Hand one lead in: send-lead.sh [IDEMPOTENCY_KEY] <lead.json
+# Send one lead: send-lead.sh [IDEMPOTENCY_KEY] <lead.json
 #
 # LEAD_URL       https://<edge>/api/lead/intake
-# LEAD_KEY_FILE  a file with the API key, which only its owner may read
-# LEAD_CA_FILE   the edge's CA, if this machine does not trust it anyway
+# LEAD_KEY_FILE  a file with the API key, readable only by its owner
+# LEAD_CA_FILE   the edge's CA, if this machine does not already trust it
 #
-# Prints the intake_id and ends with 0, or says why not and ends with 1. Needs Linux and curl (7.55 or newer).
+# Prints the intake_id and exits with 0, or prints why it failed and exits with 1. Needs Linux and curl (7.55 or newer).
 set -eu
 
 TRIES=5
@@ -17,7 +17,7 @@ die() {
     exit 1
 }
 
-post() { # prints the status of the answer; the key comes by standard input, as every user sees the arguments
+post() { # prints the response status; the key comes by standard input, because every user can see the arguments
     sed -n '1s/^/Authorization: Bearer /p' "$LEAD_KEY_FILE" |
         curl --silent --show-error --max-time "$TRY_SECONDS" ${LEAD_CA_FILE:+--cacert "$LEAD_CA_FILE"} \
             --header @- --header 'Content-Type: application/json' --header "Idempotency-Key: $key" \
@@ -27,9 +27,9 @@ post() { # prints the status of the answer; the key comes by standard input, as 
 
 case ${LEAD_URL:-} in
     https://* | http://127.0.0.1:*) ;;
-    *) die 'LEAD_URL: it is no https address, and the API key would travel in the open; correct it' ;;
+    *) die 'LEAD_URL: not an https URL, so the API key would be sent unencrypted; correct it' ;;
 esac
-[ -r "${LEAD_KEY_FILE:-}" ] || die 'LEAD_KEY_FILE: it names no file that can be read; put the API key into one'
+[ -r "${LEAD_KEY_FILE:-}" ] || die 'LEAD_KEY_FILE: does not name a readable file; put the API key into one'
 
 key=${1:-$(cat /proc/sys/kernel/random/uuid)} # one for this lead, the same in every try
 work=$(mktemp -d)
@@ -51,7 +51,7 @@ while :; do
             ;;
         0:409 | 0:429 | 0:5??) why="HTTP $status $(cat "$work/answer")" ;;
         0:*) die "HTTP $status $(cat "$work/answer")" ;;
-        # No address, no connection, no answer in time, or one that broke off: what a later try may mend.
+        # No address, no connection, no response in time, or one cut off: a later try may succeed.
         6:* | 7:* | 16:* | 18:* | 28:* | 35:* | 52:* | 55:* | 56:* | 92:*) why=$(cat "$work/why") ;;
         *) die "$(cat "$work/why")" ;;
     esac

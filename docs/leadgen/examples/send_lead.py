@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Hand one lead in: `send_lead.py [IDEMPOTENCY_KEY] <lead.json`.
+"""Send one lead: `send_lead.py [IDEMPOTENCY_KEY] <lead.json`.
 
 LEAD_URL       https://<edge>/api/lead/intake
-LEAD_KEY_FILE  a file with the API key, which only its owner may read
-LEAD_CA_FILE   the edge's CA, if this machine does not trust it anyway
+LEAD_KEY_FILE  a file with the API key, readable only by its owner
+LEAD_CA_FILE   the edge's CA, if this machine does not already trust it
 
-Prints the intake_id and ends with 0, or says why not and ends with 1. Needs Python 3.9 or newer and nothing else.
+Prints the intake_id and exits with 0, or prints why it failed and exits with 1. Needs only Python 3.9 or newer.
 """
 
 from __future__ import annotations
@@ -29,15 +29,13 @@ _log = logging.getLogger("send_lead")
 
 
 class NotAcceptedError(Exception):
-    """The lead is not in, or not known to be: why, and what to do."""
+    """The lead was not stored, or may not have been: why, and what to do."""
 
 
 def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file: str | None = None) -> str:
-    """Return the intake_id of the lead, a JSON document. Raises NotAcceptedError, at the latest after a minute."""
+    """Return the intake_id of the lead, a JSON document. Raises NotAcceptedError within a minute."""
     if not url.startswith(("https://", "http://127.0.0.1:")):
-        raise NotAcceptedError(
-            "LEAD_URL: it is no https address, and the API key would travel in the open; correct it"
-        )
+        raise NotAcceptedError("LEAD_URL: not an https URL, so the API key would be sent unencrypted; correct it")
     headers = {
         "Authorization": f"Bearer {api_key}",
         "Content-Type": "application/json",
@@ -71,7 +69,7 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
 def _post(
     url: str, headers: dict[str, str], lead: bytes, trust: ssl.SSLContext
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """Return the answer's status, headers and body. No redirect is followed: it would take the key elsewhere."""
+    """Return the response's status, headers and body. Redirects are not followed: they would leak the key."""
     parts = urlsplit(url)
     if parts.scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -88,9 +86,9 @@ def _post(
 
 
 def _explain(status: int, headers: http.client.HTTPMessage, answer: bytes) -> str:
-    """Return what a problem document says: its detail, and each fault with its place."""
+    """Return the text of a problem document: its detail, and each error with its pointer."""
     if headers.get_content_type() != "application/problem+json":
-        return f"HTTP {status}"  # not from the intake, but from something before it
+        return f"HTTP {status}"  # not from the intake, but from something in front of it
     problem = json.loads(answer)
     faults = [f"\n  {fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", [])]
     return f"HTTP {status} {problem['detail']}" + "".join(faults)
@@ -99,7 +97,7 @@ def _explain(status: int, headers: http.client.HTTPMessage, answer: bytes) -> st
 def main() -> None:
     unset = [name for name in ("LEAD_URL", "LEAD_KEY_FILE") if not os.environ.get(name)]
     if unset:
-        sys.exit(f"send_lead: {' and '.join(unset)}: not set; the top of this file tells what belongs there")
+        sys.exit(f"send_lead: {' and '.join(unset)}: not set; the top of this file says what they are")
     key = sys.argv[1] if len(sys.argv) > 1 else str(uuid.uuid4())  # one for this lead, the same in every try
     try:
         api_key = Path(os.environ["LEAD_KEY_FILE"]).read_text(encoding="ascii").strip()

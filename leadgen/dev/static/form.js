@@ -1,4 +1,4 @@
-// Sends the form as JSON, shows what is wrong beside each field, and follows the submission until it is a lead.
+// Sends the form as JSON, shows errors beside their fields, and follows the submission until it is a lead.
 
 const POLL_MS = 100;
 const POLL_FOR_MS = 60_000;
@@ -11,8 +11,8 @@ const submitButton = form.querySelector("[type=submit]");
 const fields = [...form.querySelectorAll("[name]")];
 let decidedAt = null;
 
-// The key belongs to the text that is sent: the same text sent again is the same submission, however often the
-// answer was lost, also after a reload. An accepted one is over, so the next has a key of its own.
+// The key belongs to the text: the same text sent again is the same submission, even after lost responses or a
+// reload. After a 202 the next submission gets a new key.
 const attempt = {
   keyFor(body) {
     const [earlier, key] = JSON.parse(sessionStorage.getItem("attempt") ?? "[]");
@@ -33,7 +33,7 @@ form.addEventListener("submit", async (event) => {
   try {
     await send(JSON.stringify(await submission()));
   } catch {
-    showProblem("The server cannot be reached", "Nothing is lost: send again, and it is still the same submission.");
+    showProblem("The server cannot be reached", "Nothing is lost: send it again, and it still counts as one submission.");
   } finally {
     submitButton.disabled = false;
   }
@@ -85,7 +85,7 @@ async function send(body) {
   await follow(response.headers.get("Location"), began);
 }
 
-// An answer with Retry-After asks for patience, and a lost one may have been a 202: both are asked again.
+// Retry a response with Retry-After, and a lost one, which may have been a 202.
 async function persist(ask) {
   for (let tries = 1; ; tries++) {
     const response = await ask().catch((error) => { if (tries === TRIES) throw error; });
@@ -152,8 +152,8 @@ function showQueued(intakeId, ms) {
 function showEnd(status, ms) {
   const words = {
     done: ["reached", `a row in app.leads, seen after ${Math.round(ms)} ms`],
-    dead: ["failed", "put aside: see `leadgen jobs list`"],
-    waiting: ["waiting", "still queued; it is safe, and the sweeper will get to it"],
+    dead: ["failed", "set aside: see `leadgen jobs list`"],
+    waiting: ["waiting", "still queued; it is stored, and the sweeper will process it"],
   };
   setStep("done", ...words[status]);
 }

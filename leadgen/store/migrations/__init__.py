@@ -14,7 +14,7 @@ from leadgen.store.connection import Connection, Limits, connect, unavailable_wh
 from leadgen.store.queries import load
 from leadgen.store.roles import missing_roles
 
-# A migration that cannot get its lock quickly would make every request queue up behind it.
+# A migration that waits long for its lock makes every request queue up behind it.
 LIMITS: Final = Limits(lock_ms=2_000, statement_ms=60_000)
 
 LOCK_KEY: Final = 0x6C656164  # "lead": one migration run at a time on a database
@@ -25,7 +25,7 @@ _VERSION: Final = re.compile(r"-- version: (\S+)\n")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file: `stage` tells whether the code of the release before still works on its schema (pre)."""
+    """One file. `stage` is `pre` if the code of the previous release still works on the new schema."""
 
     number: int
     stage: str
@@ -34,7 +34,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the text: an applied file never changes."""
+        """SHA-256 of the text: an applied file must never change."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
@@ -52,34 +52,34 @@ def shipped() -> list[Migration]:
 
 
 def required() -> list[Migration]:
-    """Those without which this release's code does not work; a pending `post` one is in nobody's way."""
+    """The migrations that this release's code needs; a pending `post` one does no harm."""
     return [migration for migration in shipped() if migration.stage == "pre"]
 
 
 def assert_applied(connection: Connection, migrations: Sequence[Migration]) -> None:
-    """Raise MigrationError unless this database has all of them."""
+    """Raise MigrationError unless all of them are applied."""
     if todo := pending(connection, migrations):
         versions = ", ".join(migration.version for migration in todo)
         raise MigrationError("database", f"lacks {versions}", "run `leadgen migrate`")
 
 
 def pending(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """Those that this database lacks. Raises MigrationError when an applied one is not the one shipped."""
+    """The migrations that this database lacks. Raises MigrationError when an applied one differs from ours."""
     applied = _applied(connection)
     for migration in migrations:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise MigrationError(
                 migration.version,
-                "was applied with another text than this release ships",
-                "restore the file from the release that applied it; a change goes into a new migration",
+                "was applied with a different text than this release ships",
+                "restore the file from the release that applied it; put the change into a new migration",
             )
     return [migration for migration in migrations if migration.version not in applied]
 
 
 def migrate(url: str, *, to: str | None = None, dry_run: bool = False, report: Callable[[str], None]) -> list[str]:
-    """Apply what is pending, up to and with the version `to`; returns the versions applied.
+    """Apply the pending migrations up to and including the version `to`; return the applied versions.
 
-    `url` is the owner's. Raises MigrationError and DatabaseUnavailable; a failed migration leaves no trace.
+    `url` is the owner's. Raises MigrationError and DatabaseUnavailable; a failed migration is rolled back.
     """
     wanted = _up_to(shipped(), to)
     with unavailable_when_broken(), connect(url, "migrate", LIMITS) as connection:
@@ -103,14 +103,14 @@ def _up_to(migrations: list[Migration], to: str | None) -> list[Migration]:
         return migrations
     versions = [migration.version for migration in migrations]
     if to not in versions:
-        raise MigrationError(to, "is no version of this release", f"choose one of {', '.join(versions)}")
+        raise MigrationError(to, "is not a version of this release", f"choose one of {', '.join(versions)}")
     return migrations[: versions.index(to) + 1]
 
 
 def _lock(connection: Connection) -> None:
     (free,) = connection.execute(_SQL["lock_runs"], [LOCK_KEY]).fetchone() or (False,)
     if not free:
-        raise MigrationError("database", "another migration is running", "wait for it, then run this again")
+        raise MigrationError("database", "another migration is running", "wait until it ends, then run this again")
 
 
 def _applied(connection: Connection) -> dict[str, str]:
@@ -129,5 +129,5 @@ def _apply(connection: Connection, migration: Migration) -> None:
         raise MigrationError(
             migration.version,
             f"failed and was rolled back: {str(error).splitlines()[0]} (SQLSTATE {error.sqlstate})",
-            "if it waited for a lock, run it again; else the database is not what this release expects",
+            "if it waited for a lock, run it again; otherwise the schema is not what this release expects",
         ) from error

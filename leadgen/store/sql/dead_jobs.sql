@@ -1,5 +1,5 @@
 -- list_failed --
--- Intakes that are dead and those that failed and will be tried again, oldest first; discarded ones on demand.
+-- Dead intakes and failed ones that will be retried, oldest first; discarded ones on request.
 SELECT intake_id, job.client_id, failed.state, failed.attempts, failed.reason, failed.at
 FROM (
     SELECT intake_id, 'retrying' AS state, attempts, last_error AS reason, available_at AS at
@@ -17,11 +17,11 @@ ORDER BY intake_id
 LIMIT %(most)s
 
 -- list_dead --
--- The ids of all that a person has not dealt with yet.
+-- The ids of all dead intakes that have not been discarded.
 SELECT intake_id FROM app.dead_jobs WHERE discarded_at IS NULL ORDER BY intake_id
 
 -- get_job --
--- One intake and how far it is.
+-- One intake and its status.
 SELECT
     intake_id, job.request_id, job.client_id, job.created_at AS received_at,
     CASE
@@ -42,11 +42,11 @@ LEFT JOIN app.leads AS lead USING (intake_id)
 WHERE intake_id = %s
 
 -- list_audit --
--- What people did to one intake, in order.
+-- The audit log of one intake, in order.
 SELECT at, actor, action, reason FROM app.job_audit WHERE intake_id = %s ORDER BY audit_id
 
 -- replay --
--- Put a dead intake back into the queue and record who did; returns it, or nothing when it is not dead.
+-- Put a dead intake back into the queue and log who did it; returns it, or nothing if it is not dead.
 WITH revived AS (
     DELETE FROM app.dead_jobs WHERE intake_id = %(intake_id)s AND discarded_at IS NULL RETURNING intake_id
 ), queued AS (
@@ -57,7 +57,7 @@ SELECT %(actor)s, 'replay', intake_id, %(reason)s FROM revived
 RETURNING intake_id
 
 -- discard --
--- Close a dead intake's case without a lead and record who did; returns it, or nothing when it is not dead.
+-- Discard a dead intake and log who did it; returns it, or nothing if it is not dead.
 WITH closed AS (
     UPDATE app.dead_jobs SET discarded_at = now() WHERE intake_id = %(intake_id)s AND discarded_at IS NULL
     RETURNING intake_id

@@ -1,7 +1,7 @@
 -- insert_intakes --
--- Accept a batch: an intake and its queue entry for each row whose id and key are new. Waits for a concurrent
--- writer of the same key; returns the ids that this statement stored. Parameters in binary: as text, each quote of
--- a payload would have to be escaped.
+-- Accept a batch: an intake and a queue entry for each row whose id and key are new. Waits for a concurrent
+-- writer of the same key; returns the ids that this statement stored. Parameters are binary: as text, every quote
+-- in a payload would need escaping.
 WITH stored AS (
     INSERT INTO app.intake_jobs (
         intake_id, request_id, client_id, idempotency_key, fingerprint, fingerprint_version, payload, email, phone_e164
@@ -21,11 +21,11 @@ WITH stored AS (
 SELECT intake_id FROM stored
 
 -- lock_tables --
--- Wait for the tables before waiting for a key, so that a lock timeout after this line means that the key is held.
+-- Wait for the table locks before waiting for a key, so that a later lock timeout means that the key is held.
 LOCK TABLE app.intake_jobs, app.intake_queue IN ROW EXCLUSIVE MODE
 
 -- find_by_keys --
--- What is stored under each (client, key) of a batch; keys that nobody used have no row.
+-- The intake stored for each (client, key) of a batch; unused keys have no row.
 SELECT client_id, idempotency_key, intake_id, request_id, fingerprint, fingerprint_version
 FROM app.intake_jobs
 JOIN unnest(%s::text[], %s::text[]) AS wanted (client_id, idempotency_key) USING (client_id, idempotency_key)
@@ -35,7 +35,7 @@ JOIN unnest(%s::text[], %s::text[]) AS wanted (client_id, idempotency_key) USING
 SELECT intake_id FROM app.intake_jobs WHERE intake_id = ANY (%s::uuid[])
 
 -- get_submission --
--- One intake of one client and how far it is. Its queue entry goes in the transaction that brings its lead.
+-- One intake of one client and its status. The transaction that adds its lead removes its queue entry.
 SELECT
     CASE
         WHEN lead.intake_id IS NOT NULL THEN 'done'

@@ -1,17 +1,17 @@
 -- prefer_indexes --
--- Let this session read a whole table only where no index helps: its plans are made while the queue is near empty, and
--- are kept when it is long.
+-- Let this session scan a whole table only where no index helps: its plans are made while the queue is nearly empty,
+-- and are kept when it is long.
 SET enable_seqscan = off
 
 -- drain_batch --
--- Turn the oldest claimable intakes into leads; returns how many. A crash rolls all of it back.
--- ANY (ARRAY(...)) rather than joins: the planner takes an array for a few rows and goes by index, whatever it
--- believes about the size of a queue that was full a minute ago.
+-- Turn the oldest claimable intakes into leads; returns how many. A crash rolls everything back.
+-- ANY (ARRAY(...)) instead of joins: the planner assumes a few rows for an array and uses the index, whatever its
+-- statistics say about a queue that was full a minute ago.
 WITH claimed AS MATERIALIZED (
     SELECT intake_id
     FROM app.intake_queue
     WHERE
-        -- A fresh intake is claimable whatever the clock says, so that a clock set back holds no lead up.
+        -- A new intake is claimable whatever the clock says, so that a clock set back does not delay leads.
         (attempts = 0 OR available_at <= now())
         AND (%(only)s::uuid[] IS NULL OR intake_id = ANY (%(only)s))
     ORDER BY intake_id
@@ -59,13 +59,13 @@ LIMIT %s
 FOR UPDATE SKIP LOCKED
 
 -- put_off --
--- Let an intake that failed rest before its next attempt.
+-- Make a failed intake wait before its next attempt.
 UPDATE app.intake_queue
 SET attempts = attempts + 1, available_at = clock_timestamp() + make_interval(secs => %s), last_error = %s
 WHERE intake_id = %s
 
 -- bury --
--- Give an intake up: from the queue to the dead.
+-- Give an intake up: move it from the queue to the dead jobs.
 WITH failed AS (
     DELETE FROM app.intake_queue WHERE intake_id = %s RETURNING intake_id, attempts
 )
@@ -73,8 +73,8 @@ INSERT INTO app.dead_jobs (intake_id, attempts, reason)
 SELECT intake_id, attempts + 1, %s FROM failed
 
 -- has_overdue --
--- Whether an intake could have been claimed for longer than this; one from the future was written before the
--- clock was set back.
+-- Whether an intake has been claimable for longer than this; one from the future was written before the clock was
+-- set back.
 SELECT EXISTS (
     SELECT FROM app.intake_queue
     WHERE
@@ -83,21 +83,21 @@ SELECT EXISTS (
 )
 
 -- measure_backlog --
--- How many intakes wait (counted up to a bound), for how long the oldest has, and how many are dead.
+-- How many intakes are waiting (counted up to a limit), how long the oldest has waited, and how many are dead.
 SELECT
     (SELECT count(*) FROM (SELECT FROM app.intake_queue LIMIT %s) AS counted) AS waiting,
     coalesce((
         SELECT greatest(0, extract(epoch FROM clock_timestamp() - created_at))::float8
         FROM app.intake_jobs
-        -- Not a join, which the planner may begin with every row of both.
+        -- Not a join, for which the planner may read every row of both.
         WHERE intake_id = (SELECT intake_id FROM app.intake_queue ORDER BY intake_id LIMIT 1)
     ), 0) AS oldest_age_seconds,
     (SELECT count(*) FROM app.dead_jobs WHERE discarded_at IS NULL) AS dead
 
 -- listen --
--- Hear of every ring from now on, on this connection.
+-- Listen for rings on this connection from now on.
 LISTEN leadgen_intake
 
 -- notify --
--- Ring for whoever listens.
+-- Ring for all listeners.
 NOTIFY leadgen_intake

@@ -1,3 +1,3 @@
 -- find_missing --
--- Which of these roles the server does not have.
+-- The roles that the server lacks.
 SELECT wanted FROM unnest(%s::text[]) AS wanted WHERE to_regrole(wanted) IS NULL

@@ -1,5 +1,5 @@
 -- lock_runs --
--- One migration run at a time on a database: false while another one holds the lock.
+-- One migration run at a time per database: false while another one holds the lock.
 SELECT pg_try_advisory_lock(%s)
 
 -- find_table --
@@ -11,5 +11,5 @@ SELECT to_regclass('app.schema_migrations')
 SELECT version, checksum FROM app.schema_migrations
 
 -- insert_applied --
--- Note that a migration ran, in its own transaction.
+-- Log that a migration ran, in the migration's transaction.
 INSERT INTO app.schema_migrations (version, checksum) VALUES (%s, %s)

@@ -121,7 +121,7 @@ class Contact(Part):
     @model_validator(mode="after")
     def check(self) -> "Contact":
         if not (self.email if self.preferred_channel == "email" else self.phone):
-            raise ValueError("The address for this channel is missing.")
+            raise ValueError("This channel needs an email address or a phone number.")
         return self
 
 

@@ -269,7 +269,7 @@ def test_an_address_without_tls_gets_neither_lead_nor_key(sender: Sender, api: S
     with in_front_of(api.port) as server:
         result = sender.send(server, LEAD_URL=f"http://localhost:{server.server_port}/lead/intake")
     assert (result.code, server.requests) == (1, [])
-    assert "LEAD_URL: it is no https address" in result.complaint
+    assert "LEAD_URL: not an https URL" in result.complaint
 
 
 def test_a_key_file_that_is_not_there_is_named(sender: Sender, api: Stack, tmp_path: Path) -> None:

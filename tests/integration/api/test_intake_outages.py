@@ -47,7 +47,7 @@ def test_a_schema_that_lacks_something_is_a_503_at_once_that_the_log_explains(
         vars(record)["leadgen_fields"]["what"] for record in caplog.records if record.message == "unavailable"
     ]
     assert whats == [
-        f"the schema lacks a table, a column or a right that this release needs (SQLSTATE {sqlstate})"
+        f"the schema lacks a table, column or privilege that this release needs (SQLSTATE {sqlstate})"
     ] * len(answers)
     assert "internal_error" not in caplog.messages
     assert_problem(caller.post(without_email(), "k"), 422, "validation-failed")

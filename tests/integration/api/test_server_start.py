@@ -20,17 +20,17 @@ from tests.integration.stack import Stack, make_stack
     [
         ("api_keys_file", "", "LEADGEN_API_KEYS_FILE is not set"),
         ("api_keys_file", "/nowhere/keys", "/nowhere/keys"),
-        ("api_keys_file", "/dev/null", "it holds no key"),
+        ("api_keys_file", "/dev/null", "it contains no key"),
         ("database_url", "mysql://u:secret-word@h/d", "LEADGEN_DATABASE_URL is not a URL of the form"),
-        ("database_url", "postgresql://u:100%secret-word@127.0.0.1:1/d", "is not one that libpq reads"),
+        ("database_url", "postgresql://u:100%secret-word@127.0.0.1:1/d", "libpq cannot parse the database URL"),
         (
             "database_url",
             "postgresql://127.0.0.1:1/d?sslmod=secret-word",
-            "the database URL is not one that libpq",
+            "libpq cannot parse the database URL",
         ),
         ("redis_url", "", "LEADGEN_REDIS_URL is not set"),
         ("workers", "many", "LEADGEN_WORKERS is not a whole number"),
-        ("worker", "2", "LEADGEN_WORKER is no setting of this release"),
+        ("worker", "2", "LEADGEN_WORKER is not a known setting"),
     ],
 )
 def test_serve_refuses_a_bad_setting_with_one_message_that_says_what_to_do(
@@ -50,7 +50,7 @@ def test_check_refuses_a_database_url_that_libpq_rejects_and_repeats_none_of_it(
     stack.settings["database_url"] = url
     with stack.run("check") as service:
         assert service.exit_code() == 1
-        assert service.log.count("the database URL is not one that libpq reads") == 1
+        assert service.log.count("libpq cannot parse the database URL") == 1
         assert "Traceback" not in service.log
         assert "secret-word" not in service.log
         assert "sslmod" not in service.log

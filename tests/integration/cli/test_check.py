@@ -72,7 +72,7 @@ def test_a_write_that_is_refused_is_a_fault_that_only_the_write_finds(
     assert check(environ).exit_code == 0
     result = check(environ, "--write")
     assert result.exit_code == 1
-    assert result.output.startswith("database: the schema lacks a table, a column or a right")
+    assert result.output.startswith("database: the schema lacks a table, column or privilege")
     assert result.output.count("\n") == 1
     assert table not in result.output
 

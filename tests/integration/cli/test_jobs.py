@@ -156,10 +156,13 @@ def test_all_of_the_dead_are_dealt_with_at_once(outbox: Outbox, run: Run, comman
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("queued", "it is queued, not dead; it becomes a lead by itself; watch it with `leadgen jobs show`"),
-        ("retrying", "it is retrying, not dead; it is tried again by itself; watch it with `leadgen jobs show`"),
-        ("done", "it is done, not dead; nothing is left to do: it is in app.leads"),
-        ("discarded", "it is discarded, not dead; its case is closed; `leadgen jobs show` tells by whom and why"),
+        ("queued", "it is queued, not dead; it will become a lead on its own; watch it with `leadgen jobs show`"),
+        ("retrying", "it is retrying, not dead; it will be retried on its own; watch it with `leadgen jobs show`"),
+        ("done", "it is done, not dead; nothing is left to do: the lead is in app.leads"),
+        (
+            "discarded",
+            "it is discarded, not dead; nothing is left to do; `leadgen jobs show` says who discarded it and why",
+        ),
     ],
 )
 def test_only_the_dead_can_be_dealt_with(outbox: Outbox, run: Run, command: str, state: str, said: str) -> None:
@@ -176,7 +179,7 @@ def test_an_unknown_id_is_told(run: Run, arguments: list[str]) -> None:
     result = run(*arguments, str(unknown))
     assert (result.exit_code, result.stderr) == (
         1,
-        f"job {unknown}: there is no such intake; see `leadgen jobs list`\n",
+        f"job {unknown}: no intake has this id; see `leadgen jobs list`\n",
     )
 
 
@@ -201,7 +204,7 @@ def test_a_reason_is_required(outbox: Outbox, run: Run, command: str) -> None:
 def test_either_ids_or_all_have_to_be_named(run: Run, arguments: list[str]) -> None:
     result = run("discard", *arguments, "--reason", "x")
     assert result.exit_code == 2
-    assert "name one or more intakes, or --all of the dead; not both" in result.stderr
+    assert "give one or more intake ids, or --all for every dead one; not both" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_second_run_says_who_runs_where(profile: RunningProfile) -> None:
     assert second.wait(ENDS_SECONDS) == 1
     message = (profile.folder / "second").read_text()
     assert f"process {profile.process.pid} " in message
-    assert f"already runs it on {profile.address}" in message
+    assert f"is already running it on {profile.address}" in message
     profile.wait_until_done(profile.post_until_accepted())
 
 
@@ -173,7 +173,9 @@ def test_a_taken_port_is_named(make_profile: MakeProfile) -> None:
     profile = make_profile()
     with socket.create_server(("127.0.0.1", profile.port)):
         assert profile.spawn().wait(ENDS_SECONDS) == 1
-    assert profile.output.startswith(f"port {profile.port}: another program listens there; stop it, or choose")
+    assert profile.output.startswith(
+        f"port {profile.port}: another program is listening there; stop it, or use another port"
+    )
 
 
 def test_servers_of_ones_own_are_used_instead(

@@ -66,7 +66,7 @@ def test_a_part_that_died_is_started_again_after_its_delay(tmp_path: Path) -> No
     os.kill(part.pid or 0, signal.SIGKILL)
     part.wait()
     assert supervisor.run_once(now) == 0
-    assert said == [f"sleeper ended; it is started again in {FIRST_DELAY_SECONDS:g} s ({part.log})"]
+    assert said == [f"sleeper ended; restarting it in {FIRST_DELAY_SECONDS:g} s ({part.log})"]
     assert supervisor.run_once(now + FIRST_DELAY_SECONDS - 0.01) == 0
     assert supervisor.run_once(now + FIRST_DELAY_SECONDS) == 1
     assert part.pid is not None
@@ -137,7 +137,7 @@ def test_the_second_holder_is_told_of_the_first(tmp_path: Path) -> None:
     with pytest.raises(AlreadyRunning) as caught, Lock(tmp_path / "lock", "http://127.0.0.1:8001"):
         pass
     assert str(holder.pid) in str(caught.value)
-    assert "already runs it on http://127.0.0.1:8000; use that one" in str(caught.value)
+    assert "is already running it on http://127.0.0.1:8000; use that one" in str(caught.value)
     holder.kill()
     holder.wait()
 

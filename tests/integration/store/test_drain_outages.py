@@ -25,8 +25,8 @@ def test_missing_rights_are_no_attempt_and_are_told_in_our_words(outbox: Outbox)
     with pytest.raises(LeadgenError) as caught:
         queue.drain_with_suspects(outbox.app)
     assert str(caught.value) == (
-        "database: the schema lacks a table, a column or a right that this release needs (SQLSTATE 42501);"
-        " run `leadgen migrate`; `leadgen migrate --dry-run` says what is pending"
+        "database: the schema lacks a table, column or privilege that this release needs (SQLSTATE 42501);"
+        " run `leadgen migrate`; `leadgen migrate --dry-run` shows what is pending"
     )
     assert outbox.attempts() == {intake_id: (0, None)}
 
@@ -37,7 +37,7 @@ def test_a_statement_that_the_schema_does_not_bear_is_no_attempt_and_told_in_our
     with pytest.raises(LeadgenError) as caught:
         queue.drain_with_suspects(outbox.app)
     assert str(caught.value) == (
-        "queue: PostgreSQL refused the statement (SQLSTATE 42P10);"
+        "queue: PostgreSQL rejected the statement (SQLSTATE 42P10);"
         " compare the schema with this release: `leadgen migrate --dry-run`"
     )
     assert outbox.attempts() == {intake_id: (0, None)}

@@ -152,7 +152,7 @@ def test_a_bad_line_is_named_with_its_file_and_number(path: Path) -> None:
     path.write_text(f"# ours\n{LINE}\nmcl_pasted_by_mistake\n")
     with pytest.raises(KeyFileError) as caught:
         load_ring(path)
-    assert str(caught.value).startswith(f"API keys file {path}, line 3: it has 1 words where 5 belong: ")
+    assert str(caught.value).startswith(f"API keys file {path}, line 3: it has 1 words instead of 5: ")
 
 
 def test_an_unreadable_file_is_named_with_the_reason(tmp_path: Path) -> None:

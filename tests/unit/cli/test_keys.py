@@ -84,7 +84,7 @@ def test_a_key_ends_when_it_is_told_to(path: Path, words: tuple[str, ...], days:
     ("words", "says"),
     [
         (("--client", "Two Words"), "The key has a client name that is not"),
-        (("--client", "a", "--expires", "2020-01-01"), "lies in the past"),
+        (("--client", "a", "--expires", "2020-01-01"), "is in the past"),
         (("--client", "a", "--expires", "2099-01-01", "--days", "3"), "give one of them"),
         (("--client", "a", "--scope", "admin"), "'admin' is not"),
         ((), "Missing option '--client'"),
@@ -137,7 +137,7 @@ def test_the_last_key_is_not_revoked_as_a_running_api_would_keep_it(path: Path) 
     path.write_text(line)
     result = run("revoke", key_id_of(key) or "")
     assert isinstance(result.exception, KeyFileError)
-    assert "make its successor first" in str(result.exception)
+    assert "create its successor first" in str(result.exception)
     assert path.read_text() == line
 
 

@@ -91,14 +91,14 @@ ID, CLIENT, SCOPES, DIGEST, EXPIRES = LINE.split()
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("mcl_something_pasted_here", "has 1 words where 5 belong"),
-        (f"{LINE} more", "has 6 words where 5 belong"),
-        (f"short {CLIENT} {SCOPES} {DIGEST} {EXPIRES}", "does not begin with a key id"),
+        ("mcl_something_pasted_here", "has 1 words instead of 5"),
+        (f"{LINE} more", "has 6 words instead of 5"),
+        (f"short {CLIENT} {SCOPES} {DIGEST} {EXPIRES}", "does not start with a key id"),
         (f"{ID} Word_Press {SCOPES} {DIGEST} {EXPIRES}", "client name"),
         (f"{ID} {CLIENT} intkae {DIGEST} {EXPIRES}", "scope that is not one of: intake"),
         (f"{ID} {CLIENT} intake, {DIGEST} {EXPIRES}", "scope that is not one of: intake"),
-        (f"{ID} {CLIENT} {SCOPES} {DIGEST[:-1]} {EXPIRES}", "no SHA-256 digest"),
-        (f"{ID} {CLIENT} {SCOPES} {DIGEST.upper()}G {EXPIRES}", "no SHA-256 digest"),
+        (f"{ID} {CLIENT} {SCOPES} {DIGEST[:-1]} {EXPIRES}", "does not have a SHA-256 digest"),
+        (f"{ID} {CLIENT} {SCOPES} {DIGEST.upper()}G {EXPIRES}", "does not have a SHA-256 digest"),
         (f"{ID} {CLIENT} {SCOPES} {DIGEST} 2027-01-01", "expiry that is neither"),
         (f"{ID} {CLIENT} {SCOPES} {DIGEST} 2027-02-30T00:00:00Z", "expiry that is neither"),
         (LINE, "repeats the key id"),
@@ -116,7 +116,7 @@ def test_a_bad_line_is_named_by_its_number_and_never_repeated(line: str, fault: 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "# only a comment\n"])
 def test_a_file_without_a_key_is_an_error(text: str) -> None:
-    with pytest.raises(KeyFileError, match=r"^API keys file: it holds no key; add the line"):
+    with pytest.raises(KeyFileError, match=r"^API keys file: it contains no key; add the line"):
         KeyRing.load(text)
 
 

@@ -13,6 +13,6 @@ def test_a_served_state_passes() -> None:
 
 @pytest.mark.parametrize("state", ["CA", "tx", ""])
 def test_any_other_is_refused_with_the_list_of_those_served(state: str) -> None:
-    with pytest.raises(OutsideServiceArea, match=r"^The company works in OK, TX only\.$") as caught:
+    with pytest.raises(OutsideServiceArea, match=r"^We only serve OK, TX\.$") as caught:
         check(state, SERVED)
     assert caught.value.served == ["OK", "TX"]

@@ -60,8 +60,8 @@ def test_the_file_holds_no_key_and_only_the_intake_may_read_it(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("lines", "what"),
     [
-        (f"{WORDPRESS_LINE};{FORM_LINE} extra", "line 2: it has 6 words where 5 belong"),
-        (f"{WORDPRESS_LINE};{FORM_KEY}", "line 2: it has 1 words where 5 belong"),
+        (f"{WORDPRESS_LINE};{FORM_LINE} extra", "line 2: it has 6 words instead of 5"),
+        (f"{WORDPRESS_LINE};{FORM_KEY}", "line 2: it has 1 words instead of 5"),
         (f"{WORDPRESS_LINE};{WORDPRESS_LINE}", "line 2: it repeats the key id of an earlier line"),
         (WORDPRESS_LINE.replace(" intake ", " admin "), "line 1: it has a scope that is not one of: intake"),
     ],

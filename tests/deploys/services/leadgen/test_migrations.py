@@ -87,7 +87,7 @@ def test_what_is_missing_is_applied_by_the_image_itself_and_looked_at(host: Know
 
 def test_one_that_was_applied_with_another_text_stops_the_page() -> None:
     with pytest.raises(
-        OperationError, match=r"^20260126_01_a: was applied with another text than this release ships"
+        OperationError, match=r"^20260126_01_a: was applied with a different text than this release ships"
     ):
         apply(knows(FIRST._replace(checksum="0" * 64)))
 
