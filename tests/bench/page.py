@@ -21,10 +21,10 @@ median, with its range over the rounds in brackets.
 HOW = """\
 ## How it is measured
 
-- What is compared runs side by side and is measured in turns (A B, B A), so that a slow minute meets both.
+- Compared programs run side by side and are measured in turns (A B, B A), so that a slow minute affects both.
 - Everything is on one machine: PostgreSQL with `fsync`, `full_page_writes` and `synchronous_commit` on, Redis, the
   API with two processes, the load. Neither worker nor sweeper runs while rates are taken; both do at 200 a second.
-- Rates: wrk in a closed loop, each post with a key of its own. One answer that is no 202 ends the measurement.
+- Rates: wrk in a closed loop, each post with its own key. One answer that is not a 202 ends the measurement.
 - Latencies: an open loop, posts at random moments with a given mean pace, each timed from the moment at which it
   was due, so that a server that stalls cannot hide it. p99 is the nearest rank.
 - The empty route gets the same posts, in the same gunicorn with the same settings, and answers 202 with nothing.

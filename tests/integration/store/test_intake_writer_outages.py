@@ -1,4 +1,4 @@
-"""The group commit without its server: what is refused is refused in time, and what is stored is stored once."""
+"""The group commit without its server: it refuses in time, and stores each intake once."""
 
 import threading
 import time
@@ -83,7 +83,7 @@ def test_64_clients_with_one_key_across_a_restart_agree_on_one_row(own_postgres:
                 return writer.write(make_intake("same")).intake_id
             except DatabaseUnavailable:
                 time.sleep(0.05)
-        raise AssertionError("nobody answered")
+        raise AssertionError("no answer")
 
     with make_writer(database.app_url) as writer, ThreadPoolExecutor(64) as pool:
         writer.write(make_intake("warm"))
@@ -134,10 +134,10 @@ def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
             attempts = []
             for number in range(40):
                 attempts.append(pool.submit(writer.write, make_intake()))
-                # What is sent may be stored, so each flusher sends one row; the others wait, and are given up.
+                # A row that was sent may be stored, so each flusher sends one; the others wait, and are given up.
                 if number < intake_writer.FLUSHERS:
                     time.sleep(0.5)
-                    assert until(lambda: not writer._waiting, BUSY_SECONDS)  # noqa: SLF001 - a frozen server tells nobody
+                    assert until(lambda: not writer._waiting, BUSY_SECONDS)  # noqa: SLF001 - a frozen server shows nothing
             for attempt in attempts:
                 with pytest.raises(DatabaseUnavailable):
                     attempt.result(10)
