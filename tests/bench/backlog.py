@@ -48,7 +48,7 @@ def clear(database: Database) -> None:
 def rate(database: Database, count: int, patience: float) -> float:
     """Leads a second, from the first commit that brings some to the one that brings the last of `count`.
 
-    For a database without leads, whoever makes them. Raises CannotMeasure when it takes longer than `patience`.
+    For a database without leads, whichever process makes them. Raises CannotMeasure after `patience`.
     """
     until = time.monotonic() + patience
     with connect(database.superuser_url, "bench", LIMITS) as superuser:
@@ -103,5 +103,5 @@ def _number(connection: Connection, query: str) -> int:
 
 def _wait(until: float) -> None:
     if time.monotonic() > until:
-        raise CannotMeasure("drain", "it takes too long, or nobody drains", "read the log of the worker")
+        raise CannotMeasure("drain", "it takes too long, or no worker drains", "read the log of the worker")
     time.sleep(POLL_SECONDS)

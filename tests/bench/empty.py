@@ -9,7 +9,7 @@ from leadgen.api.services import Services, install
 
 
 def make() -> Flask:
-    """For gunicorn with our settings, whose worker tells the application's services when it stops."""
+    """For gunicorn with our settings, whose worker notifies the application's services when it stops."""
     app = Flask("tests.bench.empty", static_folder=None)
     install(app, cast("Services", SimpleNamespace(stopping=False, close=lambda: None)))
 

@@ -33,7 +33,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Goal:
-    """What the median is to reach; `at_most` for what is to stay low."""
+    """The target for the median; `at_most` for values that should stay low."""
 
     bound: float
     at_most: bool = False

@@ -22,7 +22,7 @@ def facts(folder: Path) -> dict[str, str]:
 
 
 def _short(version: str) -> str:
-    """Full versions stand in requirements/ and nowhere else."""
+    """Full versions are only in requirements/."""
     return ".".join(version.split(".")[:2])
 
 

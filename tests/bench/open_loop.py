@@ -1,6 +1,6 @@
 """Latency in an open loop: posts leave at their own pace, and each is timed from the moment at which it was due.
 
-`post` runs this file as a program of its own, so that nothing else of ours delays its clock.
+`post` runs this file as a separate program, so that no other code of ours delays its clock.
 """
 
 import gc
@@ -21,7 +21,7 @@ from uuid import uuid4
 from tests.bench.errors import CannotMeasure
 
 PROJECT = Path(__file__).parents[2]
-MOST_CONNECTIONS = 400  # whoever is due when all of them are busy waits, and that counts
+MOST_CONNECTIONS = 400  # a request that is due while all of them are busy waits, and that time counts
 FIRST_CONNECTIONS = 16
 PATIENCE_SECONDS = 20  # longer than any answer takes that is one
 MOST_ANSWER_BYTES = 65_536
@@ -57,7 +57,7 @@ def moments(rate: float, seconds: float) -> list[float]:
 
 
 def requests(told: dict[str, Any]) -> Iterator[bytes]:
-    """Whole posts, each with a key of its own."""
+    """Complete posts, each with its own key."""
     host, _, path = told["url"].removeprefix("http://").partition("/")
     body = json.dumps(told["document"]).encode()
     head = (
@@ -87,7 +87,7 @@ class Wire:
         self.end.sendall(request)
 
     def read(self) -> bool:
-        """Take what came; True when the answer is whole. Raises when it is no 202, or broken off."""
+        """Read received data; True when the answer is complete. Raises when it is not a 202, or is cut off."""
         piece = self.end.recv(MOST_ANSWER_BYTES)
         if not piece:
             raise CannotMeasure("open loop", "a connection was closed before its answer", "read the server's log")
@@ -103,7 +103,7 @@ class Wire:
 
 
 class Loop:
-    """Sends what is due over the first free connection, and a new one when there is none."""
+    """Sends due posts over the first free connection, or over a new one if none is free."""
 
     def __init__(self, address: tuple[str, int], posts: Iterator[bytes]) -> None:
         self._address = address
@@ -123,7 +123,7 @@ class Loop:
                 raise CannotMeasure("open loop", "answers did not come", "read the server's log")
             while left and left[0] <= now and (wire := self._take()):
                 wire.send(next(self._posts), left.popleft())
-            # What is due and has no connection waits for an answer, not for the clock.
+            # A due post without a connection waits for an answer, not for the clock.
             waits = left[0] - now if left and left[0] > now else PATIENCE_SECONDS
             self._receive(max(waits, 0))
 
@@ -139,7 +139,7 @@ class Loop:
     def _receive(self, seconds: float) -> None:
         for ready in select.select(list(self._wires), [], [], seconds)[0]:
             wire = self._wires[ready]
-            if wire.due is None:  # the server closes what was not needed for a while
+            if wire.due is None:  # the server closes idle connections
                 self._free.remove(wire)
                 del self._wires[ready]
                 ready.close()
@@ -153,7 +153,7 @@ def main() -> None:
     told = json.load(sys.stdin)
     host, _, port = told["url"].removeprefix("http://").partition("/")[0].partition(":")
     loop = Loop((host, int(port)), requests(told))
-    gc.disable()  # it would stand between an answer and its clock
+    gc.disable()  # it would delay the clock of an answer
     loop.run(moments(told["rate"], told["seconds"]))
     json.dump([round(latency, 3) for latency in loop.latencies], sys.stdout)
 

@@ -8,7 +8,7 @@ SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """The least sample that so great a share is not above (nearest rank); no value that nobody met."""
+    """The smallest sample that this share of samples does not exceed (nearest rank): always a measured value."""
     return sorted(samples)[max(math.ceil(len(samples) * share), 1) - 1]
 
 

@@ -44,7 +44,7 @@ def per_second(database: Database, *, clients: int, seconds: int) -> float:
     told = _run(database, "--client", str(clients), "--time", str(seconds))
     found = re.search(r"^tps = ([\d.]+)", told, re.MULTILINE)
     if not found:
-        raise CannotMeasure("pgbench", "it tells no rate", "call it by hand")
+        raise CannotMeasure("pgbench", "it reports no rate", "run it by hand")
     return float(found[1])
 
 

@@ -62,7 +62,7 @@ def load(axes: Axes, lines: Lines) -> None:
 
 
 def redis(axes: Axes, lines: Lines) -> None:
-    """Shares are placed by how rare what is above them is: 50 %, 90 %, 99 % at equal distances."""
+    """Shares are placed by the rarity of the values above them: 50 %, 90 %, 99 % at equal distances."""
     for colour, (name, points) in zip(COLOURS, lines.items(), strict=True):
         rarities = [1 / (1 - share) for share, _ in points]
         axes.plot(rarities, [wait for _, wait in points], color=colour, marker="o", markersize=3, label=name)

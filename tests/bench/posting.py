@@ -44,7 +44,7 @@ def post(context: Context, server: Server, connections: int, seconds: int | None
     ]
     if server.database and (stored := _rows(server) - rows) < done.answered:
         raise CannotMeasure(
-            server.intake, f"{done.answered} posts were answered 202, and {stored} rows stored", "mend that first"
+            server.intake, f"{done.answered} posts were answered 202, and {stored} rows stored", "fix that first"
         )
     return Run(done.per_second, *taken)
 

@@ -1,4 +1,4 @@
-"""Interleaved repetitions: what is compared is measured side by side, as a machine's speed drifts."""
+"""Interleaved repetitions: compared programs are measured side by side, because a machine's speed drifts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar

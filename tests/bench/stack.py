@@ -1,4 +1,4 @@
-"""What is measured and what it stands on, in a folder of its own: PostgreSQL, Redis, and programs on them."""
+"""The measured programs and their PostgreSQL and Redis, in a separate folder."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ class Stack:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="leadgen-bench-"))
-        self.folder.chmod(0o711)  # as root, PostgreSQL runs as `nobody` and has to reach its data
+        self.folder.chmod(0o711)  # when we are root, PostgreSQL runs as `nobody` and must reach its data
         self.postgres = EmbeddedPostgres(self.folder / "postgres", settings=SETTINGS)
         self.redis = EmbeddedRedis(self.folder / "redis")
         self.key, line = mint("bench", frozenset({"intake"}), expires=None)
@@ -87,7 +87,7 @@ class Stack:
         administer(self.postgres, f"DROP DATABASE {made.name} WITH (FORCE)")
 
     def environ(self, database: Database, checkout: Path = PROJECT, **settings: str) -> dict[str, str]:
-        """What a service of ours is told; `settings` as in LEADGEN_NAME, in small letters."""
+        """The environment of one of our services; `settings` are named as in LEADGEN_NAME, in lowercase."""
         told = {
             "database_url": database.app_url,
             "redis_url": self.redis.url,
@@ -158,7 +158,7 @@ class Stack:
 
     @contextmanager
     def ours_and_fastapi(self) -> Iterator[dict[str, Server]]:
-        """Each on a database of its own, so that neither finds the other's rows in its tables."""
+        """Each on its own database, so that neither finds the other's rows in its tables."""
         with (
             self.database() as ours,
             self.database() as theirs,

@@ -1,4 +1,4 @@
-"""What the rows of the queue stand on: tables filled by SQL, and a peer's insert that does what ours does."""
+"""The basis of the queue's rows: tables filled by SQL, and a peer's insert that does the same as ours."""
 
 import os
 

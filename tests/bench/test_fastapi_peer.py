@@ -20,7 +20,7 @@ ROW = "SELECT client_id, fingerprint, fingerprint_version, payload, email, phone
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, Server]]:
-    """Ours and the peer's, each with a database of its own."""
+    """Our server and the peer's, each with its own database."""
     try:
         peer_python()
     except Missing as error:

@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers 202 at once, but that it keeps everybody waiting for a moment after the tenth post."""
+    """Answers 202 immediately, except for a short stall of all connections after the tenth post."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -70,7 +70,7 @@ def test_moments_are_at_random_with_the_pace_that_was_asked_for() -> None:
     assert found[-1] < 50
     gaps = [after - before for before, after in pairwise(found)]
     assert sum(gap < 0.005 / 4 for gap in gaps) > 0.15 * len(gaps), "people do not come at even intervals"
-    assert moments(200, 50) == found, "what is compared has to meet the same crowd"
+    assert moments(200, 50) == found, "compared programs must get the same load"
 
 
 def test_every_post_has_a_key_of_its_own_and_is_timed(server: Server) -> None:

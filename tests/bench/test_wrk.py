@@ -1,4 +1,4 @@
-"""What wrk and pgbench are told and tell."""
+"""The input and output of wrk and pgbench."""
 
 import json
 

@@ -1,4 +1,4 @@
--- Posts of one document, each with an Idempotency-Key of its own. Arguments: the keys' prefix, the API key, the document.
+-- Posts of one document, each with its own Idempotency-Key. Arguments: the keys' prefix, the API key, the document.
 local head, tail, prefix
 local number = 0
 

@@ -55,7 +55,7 @@ def _run(orders: Orders, commit: str) -> bool:
 
 
 def _finds(control: Control, seed: int) -> bool:
-    """Whether the checker sees what is wrong with the control."""
+    """Whether the checker finds the control's fault."""
     if reason := control.obstacle:
         raise LeadgenError("control", reason, "run it where that is so, or take another one")
     outcome = control.run(seed, click.echo)

@@ -1,4 +1,4 @@
-"""One campaign: load and faults side by side, then heal, ask again for what is unknown, drain and reckon."""
+"""One campaign: load and faults in parallel, then heal, retry the unknown outcomes, drain and compare."""
 
 import shutil
 import tempfile
@@ -33,7 +33,7 @@ POLL_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What is wanted. With `minutes` faults come for so long, otherwise there are `faults` of them."""
+    """The options. With `minutes` faults continue for that time, otherwise there are `faults` of them."""
 
     seed: int
     requests: int
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def conduct(orders: Orders, report: Callable[[str], None]) -> Outcome:
-    """A campaign on a system of its own, whose folder stays if anything was broken. Raises CannotStart."""
+    """A campaign on its own system, whose folder is kept if a rule was broken. Raises CannotStart."""
     folder = new_folder()
     report(f"seed {orders.seed}; ledger and logs are in {folder}, and stay there if a rule is broken")
     with ExitStack() as last:
@@ -154,10 +154,10 @@ class Campaign:
         return True
 
     def _judge(self) -> Outcome:
-        """Find out what is unknown, wait for rest, and hold everything that was told against what is there."""
+        """Settle unknown outcomes, wait until everything is at rest, and compare all answers with the database."""
         results, windows = verdicts.in_order(self._load.results), self._windows
         unknown = self._load.unknown()
-        self._report(f"asking again for {len(unknown)} of which nobody knows")
+        self._report(f"retrying {len(unknown)} requests with an unknown outcome")
         never = self._load.retry(unknown)
         with closing(self._stack.superuser()) as connection:
             drained = rows.drained(connection, verdicts.DRAINED_SECONDS)

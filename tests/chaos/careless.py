@@ -1,4 +1,4 @@
-"""Worker and sweeper as somebody writes them who thinks that nothing ends in between; for a control.
+"""Worker and sweeper, written on the assumption that nothing crashes in between; for a control.
 
 Leads are committed first, without ON CONFLICT, and only then taken off the queue. That is right as long as both
 happen; when the process is killed in between, the next one repeats its leads.
@@ -15,7 +15,7 @@ from leadgen.cli.worker import COMMAND
 from leadgen.store import queue
 from leadgen.store.connection import Connection
 
-BETWEEN_SECONDS: Final = 0.1  # a mail to somebody, say
+BETWEEN_SECONDS: Final = 0.1  # sending an email, say
 
 _QUERIES: Final = queue._SQL  # noqa: SLF001 - only so can the real statement be spoilt
 _CONFLICT: Final = "ON CONFLICT (intake_id) DO NOTHING"
@@ -46,7 +46,7 @@ def run() -> None:
     _QUERIES["drain_batch"] = _QUERIES["drain_batch"].replace(_CONFLICT, "")
     queue.drain_batch = drain_batch
     if sys.argv[1:] == ["worker"]:
-        sys.argv = list(COMMAND)  # in this process: as a program of its own it would load the real one
+        sys.argv = list(COMMAND)  # in this process: a separate program would load the real one
         rq()
     leadgen()
 

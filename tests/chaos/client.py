@@ -1,4 +1,4 @@
-"""A client of the intake: posts one body and tells what it was told, and gives up after its own time."""
+"""A client of the intake: posts one body and returns the answer, or gives up after its own timeout."""
 
 import contextlib
 import http.client

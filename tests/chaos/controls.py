@@ -1,4 +1,4 @@
-"""Negative controls: systems that lose or double leads, and a ledger that lies. The checker has to find it."""
+"""Negative controls: systems that lose or duplicate leads, and a false ledger. The checker must find each."""
 
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.chaos.ledger import Attempt, Ledger
 from tests.chaos.stack import Stack
 
 REQUESTS: Final = 200  # at least; faults take their time
-RATE: Final = 40.0  # what a busy machine takes: one that is never steady again tells nothing
+RATE: Final = 40.0  # what a busy machine can handle: one that never becomes steady proves nothing
 
 _FORGED: Final = Attempt(
     number=-1,

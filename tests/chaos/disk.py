@@ -1,4 +1,4 @@
-"""A disk whose power can be cut: ext4 in a file, of which nothing is left but what was flushed."""
+"""A disk whose power can be cut: ext4 in a file, which keeps only flushed data."""
 
 import ctypes
 import fcntl
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
-BYTES: Final = 4 * 1024**3  # the file is sparse: it takes what is written
+BYTES: Final = 4 * 1024**3  # the file is sparse: it only uses what is written
 
 _SHUTDOWN: Final = 0x8004587D  # EXT4_IOC_SHUTDOWN
 _NOTHING_FLUSHED: Final = struct.pack("I", 2)  # EXT4_GOING_FLAGS_NOLOGFLUSH
@@ -25,7 +25,7 @@ def obstacle() -> str | None:
     if not Path("/dev/loop-control").exists():
         return "this machine has no loop devices"
     missing = [program for program in _PROGRAMS if not shutil.which(program)]
-    return f"there is no {', '.join(missing)}" if missing else None
+    return f"{', '.join(missing)} not found" if missing else None
 
 
 class Disk:
@@ -49,7 +49,7 @@ class Disk:
 
     def __exit__(self, *_: object) -> None:
         if self.folder.is_mount():
-            _run("umount", "--lazy", self.folder)  # also while somebody is still there
+            _run("umount", "--lazy", self.folder)  # even while processes still use it
         self._image.unlink(missing_ok=True)
         self.folder.rmdir()
 
@@ -62,7 +62,7 @@ class Disk:
             os.close(opened)
 
     def power_up(self) -> None:
-        """Mount what was on the disk when it was cut: a copy, since to unmount could still write."""
+        """Mount the disk as it was at the cut, from a copy, because unmounting could still write."""
         copy = self._image.with_suffix(".copy")
         _run("cp", "--sparse=always", self._image, copy)
         _run("umount", self.folder)
@@ -77,7 +77,7 @@ class Disk:
 def _keep_mounts_to_ourselves() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_OWN_MOUNTS):
-        raise OSError(ctypes.get_errno(), "this process may not have mounts of its own")
+        raise OSError(ctypes.get_errno(), "this process cannot create its own mounts")
     _run("mount", "--make-rprivate", "/")
 
 

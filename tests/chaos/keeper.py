@@ -15,7 +15,7 @@ START_SECONDS: Final = 60
 
 
 class Kept:
-    """A part in a thread of its own: its process is told to end when the thread that started it does."""
+    """A part in its own thread: its process gets a signal to end when the thread that started it ends."""
 
     def __init__(self, name: str, part: Part) -> None:
         self.name = name

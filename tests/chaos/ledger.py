@@ -1,4 +1,4 @@
-"""The client's own record of what it sent and what it was told: append-only, on disk, outside the system."""
+"""The client's own record of its requests and their answers: append-only, on disk, outside the system."""
 
 import json
 import os
@@ -50,7 +50,7 @@ class Ledger:
         )
 
     def answer(self, attempt: Attempt) -> None:
-        """Note what came of it; `status` None says that nobody knows."""
+        """Log the outcome; `status` is None if it is unknown."""
         self._add([attempt.number, attempt.answered, attempt.status, attempt.intake_id])
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The load: leads at their own pace however long answers take, with repetitions and bodies that are no leads."""
+"""The load: leads at a fixed rate, independent of response times, with retries and invalid bodies."""
 
 import json
 import threading
@@ -20,9 +20,9 @@ RETRIERS: Final = 16
 RETRY_SECONDS: Final = 0.2
 RETRIES_SECONDS: Final = 90.0
 STEADY_SECONDS: Final = 1.0  # of submissions, all of them accepted
-SETTLING_SECONDS: Final = 0.5  # what was sent later than this ago may still wait
+SETTLING_SECONDS: Final = 0.5  # requests sent more recently than this may still wait
 
-# So many of a hundred requests are no new lead: sent twice at once, again later, another body, no lead at all.
+# How many of a hundred requests are not a new lead: sent twice at once, repeated later, another body, not a lead.
 TWICE, AGAIN, OTHER, SPOILT_ONES = range(1, 5), range(5, 10), range(10, 12), range(12, 17)
 
 
@@ -96,7 +96,7 @@ class Load:
         return start >= since and not late and bool(asked) and all(result.accepted for result in asked)
 
     def unknown(self) -> list[str]:
-        """The keys of valid leads that were never accepted: whether they are stored, nobody was told."""
+        """The keys of valid leads that were never accepted: it is unknown whether they are stored."""
         asked = {result.attempt.key: None for result in self.results if result.attempt.wanted == "accept"}
         told = {result.attempt.key for result in self.results if result.accepted}
         return [key for key in asked if key not in told]

@@ -6,14 +6,14 @@ from typing import Final
 from tests.chaos.proxy import Filter, Proxy
 
 WRITER: Final = "leadgen-api-writer"
-SUBMISSION: Final = b'"contact"'  # stands in every payload, whatever statement carries it
+SUBMISSION: Final = b'"contact"'  # is in every payload, whatever statement contains it
 
 _ENCRYPTION: Final = (80877103, 80877104)  # asks for TLS or GSSAPI; the server answers with one bare byte
 _HEAD_BYTES: Final = 5  # of a message: its kind, and a length that counts itself
 
 
 class Conversation:
-    """What was said on one connection, as far as a cut has to know it."""
+    """The state of one connection, as far as a cut needs it."""
 
     def __init__(self) -> None:
         self.application_name = ""
@@ -56,7 +56,7 @@ class Conversation:
         self.application_name = dict(zip(words[::2], words[1::2], strict=False)).get("application_name", "")
 
     def _settle(self, status: bytes) -> bool:
-        """The server is ready for more; outside a transaction what was written is committed, or had failed."""
+        """The server is ready for more; outside a transaction the writes are committed, or have failed."""
         self._asked = b""
         self.replying = False
         if status != b"I":

@@ -1,4 +1,4 @@
-"""A TCP proxy that slows, holds, refuses or resets what goes through it, in a thread of its own."""
+"""A TCP proxy that slows, holds, refuses or resets its traffic, in its own thread."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ class _Mode:
 class Proxy:
     """Stands in front of a server on this machine; clients connect to `port`.
 
-    A mode is in force when its method returns, for what is connected and for what will be.
+    A mode is in effect when its method returns, for current and future connections.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -51,12 +51,12 @@ class Proxy:
         self.close()
 
     def close(self) -> None:
-        """Reset what is connected and free the port."""
+        """Reset all connections and free the port."""
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
 
     def pass_all(self) -> None:
-        """Hand everything through at once; what was held is delivered."""
+        """Pass everything through immediately, including held data."""
         self._do(self._enter(_Mode()))
 
     def delay(self, seconds: float) -> None:
@@ -68,12 +68,12 @@ class Proxy:
         self._do(self._enter(_Mode(holds=True)))
 
     def refuse(self) -> None:
-        """Reset what is connected, and whoever connects."""
+        """Reset current and new connections."""
         self._do(self._enter(_Mode(refuses=True)))
         self.reset()
 
     def reset(self) -> int:
-        """Reset what is connected, and tell how many that were."""
+        """Reset all connections, and return how many there were."""
         return self._do(self._reset())
 
     def filters(self) -> tuple[Filter, Filter]:
@@ -106,7 +106,7 @@ class Proxy:
         await self._reset()
 
     async def _link(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        """One client's connection, and the one to the server that stands for it."""
+        """A client's connection, and its counterpart to the server."""
         link = asyncio.current_task()
         assert link is not None
         self._links.add(link)

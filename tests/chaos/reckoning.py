@@ -1,4 +1,4 @@
-"""The checker: what the client was told beside what the database holds, once both are at rest."""
+"""The checker: compares the client's ledger with the database, once both are at rest."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
@@ -51,9 +51,9 @@ class Reckoning:
     renamed: Collection[str]
     """Keys that were acknowledged with another intake than the stored one."""
     uninvited: Collection[str]
-    """Keys that are stored although nobody was told, or could still be told, that they are."""
+    """Keys that are stored although no client received, or could still receive, an acknowledgement."""
     unfinished: Collection[str]
-    """Keys that are stored and are no lead, or whose consents are not all there."""
+    """Keys that are stored but are not a lead, or lack some of their consents."""
     left_over: Collection[str]
     """What the queue, the dead and the leads hold beside that."""
 
@@ -95,7 +95,7 @@ def reckon(attempts: Iterable[Attempt], stored: Iterable[Stored], rest: Rest = R
 
 
 def _unknown(status: int | None) -> bool:
-    """An error of the server, a key that is held, or no answer: none of them says that nothing was stored."""
+    """A server error, a held key, or no answer: the submission may have been stored in each case."""
     return status is None or status >= 500 or status == 409
 
 

@@ -61,7 +61,7 @@ def append(page: str, entry: Entry) -> str:
 
 
 def commit() -> str:
-    """What is checked out. Raises LeadgenError when files differ from it, as nobody could repeat that."""
+    """The checked-out commit. Raises LeadgenError when files differ from it: that could not be repeated."""
     if _git("status", "--porcelain"):
         raise LeadgenError(
             "record", "the checkout has changes that are not committed", "commit them, or do not record"

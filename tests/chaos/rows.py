@@ -44,7 +44,7 @@ def rest(connection: psycopg.Connection) -> Rest:
 
 
 def drained(connection: psycopg.Connection, seconds: float) -> float | None:
-    """Wait until the queue is empty, and tell how long that took; None when it was not in time."""
+    """Wait until the queue is empty, and return how long that took; None on a timeout."""
     began = time.monotonic()
     while rest(connection).queued:
         if time.monotonic() - began > seconds:

@@ -8,7 +8,7 @@ from typing import Final
 from tests.chaos.faults import KINDS, Kind
 from tests.chaos.leads import dice
 
-PAIRS: Final = 0.15  # of the steps are two faults at once
+PAIRS: Final = 0.15  # of the steps are two simultaneous faults
 LASTING_SECONDS: Final = 10.0  # a fault that lasts longer comes seldom, or would take all of the time
 SELDOM: Final = 0.1
 PAUSE_SECONDS: Final = (0.2, 1.0)  # between one step and the next
@@ -16,7 +16,7 @@ PAUSE_SECONDS: Final = (0.2, 1.0)  # between one step and the next
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fault, or two at once; they are healed in the order of `healed`, which holds the same."""
+    """One fault, or two simultaneous ones; `healed` has the same faults in the order in which they are healed."""
 
     kinds: tuple[Kind, ...]
     healed: tuple[Kind, ...]
@@ -28,7 +28,7 @@ class Step:
 
 
 def plan(seed: int, names: Sequence[str]) -> Iterator[Step]:
-    """Each kind once in any order, and then whatever comes, for ever."""
+    """Each kind once in random order, then random kinds without end."""
     chance = dice(("schedule", seed))
     kinds = [KINDS[name] for name in names]
     first = chance.sample(kinds, len(kinds))

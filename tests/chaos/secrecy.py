@@ -1,4 +1,4 @@
-"""Looks for what nobody may see in what a system writes and shows."""
+"""Looks for secrets and personal data in everything a system writes and shows."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path

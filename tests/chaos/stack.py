@@ -91,7 +91,7 @@ class Stack:
             os.sync()  # its power is cut under load, not while the system is being set up
 
     def stop(self) -> None:
-        """Stop what was started, in the opposite order."""
+        """Stop all started parts, in reverse order."""
         self._opened.close()
 
     def superuser(self) -> psycopg.Connection:

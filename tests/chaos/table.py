@@ -36,7 +36,7 @@ def kinds_of(outcome: Outcome) -> set[str]:
 
 
 def _rows(outcome: Outcome) -> Iterator[tuple[str, ...]]:
-    """By the kind of fault; two at once make a line of their own."""
+    """By the kind of fault; two simultaneous ones get a separate line."""
     by_kind = defaultdict(list)
     for window in outcome.windows:
         by_kind[str(window) if len(window.kinds) == 1 else "two at once"].append(window)

@@ -1,4 +1,4 @@
-"""A short campaign at every commit, each with a seed of its own that its repetition shares."""
+"""A short campaign at every commit; each commit has its own seed, so a rerun repeats the campaign."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A power cut takes what was not flushed, leaves what was, and the disk works again afterwards."""
+"""A power cut loses unflushed data, keeps flushed data, and the disk works again afterwards."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The ledger: what was written is read back from its file alone, and half a line counts for nothing."""
+"""The ledger: its entries can be read back from the file alone, and half a line is ignored."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Cuts around a commit, on real connections: what is stored, and what the client hears of it."""
+"""Cuts around a commit, on real connections: the stored rows, and the client's answer."""
 
 import json
 from collections.abc import Iterator

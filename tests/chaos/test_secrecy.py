@@ -1,4 +1,4 @@
-"""What nobody may see is found wherever it stands, in whichever case, and nothing else is."""
+"""Secret text is found in any place and in any case, and nothing else is."""
 
 from pathlib import Path
 

@@ -58,7 +58,7 @@ def test_what_the_contract_allows_is_honest() -> None:
         (result(11, Answer(0.1, 500, media_type=PROBLEM)), "status 500"),
         (result(11, Answer(0.1, 422, media_type=PROBLEM)), "422 for a valid lead"),
         (result(11, Answer(0.1, 422, media_type="text/html"), "refuse"), "422 as text/html"),
-        (result(11, Answer(0.1, 202), "refuse"), "202 for what has to be refused"),
+        (result(11, Answer(0.1, 202), "refuse"), "202 for a request that must be refused"),
     ],
 )
 def test_an_answer_that_the_contract_does_not_know_is_dishonest(dishonesty: Result, told: str) -> None:

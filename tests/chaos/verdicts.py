@@ -69,7 +69,7 @@ def dishonest(results: Iterable[Result], windows: Sequence[Window]) -> Iterator[
 
 
 def slow_to_refuse(results: Iterable[Result]) -> Iterator[str]:
-    """Who cannot be served is told so in time, not left to wait as long as a client does."""
+    """A request that cannot be served gets an answer in time, before the client gives up."""
     took = sorted(result.answer.seconds for result in results if result.answer.status == 503)
     if took and (slow := took[int(len(took) * MOST_REFUSALS)]) > HONEST_SECONDS + MARGIN_SECONDS:
         yield f"of {len(took)} answers 503 one in twenty took more than {slow:.1f} s"
@@ -96,7 +96,7 @@ def unsafe(results: Sequence[Result], windows: Iterable[Window]) -> Iterator[str
 
 
 def invisible(looks: Sequence[Look], windows: Iterable[Window]) -> Iterator[str]:
-    """Health names what is wrong while it is, unless nobody could ask."""
+    """Health names the fault while it lasts, unless health cannot be reached."""
     for window in windows:
         inside = [look for look in looks if window.injected < look.at < window.healed + MARGIN_SECONDS]
         for kind in window.kinds:
@@ -141,7 +141,7 @@ def _ill_formed(result: Result) -> Iterator[str]:
     attempt, answer = result.attempt, result.answer
     if answer.status == 202:
         if attempt.wanted == "refuse":
-            yield "202 for what has to be refused"
+            yield "202 for a request that must be refused"
     elif answer.status in {409, 503}:
         if not answer.retry_after:
             yield f"{answer.status} without Retry-After"

@@ -35,7 +35,7 @@ class Watcher:
     def __init__(self, client: Client) -> None:
         self.looks: list[Look] = []
         self.texts: set[str] = set()
-        """What it was shown, to be searched for what nobody may see."""
+        """All responses it received, to be searched for secrets and personal data."""
         self._client = client
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)

@@ -16,4 +16,4 @@ def count_waiters(database: Database) -> int:
 
 
 def wait_for_lock(database: Database, waiters: int = 1) -> None:
-    assert until(lambda: count_waiters(database) >= waiters), "nobody waits for a lock"
+    assert until(lambda: count_waiters(database) >= waiters), "no session waits for a lock"

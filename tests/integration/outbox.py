@@ -58,7 +58,7 @@ class Outbox:
         self.owner.close()
 
     def accept(self, *payloads: dict[str, Any]) -> list[UUID]:
-        """Store intakes as the API does and return their ids."""
+        """Store intakes as the API does, and return their ids."""
         intakes = [
             Intake(
                 intake_id=uuid7(),
@@ -105,7 +105,7 @@ class Outbox:
         )
 
     def waits_for_lock(self, service: str) -> bool:
-        """Whether a session of this service stands in the middle of a statement, held up by a lock."""
+        """Whether a session of this service is in the middle of a statement and waits for a lock."""
         row = self.app.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
             " AND datname = current_database()",

@@ -1,4 +1,4 @@
-"""A service of ours as a process of its own, started by its command."""
+"""One of our services in its own process, started by its command."""
 
 import os
 import subprocess

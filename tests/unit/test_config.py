@@ -1,4 +1,4 @@
-"""Settings: read once, every fault told at once, and no password in any message."""
+"""Settings: read once, every fault reported in one run, and no password in any message."""
 
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The same intake with FastAPI, asyncpg and uvicorn: one INSERT and one commit a request.
 
 No straw man: uvloop and httptools, a warm pool that sends nothing but the statement (prepared by asyncpg), the
-same short cuts for everyday addresses and numbers, an answer that no model checks again; no metrics, no log line
+same short cuts for everyday addresses and numbers, an answer that is not validated again; no metrics, no log line
 and no bell. Keys, idempotency, fingerprint and tables are ours.
 """
 

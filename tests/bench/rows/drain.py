@@ -89,7 +89,7 @@ def theirs(context: Context, peer: Peer) -> float:
             except CannotMeasure as error:
                 told = last_lines(context.stack.log(peer.program))
                 raise CannotMeasure(
-                    peer.program, f"it made no {peer.count} leads in time:{told}\n", "run it by hand"
+                    peer.program, f"it did not make {peer.count} leads in time:{told}\n", "run it by hand"
                 ) from error
 
 

@@ -17,7 +17,7 @@ CONNECTIONS = 64
 
 
 def measure(context: Context) -> list[Figure]:
-    """No goal: pgbench has nothing to read, check or answer, and is there to tell where the floor is."""
+    """No goal: pgbench has nothing to read, check or answer, and only shows the floor."""
     with context.stack.database() as database, context.stack.api(database) as server:
         post(context, server, CONNECTIONS, 1)
         arms: dict[str, Callable[[], float]] = {

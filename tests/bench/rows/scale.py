@@ -52,7 +52,7 @@ def measure(context: Context) -> list[Figure]:
 
 
 def interleaved_drains(databases: dict[str, Database], rounds: int) -> dict[str, list[float]]:
-    """Leads a second, by turns of what is one job to the worker; `empty` begins each round without a row."""
+    """Leads per second, measured over one worker job at a time; `empty` starts each round without rows."""
     leads = JOBS * BATCHES_PER_JOB * BATCH
     found: dict[str, list[float]] = {name: [] for name in databases}
     for _ in range(rounds):

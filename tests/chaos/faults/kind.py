@@ -1,4 +1,4 @@
-"""What a fault is: how it is done and undone, how long it lasts, and what has to hold meanwhile."""
+"""The definition of a fault: how it is injected and undone, how long it lasts, and what must hold meanwhile."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +17,7 @@ Keys: TypeAlias = set[str]
 class Kind:
     name: str
     part: Part
-    """Whom it hits: two faults at once are of different parts, and none is of the host."""
+    """The part it hits: two simultaneous faults hit different parts, and neither hits the host."""
     act: Callable[[Stack, Load], AbstractContextManager[Keys | None]]
     seconds: float
     isolated: bool
@@ -29,7 +29,7 @@ class Kind:
     shows: str | None
     """The dependency that health has to name while it lasts."""
     needs_disk: bool
-    """Only a stack whose data is on a disk of its own can have it."""
+    """Only a stack with its data on a separate disk can have it."""
 
 
 KINDS: Final[dict[str, Kind]] = {}

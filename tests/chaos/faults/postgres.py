@@ -106,7 +106,7 @@ def a_transaction_that_does_not_end(stack: Stack, _: Load) -> Iterator[None]:
 
 @fault("postgres", seconds=3, isolated=True)
 def a_key_held_by_another_writer(stack: Stack, load: Load) -> Iterator[set[str]]:
-    """Whoever sends that key waits, and is told so; nobody else notices."""
+    """A request with that key waits, and gets a 409 or 503; no other request is affected."""
     key = make_key(dice(uuid4()))
     insert = sql.SQL(
         "INSERT INTO app.intake_jobs (intake_id, request_id, client_id, idempotency_key, fingerprint,"
@@ -127,7 +127,7 @@ def postgres_read_only(stack: Stack, _: Load) -> Iterator[None]:
 
 @fault("postgres", seconds=5, refuses=True)
 def postgres_told_to_be_unsafe(stack: Stack, _: Load) -> Iterator[None]:
-    """A commit might not survive a power cut: a 202 would be a lie."""
+    """A commit might not survive a power cut, so a 202 could be false."""
     with _set(stack, "full_page_writes", "off"):
         yield
 

@@ -56,7 +56,7 @@ def request_lost_on_its_way(stack: Stack, _: Load) -> Iterator[None]:
 
 
 def _wait_for_cuts(stack: Stack) -> None:
-    """Until all are made, or as long as there is hope: with another fault at work nobody may be writing."""
+    """Wait until all are made, or until a timeout: during another fault there may be no writes."""
     before, until = stack.postgres_proxy.cuts, time.monotonic() + CUTS_SECONDS
     while stack.postgres_proxy.cuts < before + CUTS and time.monotonic() < until:
         time.sleep(0.01)

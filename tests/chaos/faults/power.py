@@ -45,7 +45,7 @@ def _dark(stack: Stack) -> Iterator[None]:
     with ExitStack() as unattended:
         for kept in stack.kept.values():
             unattended.enter_context(kept.unattended())
-        processes.end(_all(stack), signal.SIGKILL, KILL_SECONDS)  # what was started on the dead disk meanwhile
+        processes.end(_all(stack), signal.SIGKILL, KILL_SECONDS)  # processes started on the dead disk meanwhile
         stack.disk.power_up()
         yield
 

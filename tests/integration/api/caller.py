@@ -15,7 +15,7 @@ from tests.integration.lead import LEAD
 
 
 class CountingDoorbell:
-    """Counts rings. The real doorbell has tests of its own; the API only has to ring it."""
+    """Counts rings. The real doorbell has its own tests; the API only has to ring it."""
 
     def __init__(self) -> None:
         self.rings = 0

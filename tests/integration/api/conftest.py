@@ -1,4 +1,4 @@
-"""The application in this process with its keys and clients, or served, on a database of its own."""
+"""The application in this process with its keys and clients, or served, on its own database."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A server in front of the API that first fails as it is told, and from then on hands everything through."""
+"""A server in front of the API that first fails as configured, and then passes everything through."""
 
 import threading
 import time

@@ -52,7 +52,7 @@ class Result:
 
 
 class Sender:
-    """One of the examples, set up with a key file of its own."""
+    """One of the examples, with its own key file."""
 
     def __init__(self, command: list[str | Path], directory: Path, key: str) -> None:
         self._command = command

@@ -1,4 +1,4 @@
-"""Idempotency as a state machine: whatever is posted in whatever order, a key stands for one submission."""
+"""Idempotency as a state machine: for any posts in any order, a key identifies one submission."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One key from 64 clients while PostgreSQL goes and comes back: one row, and the same 202 for everybody."""
+"""One key from 64 clients while PostgreSQL restarts: one row, and the same 202 for all clients."""
 
 import http.client
 import json
@@ -30,7 +30,7 @@ Answer: TypeAlias = tuple[str, str, str]
 
 
 class Crowd:
-    """Clients that post the same with one key at the same moment, and again until they are told 202."""
+    """Clients that post the same body with one key at the same moment, and retry until they get a 202."""
 
     def __init__(self, stack: Stack, key: str) -> None:
         self._stack = stack

@@ -68,7 +68,7 @@ def test_without_a_worker_every_post_is_accepted_and_the_worker_catches_up(stack
 def test_everything_killed_under_load_loses_no_acknowledged_lead(
     stack: Stack, own_redis: Callable[[], EmbeddedRedis]
 ) -> None:
-    """The client keeps its own ledger; what it was told 202 for is a lead, once, when all is up again."""
+    """The client keeps its own ledger; every submission answered 202 is one lead when everything is up again."""
     acknowledged: list[str] = []
     stopping = threading.Event()
     redis_server = own_redis()

@@ -95,7 +95,7 @@ def test_serve_refuses_a_server_without_fsync(
 
 
 def assert_no_lead_is_taken(stack: Stack, obstacle: str) -> None:
-    """Health answers, readiness says what is in the way, and a submission is asked to come again."""
+    """Health answers, readiness says what is wrong, and a submission gets a 503 with Retry-After."""
     assert stack.ask("GET", "/lead/health")[2]["status"] == "degraded"
     status, _, document = stack.ask("GET", "/lead/ready")
     assert (status, document["detail"]) == (503, obstacle)
@@ -134,7 +134,7 @@ def test_served_before_the_migrations_it_takes_leads_once_they_are_applied(
 def test_served_before_postgres_it_takes_leads_once_that_is_there_and_safe(
     tmp_path: Path, own_postgres: Callable[..., Database], redis_url: str
 ) -> None:
-    """It comes back without fsync, which the start could not see: nothing is written until that is mended."""
+    """It comes back without fsync, which the start could not see: nothing is written until that is fixed."""
     stack = make_stack(tmp_path, own_postgres(), redis_url)
     server = stack.database.server
     administer(server, "ALTER SYSTEM SET fsync = off")

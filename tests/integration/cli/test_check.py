@@ -53,7 +53,9 @@ def test_a_real_write_is_tried_and_nothing_of_it_remains(database: Database, env
     for number in (2, 4):
         result = check(environ, "--write")
         assert (result.exit_code, result.output) == (0, "configuration: all good; an intake can be stored\n")
-        assert until(partial(lambda most: written(database) == most, number))  # told when its session has ended
+        assert until(
+            partial(lambda most: written(database) == most, number)
+        )  # reported when its session has ended
         assert counts(database) == [0] * len(TABLES)
 
 

@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(outbox: Outbox) -> Run:
-    """Run `leadgen jobs …`, away from a terminal unless told otherwise."""
+    """Run `leadgen jobs …`, without a terminal unless requested."""
 
     def run(*arguments: str, **environ: str) -> Result:
         return CliRunner(env={"LEADGEN_DATABASE_URL": outbox.url} | environ).invoke(leadgen, ["jobs", *arguments])
@@ -127,7 +127,7 @@ def test_a_replayed_job_becomes_a_lead_once_its_cause_is_gone(outbox: Outbox, ru
     queue.drain_with_suspects(outbox.app)
     assert outbox.dead() == [dead]
     outbox.owner.execute("ALTER TABLE app.leads DROP CONSTRAINT nobody")
-    run("replay", str(dead), "--reason", "mended")
+    run("replay", str(dead), "--reason", "fixed")
     assert queue.drain_batch(outbox.app) == 1
     assert outbox.leads() == [dead]
     output = run("show", str(dead)).stdout
@@ -146,7 +146,7 @@ def test_a_discarded_job_keeps_its_row_and_never_comes_back(outbox: Outbox, run:
 @pytest.mark.parametrize(("command", "left"), [("replay", []), ("discard", ["discarded"] * 3)])
 def test_all_of_the_dead_are_dealt_with_at_once(outbox: Outbox, run: Run, command: str, left: list[str]) -> None:
     dead = kill(outbox, count=3)
-    assert run(command, "--all", "--reason", "mended").stdout == f"3 {command}ed\n"
+    assert run(command, "--all", "--reason", "fixed").stdout == f"3 {command}ed\n"
     assert [job.state for job in dead_jobs.list_failed(outbox.app, discarded=True, most=9)] == left
     assert [intake_id for _, _, intake_id, _ in audit(outbox)] == dead
     assert run(command, "--all", "--reason", "again").stdout == f"0 {command}ed\n"

@@ -1,4 +1,4 @@
-"""The dev profile as a user runs it: `leadgen dev` in a process of its own, seen from outside."""
+"""The dev profile as a user runs it: `leadgen dev` in its own process, seen from outside."""
 
 import json
 import signal

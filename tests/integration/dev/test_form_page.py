@@ -1,4 +1,4 @@
-"""The form page in a browser: errors stand beside their fields, and a submission is seen to become a lead."""
+"""The form page in a browser: errors appear beside their fields, and the page shows a submission become a lead."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def test_a_submission_is_corrected_sent_and_seen_to_become_a_lead(
     replace(field(browser, "/contact/email"), "maria at example")
     submit(browser)
 
-    until(browser, lambda: "e-mail address" in error(browser, "/contact/email"))
+    until(browser, lambda: "email address" in error(browser, "/contact/email"))
     assert field(browser, "/contact/email").get_attribute("aria-invalid") == "true"
     assert browser.switch_to.active_element == field(browser, "/contact/email")
 
@@ -70,7 +70,7 @@ def test_a_submission_is_corrected_sent_and_seen_to_become_a_lead(
     assert stored == [("maria@example.com", "TX")]
     evidence = profile.query(f"SELECT channel, granted FROM app.consents WHERE intake_id = '{intake_id}'")
     assert evidence == [("email", True)]
-    # The console repeats each 4xx; a script's error or a breach of the page's policy would stand there too.
+    # The console shows each 4xx; it would also show a script error or a violation of the page's policy.
     assert [entry["message"] for entry in browser.get_log("browser") if "422" not in entry["message"]] == []
 
 

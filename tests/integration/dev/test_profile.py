@@ -211,7 +211,7 @@ def python_for(user: Account, folder: Path) -> Path:
         return Path(sys.executable)
     system = Path(f"/usr/bin/python3.{sys.version_info.minor}")
     if not system.exists():
-        pytest.skip(f"{user.name} may not run {sys.executable}, and there is no {system}")
+        pytest.skip(f"{user.name} may not run {sys.executable}, and {system} does not exist")
     subprocess.run([system, "-m", "venv", "--without-pip", folder], check=True)
     (packages,) = folder.glob("lib/*/site-packages")
     (packages / "same.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n")
@@ -224,7 +224,7 @@ def python_for(user: Account, folder: Path) -> Path:
 
 
 def post_all_the_time(profile: RunningProfile) -> tuple[list[str], Callable[[], None]]:
-    """Post from four threads until told to stop; returns the accepted ids, as they come, and what stops it."""
+    """Post from four threads until stopped; returns the list of accepted ids, as they come, and the stop event."""
     accepted: list[str] = []
     stopped = threading.Event()
 

@@ -160,7 +160,7 @@ def test_it_outlives_a_schema_that_is_not_there_yet(bare_database: Database, tmp
     with Service(tmp_path, "sweep", database_url=bare_database.app_url) as sweeper:
         assert until(lambda: "sweep_failed" in sweeper.log)
         time.sleep(2)
-        assert sweeper.log.count("sweep_failed") == 1, "told once, not at every try"
+        assert sweeper.log.count("sweep_failed") == 1, "logged once, not at every try"
         migrate(bare_database.owner_url, report=lambda _: None)
         assert until(lambda: "sweep_recovered" in sweeper.log)
         with Outbox(bare_database) as outbox:

@@ -97,7 +97,9 @@ def test_killed_in_mid_batch_it_leaves_each_intake_to_become_exactly_one_lead(
         # PostgreSQL notices the dead client only when it answers: until then the batch may still commit.
         assert until(lambda: not outbox.sessions("worker"))
     assert len(outbox.queued()) + len(outbox.leads()) == len(accepted)
-    assert all(failure == (0, None) for failure in outbox.attempts().values()), "an interruption is no attempt"
+    assert all(failure == (0, None) for failure in outbox.attempts().values()), (
+        "an interruption does not count as an attempt"
+    )
     with start_worker():
         doorbell.ring()
         assert until(lambda: outbox.leads() == accepted)

@@ -1,4 +1,4 @@
-"""PostgreSQL's clock in the hand of a test: it stands still unless it is moved, also backwards."""
+"""A clock for PostgreSQL that a test controls: it is frozen until the test moves it, also backwards."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from leadgen.store.connection import connect
 from tests.conftest import Database
 
 # The application's sessions look here before they look among PostgreSQL's own functions. A default is bound to its
-# function when it is made, so that of the queue is made anew.
+# function when it is made, so that of the queue is made again.
 _SCHEMA = """
     CREATE SCHEMA clock;
     CREATE TABLE clock.hand (at timestamptz);

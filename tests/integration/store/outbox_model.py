@@ -1,4 +1,4 @@
-"""What the outbox has to be after any event: a model of it in memory, without PostgreSQL."""
+"""A model of the outbox in memory, without PostgreSQL: its expected state after any event."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BODIES = (
     payload_with(headcount="ten"),
     payload_with(details=None),
 )
-# Why PostgreSQL makes no lead of a body: it never does, or only as long as it is told to be picky.
+# Why PostgreSQL rejects a body: always, or only while the test makes it picky.
 NEVER = {3: "22P02 InvalidTextRepresentation", 4: "23502 NotNullViolation leads details"}
 PICKY = {2: "23514 CheckViolation leads picky"}
 
@@ -77,18 +77,18 @@ class Model:
         self.refused: Mapping[int, str] = NEVER
 
     def store(self, sent: Sequence[Sent], intakes: Sequence[Intake], receipts: Mapping[UUID, Receipt]) -> None:
-        """Keep what was told that it was first, and hold that all others of its key were told the same."""
+        """Keep the first receipt of each key, and check that all later ones of that key are equal."""
         assert receipts.keys() == {intake.intake_id for intake in intakes}
         for (_, _, body), intake in zip(sent, intakes, strict=True):
             if not receipts[intake.intake_id].replayed:
-                assert intake.key not in self.by_key, "a second one was told that it was first"
+                assert intake.key not in self.by_key, "a second one got a receipt as the first"
                 self.by_key[intake.key] = Kept(intake, body, self.now)
                 self.kept.append(self.by_key[intake.key])
         for intake in intakes:
             assert told(receipts[intake.intake_id]) == told(self.by_key[intake.key].intake)
 
     def where(self, *states: str) -> list[Kept]:
-        """What is in one of these states, in the order of the ids."""
+        """The intakes in these states, in the order of the ids."""
         return sorted((kept for kept in self.kept if kept.state in states), key=lambda kept: kept.id)
 
     def at_rest(self) -> list[Kept]:
@@ -103,7 +103,7 @@ class Model:
         return any(not oldest <= kept.due <= self.now for kept in self.claimable())
 
     def drain(self, batch: Sequence[Kept]) -> Drained:
-        """Let these become leads or fail; `due` of those that fail is left to whoever rolls the dice."""
+        """Let these become leads or fail; the caller decides when a failed one is `due`."""
         failed = [kept for kept in batch if kept.body in self.refused]
         for kept in batch:
             kept.state = "done"

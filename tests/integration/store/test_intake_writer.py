@@ -1,4 +1,4 @@
-"""The group commit: one row a key under every race, nobody harmed by a neighbour, no wait without an end."""
+"""The group commit: one row per key under every race, no harm from other rows, no endless wait."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -182,7 +182,7 @@ def test_who_comes_while_a_key_is_waited_for_gets_what_the_first_gets(database: 
         for waiting in (first, second):
             with pytest.raises(IdempotencyKeyHeld):
                 waiting.result(10)
-        assert time.monotonic() - started < 1.9  # the second did not begin to wait anew
+        assert time.monotonic() - started < 1.9  # the second did not start to wait again
 
 
 def test_an_intake_without_a_key_is_never_told_that_its_key_is_held(database: Database) -> None:

@@ -22,7 +22,7 @@ VERSIONS = [file.read_text().splitlines()[0].removeprefix("-- version: ") for fi
 
 
 def dump_schema(database: Database) -> list[str]:
-    """The schema as pg_dump tells it, in an order of its own, without what differs from run to run."""
+    """The schema from pg_dump, sorted, without the parts that differ between runs."""
     program = postgres_programs(for_postgres()) / "pg_dump"
     text = subprocess.run(
         [program, "--schema-only", "--schema=app", database.superuser_url],

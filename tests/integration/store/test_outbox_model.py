@@ -59,7 +59,7 @@ LEAD_OF_SOMEBODY_ELSE = """
 
 
 def drain_all(connection: Connection, most: int) -> Drained:
-    """Drain in batches of this size until all that is left is held by somebody else."""
+    """Drain in batches of this size until every remaining row is locked by another session."""
     total = batch = queue.drain_with_suspects(connection, most)
     while batch.taken == most:
         batch = queue.drain_with_suspects(connection, most)
@@ -101,7 +101,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(sent=BATCH)
     def accept_twice_at_once(self, sent: list[Sent]) -> None:
-        """A writer sends a batch again whose first try is still under way: both are told the same."""
+        """A writer sends a batch again while its first try is still running: both get the same receipts."""
         batch = [make_intake(one) for one in sent]
         with connect(self.outbox.url, "tests") as other:
             receipts, again = together(
@@ -134,7 +134,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(waits)
     @rule()
     def mend_everything_and_wait_for_the_end(self) -> None:
-        """Nothing stays in the queue for ever."""
+        """Nothing stays in the queue forever."""
         self.set_picky(picky=False)
         self.work()
         self.wait_and_try_again_and_again(MAX_ATTEMPTS)
@@ -200,7 +200,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(sent=BATCH, which=WHICH)
     def kill_a_drainer_in_mid_batch(self, sent: list[Sent], which: int) -> None:
-        """It has taken its rows from the queue, and waits for somebody who is about to make one of its leads."""
+        """It has taken its rows from the queue, and waits for a session that is inserting one of its leads."""
         self.accept(sent, "committed")
         if not (good := [kept for kept in self.model.claimable() if kept.body not in self.model.refused]):
             return

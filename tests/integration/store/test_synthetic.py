@@ -1,4 +1,4 @@
-"""app.remove_synthetic: a probe's lead leaves no trace, whoever works on it, and no other lead is touched."""
+"""app.remove_synthetic removes all traces of a probe's lead, even under concurrent work, and no other lead."""
 
 import json
 import threading

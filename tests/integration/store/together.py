@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def together(*calls: Callable[[], T]) -> list[T]:
-    """Each call in a thread of its own, all at the same moment."""
+    """Run each call in its own thread, all at the same moment."""
     gate = Barrier(len(calls))
 
     def run(call: Callable[[], T]) -> T:

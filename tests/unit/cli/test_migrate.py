@@ -1,4 +1,4 @@
-"""`leadgen migrate --list`: what a release ships, told without a database."""
+"""`leadgen migrate --list`: the migrations of a release, listed without a database."""
 
 from click.testing import CliRunner
 

@@ -1,4 +1,4 @@
-"""The metrics directory of `leadgen serve`: the same at each start, empty of what is ours, and nobody else's."""
+"""The metrics directory of `leadgen serve`: the same at each start, emptied of our files, owned by our user."""
 
 import os
 import stat

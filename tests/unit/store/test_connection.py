@@ -1,4 +1,4 @@
-"""Connections: a URL that cannot be used is told without repeating any of it."""
+"""Connections: the error for an unusable URL repeats nothing from it."""
 
 import traceback
 

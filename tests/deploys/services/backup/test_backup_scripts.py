@@ -77,7 +77,7 @@ def test_another_content_under_the_same_name_is_refused_and_replaces_nothing(
     archive(SEGMENT % 1, b"one cluster's")
     refused = archive(SEGMENT % 1, b"another cluster's")
     assert refused.returncode == 1
-    assert "lies in the spool with other content" in refused.stdout
+    assert "is in the spool with other content" in refused.stdout
     assert (world / "spool" / (SEGMENT % 1)).read_bytes() == b"one cluster's"
 
 
