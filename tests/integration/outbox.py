@@ -49,6 +49,9 @@ class Outbox:
         self.url = database.app_url
         self.app = connect(database.app_url, "tests")
         self.owner = connect(database.owner_url, "tests")
+        # A test holds its locks until the service that it waits for is there, which may take a while.
+        for connection in (self.app, self.owner):
+            connection.execute("SET idle_in_transaction_session_timeout = 0")
 
     def __enter__(self) -> Self:
         return self

@@ -17,10 +17,10 @@ from leadgen.store.intake_writer import IntakeWriter
 from leadgen.store.intakes import accept
 from leadgen.store.writer_session import DURABLE_SECONDS
 from tests.conftest import Database
-from tests.integration.freezing import frozen
-from tests.integration.service import BUSY_SECONDS
+from tests.integration.freezing import count_unread, frozen
+from tests.integration.service import BUSY_SECONDS, until
 from tests.integration.store.together import together
-from tests.integration.store.writing import count, held_key, hold_flushers, make_intake, make_writer
+from tests.integration.store.writing import count, held_key, make_intake, make_writer
 
 
 def test_a_locked_table_is_unavailable_and_not_a_held_key(writer: IntakeWriter, database: Database) -> None:
@@ -128,10 +128,14 @@ def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
     database = own_postgres()
     with make_writer(database.app_url) as writer, ThreadPoolExecutor(50) as pool:
         together(*[partial(lambda n: writer.write(make_intake(f"warm-{n}")), n) for n in range(8)])
-        # What is sent may be stored: each flusher has sent one row. The others wait, and are given up.
-        with hold_flushers(database, writer, pool), frozen(database):
+        with frozen(database):
             started = time.monotonic()
-            attempts = [pool.submit(writer.write, make_intake()) for _ in range(40)]
+            attempts = []
+            # What is sent may be stored, so each flusher sends one row. The others wait, and are given up.
+            for number in range(intake_writer.FLUSHERS):
+                attempts.append(pool.submit(writer.write, make_intake()))
+                assert until(partial(lambda sent: count_unread(database) == sent, number + 1))
+            attempts += [pool.submit(writer.write, make_intake()) for _ in range(40)]
             for attempt in attempts:
                 with pytest.raises(DatabaseUnavailable):
                     attempt.result(60)
