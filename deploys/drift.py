@@ -16,15 +16,13 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.inspect import clock, connection, disk, dry_run, unmanaged
+from deploys.inspect import clock, connection, disk, dry_run, service_states, unmanaged
 from deploys.inspect.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
 from deploys.inspect.unit_states import UnitStates
 from deploys.kit.facts import Probe
 from deploys.kit.plan import runbook, settings
 from deploys.kit.run import lock, page_files, session
 from deploys.kit.run.steps import Step, Steps
-from deploys.services.leadgen import api_keys
-from deploys.services.nginx import state as edge_state
 
 
 def look(host: Host) -> Drift:
@@ -66,10 +64,9 @@ def edited(host: Host, steps: Mapping[str, Step]) -> Iterator[Finding]:
 
 
 def unwell(host: Host, read: settings.Settings, named: set[str]) -> Iterator[Finding]:
-    """Units, edge and API keys, but for what is `named` already."""
+    """Units, and what services say of themselves, but for what is `named` already."""
     troubles = [("unit", unit.trouble) for unit in host.get_fact(UnitStates) if unit.trouble]
-    troubles += [("edge", trouble) for trouble in edge_state.troubles(host, read)]
-    troubles += [("key", trouble) for trouble in api_keys.ending(host, read.expiry_days)]
+    troubles += service_states.differences(host, read)
     found = (Finding.read(kind, trouble) for kind, trouble in troubles)
     yield from (finding for finding in found if finding.where not in named)
 

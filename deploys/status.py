@@ -17,7 +17,7 @@ from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.inspect import connection
+from deploys.inspect import connection, service_states
 from deploys.inspect.unit_states import UnitStates
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
@@ -25,10 +25,6 @@ from deploys.kit.plan import pins, runbook, settings
 from deploys.kit.plan.entry import Entry
 from deploys.kit.run import lock, page_files, session
 from deploys.kit.run.steps import Step, Steps
-from deploys.services.backup import state as backup_state
-from deploys.services.leadgen import LEADGEN
-from deploys.services.leadgen import state as intake_state
-from deploys.services.nginx import state as edge_state
 
 MAINTENANCE = "/etc/motorcade/maintenance"
 WIDTH = 160  # columns
@@ -60,10 +56,8 @@ class Status:
     lock: str  # who deploys to it right now; empty when nobody does
     manifest: str  # why the manifest cannot be used; empty when it can
     maintenance: str  # since when; empty when there is none
-    intake: list[str]  # why no lead could be stored now, who does not do their part, and a release unlike the pin
-    edge: list[str]  # why nginx does not run as it lies there, and a certificate that has ended or will soon
-    backups: list[str]  # why they would not bring back everything
-    drill: str  # what the last green one restored, in which time, and what would have been lost
+    services: dict[str, list[str]]  # what is wrong with each service that says so itself
+    news: list[str]  # what people want to know although nothing is wrong, such as the last drill
     units: list[str]  # those that failed, or do not run although the boot wants them
     pages: list[Line]
 
@@ -73,7 +67,8 @@ class Status:
             trouble
             for trouble in (
                 *(self.lock, self.manifest, self.maintenance),
-                *(*self.intake, *self.edge, *self.backups, *self.units),
+                *(trouble for troubles in self.services.values() for trouble in troubles),
+                *self.units,
             )
             if trouble
         ]
@@ -91,11 +86,9 @@ def look(host: Host) -> Status:
     name = release.name if release else ""
     pages = [line(entry, steps.get(entry.id), name, found) for entry in runbook.ready(host.groups)]
     units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
-    served = intake_state.troubles(host, LEADGEN.pin(release).ref if release else "")
-    backups = backup_state.troubles(host)
-    drill = backup_state.proof(host)
-    held = holder(host)
-    return Status(host.name, held, unusable, maintenance(host), served, edge(host), backups, drill, units, pages)
+    said = service_states.troubles(host, known_settings(host), release)
+    news = service_states.news(host)
+    return Status(host.name, holder(host), unusable, maintenance(host), said, news, units, pages)
 
 
 def known_release(host: Host) -> tuple[pins.Release | None, str]:
@@ -106,12 +99,12 @@ def known_release(host: Host) -> tuple[pins.Release | None, str]:
         return None, str(refused)
 
 
-def edge(host: Host) -> list[str]:
-    """What is wrong with nginx; settings that cannot be read are told with the manifest that they name."""
+def known_settings(host: Host) -> settings.Settings | None:
+    """None where they cannot be read; why is reported with the manifest that they name."""
     try:
-        return edge_state.troubles(host, settings.read(host))
+        return settings.read(host)
     except Refused:
-        return []
+        return None
 
 
 def line(entry: Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
@@ -177,8 +170,8 @@ def show(found: Sequence[Status]) -> None:
             table.add_row(status.host, page.page, word, page.release, page.passed, page.run, drift)
     console.print(table)
     for status in found:
-        if status.drill:
-            console.print(f"{status.host}: last drill: {status.drill}", markup=False)
+        for news in status.news:
+            console.print(f"{status.host}: {news}", markup=False)
         for trouble in status.troubles:
             console.print(trouble, style="red", markup=False)
 

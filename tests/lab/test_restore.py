@@ -232,7 +232,7 @@ def test_a_drill_fails_and_says_why(
     request.getfixturevalue(fault)
     found = drill(platform)
     assert found.startswith(reason.format(newest=newest(platform))), found
-    assert any("drill: " in trouble for trouble in status(platform)[1]["backups"])
+    assert any("drill: " in trouble for trouble in status(platform)[1]["services"]["backup"])
 
 
 def test_a_drill_is_green_without_a_fault(platform: Host, times: dict[str, float]) -> None:

@@ -30,9 +30,9 @@ DRILL_AGE: Final = timedelta(days=2)  # one a day; one that did not come is seen
 _PAGE: Final = "docs/services/backup.md"
 
 
-def troubles(of: Host) -> list[str]:
+def troubles(host: Host, _settings: object, _release: object) -> list[str]:
     """Every fault in a sentence; nothing on a host without backups."""
-    answer = of.get_fact(Probe, _LOOK)
+    answer = host.get_fact(Probe, _LOOK)
     if not answer.lines:
         return []
     now, *lines = answer.lines
@@ -43,7 +43,13 @@ def troubles(of: Host) -> list[str]:
         *_backup(said.get("backup", {}), at),
         *_drill(said.get("drill", {}), at),
     ]
-    return [f"{of.name}: {fault}; {_PAGE}" for fault in found]
+    return [f"{host.name}: {fault}; {_PAGE}" for fault in found]
+
+
+def news(host: Host) -> str:
+    """What the last drill has proved."""
+    said = proof(host)
+    return f"last drill: {said}" if said else ""
 
 
 def proof(of: Host) -> str:

@@ -1,12 +1,16 @@
 """What the intake says of itself, and which release it is."""
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pyinfra.api.host import Host
 
 from deploys.kit.facts import Probe
-from deploys.services.leadgen import ADDRESS
+from deploys.services.leadgen import ADDRESS, LEADGEN, api_keys
+
+if TYPE_CHECKING:
+    from deploys.kit.plan.pins import Release
+    from deploys.kit.plan.settings import Settings
 
 # The release that its drop-in names, how ready it is, and its health; nothing on a host without one.
 _LOOK: Final = (
@@ -17,8 +21,14 @@ _LOOK: Final = (
 )
 
 
-def troubles(host: Host, ref: str) -> list[str]:
-    """What the intake says of itself, where there is one; nothing when all is well and the pin's `ref` runs."""
+def differences(host: Host, settings: "Settings") -> list[tuple[str, str]]:
+    """API keys that have expired, or will soon."""
+    return [("key", trouble) for trouble in api_keys.ending(host, settings.expiry_days)]
+
+
+def troubles(host: Host, _settings: object, release: "Release | None") -> list[str]:
+    """What the intake says of itself, where there is one; nothing when all is well and the pinned release runs."""
+    ref = LEADGEN.pin(release).ref if release else ""
     answer = host.get_fact(Probe, _LOOK)
     if not answer.lines:
         return []

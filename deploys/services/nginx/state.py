@@ -17,9 +17,14 @@ _ABSENT: Final = 1  # as `[` ends; a host too slow to tell is asked on, and does
 _FORM: Final = "%Y-%m-%d %H:%M:%SZ"  # OpenSSL's own for ISO 8601
 
 
-def troubles(host: Host, settings: "Settings") -> list[str]:
+def differences(host: Host, settings: "Settings") -> list[tuple[str, str]]:
+    """The same for drift."""
+    return [("edge", trouble) for trouble in troubles(host, settings, None)]
+
+
+def troubles(host: Host, settings: "Settings | None", _release: object) -> list[str]:
     """What is wrong, each as `where: what; what to do`; nothing on a host without an edge."""
-    if host.get_fact(Probe, f"[ -f {nginx.DROP_IN} ]").status == _ABSENT:
+    if settings is None or host.get_fact(Probe, f"[ -f {nginx.DROP_IN} ]").status == _ABSENT:
         return []
     end = f"openssl x509 -noout -enddate -dateopt iso_8601 -in {quote(settings.of(Edge).edge_certificate)}"
     told = host.get_fact(Probe, end)

@@ -18,7 +18,7 @@ DRILL = {"at": "2026-11-21T04:41:00Z", "ok": True, "reason": ""}
 def troubles(*lines: str) -> list[str]:
     host: Any = KnownHost(probes={"ship backup": Answer(0, list(lines))})
     host.name = "host"
-    return backup_state.troubles(host)
+    return backup_state.troubles(host, None, None)
 
 
 def told(ship: object = SHIP, backup: object = BACKUP) -> list[str]:

@@ -29,7 +29,7 @@ def troubles(said: dict[str, Any] | None) -> list[str]:
     lines = [NOW, f"ship {json.dumps(ship)}", f"backup {json.dumps(backup)}", f"drill {drilled(said)}"]
     host: Any = KnownHost(probes={"for each in ship": Answer(0, lines)})
     host.name = "host"
-    return backup_state.troubles(host)
+    return backup_state.troubles(host, None, None)
 
 
 def noted(said: dict[str, Any] | None, steps: dict[str, Step]) -> list[Any]:

@@ -1,10 +1,12 @@
 """What the intake says of itself, in sentences that say what to do."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from deploys.kit.facts import Answer
+from deploys.services.leadgen import LEADGEN, Leadgen
 from deploys.services.leadgen import state as intake_state
 from tests.deploys.known_host import KnownHost
 
@@ -14,7 +16,8 @@ WELL = '{"status": "ok", "release": "a-1-0", "dependencies": {"postgres": "ok", 
 def intake(*lines: str, ref: str = "a-1") -> list[str]:
     host: Any = KnownHost(probes={"50-release.conf": Answer(0, list(lines))})
     host.name = "host"
-    return intake_state.troubles(host, ref)
+    release: Any = SimpleNamespace(pins={LEADGEN.name: Leadgen("3", ref)}) if ref else None
+    return intake_state.troubles(host, None, release)
 
 
 def test_a_host_without_an_intake_and_one_that_is_well_have_nothing_to_tell() -> None:

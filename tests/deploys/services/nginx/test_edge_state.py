@@ -18,7 +18,7 @@ SETTINGS: Any = SimpleNamespace(expiry_days=14, of={Edge: EDGE}.get)
 def told(end: Answer, runs: Answer = GREEN, there: Answer = GREEN) -> list[str]:
     probes = {"openssl x509": end, "systemctl is-active": runs, nginx.DROP_IN: there}
     host: Any = KnownHost(probes=probes)
-    return edge_state.troubles(host, SETTINGS)
+    return edge_state.troubles(host, SETTINGS, None)
 
 
 def ends_in(days: float) -> Answer:
