@@ -93,7 +93,7 @@ class Line(Text):
         super().__init__(shape, "This must be one line of text that is not blank.", most=most, **about)
 
 
-class OptionalLine(Text):
+class MaybeBlankLine(Text):
     """One line of text that may be empty, as browsers send for unknown values."""
 
     def __init__(self, *, most: int, **about: Unpack[About]) -> None:

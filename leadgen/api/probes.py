@@ -31,7 +31,7 @@ _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class Shared(Generic[_T]):
+class CachedAnswer(Generic[_T]):
     """An answer that is cached for a second; concurrent callers wait for one of them to get it.
 
     Health and readiness are public, so their callers must never take the connections that submissions need.
@@ -63,7 +63,7 @@ class DatabaseSide:
 def look(database: Database, required: Sequence[Migration]) -> DatabaseSide:
     """Query the backlog and the sweeper's last heartbeat; a refusal by PostgreSQL is an answer, too."""
     try:
-        with queue.own_words(), database.connection() as connection:
+        with queue.translated_errors(), database.connection() as connection:
             state = "degraded" if pending(connection, required) else "ok"
             age = heartbeats.get_ages(connection).get("sweeper")
             alive = age is not None and age < SWEEPER_SILENT_SECONDS
@@ -78,11 +78,11 @@ def look(database: Database, required: Sequence[Migration]) -> DatabaseSide:
 def find_obstacle(database: Database, required: Sequence[Migration], release: str) -> str | None:
     """Return why a lead cannot be committed now, or None; the probe is a real, durable write."""
     try:
-        with queue.own_words(), database.connection() as connection:
+        with queue.translated_errors(), database.connection() as connection:
             assert_durable(connection)
             assert_applied(connection, required)
             heartbeats.beat(connection, "api", release)
     except LeadgenError as error:
         event(_log, "not_ready", level=logging.WARNING, reason=str(error))
-        return next(told for kind, told in OBSTACLES.items() if isinstance(error, kind))
+        return next(text for kind, text in OBSTACLES.items() if isinstance(error, kind))
     return None

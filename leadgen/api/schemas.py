@@ -14,7 +14,7 @@ from leadgen.api.fields import (
     Flag,
     Instant,
     Line,
-    OptionalLine,
+    MaybeBlankLine,
     Part,
     Phone,
     Section,
@@ -106,13 +106,13 @@ class Wish(Part):
 class Attribution(Part):
     """Where the person came from, as reported by the browser; every field may be empty or missing."""
 
-    page_url = OptionalLine(most=2_048, examples=["https://motorcade.vip/contact"])
-    referrer = OptionalLine(most=2_048, examples=["https://www.google.com/"])
-    utm_source = OptionalLine(most=200, examples=["google"])
-    utm_medium = OptionalLine(most=200, examples=["cpc"])
-    utm_campaign = OptionalLine(most=200, examples=["spring-events"])
-    utm_term = OptionalLine(most=200, examples=["event security austin"])
-    utm_content = OptionalLine(most=200, examples=["banner-a"])
+    page_url = MaybeBlankLine(most=2_048, examples=["https://motorcade.vip/contact"])
+    referrer = MaybeBlankLine(most=2_048, examples=["https://www.google.com/"])
+    utm_source = MaybeBlankLine(most=200, examples=["google"])
+    utm_medium = MaybeBlankLine(most=200, examples=["cpc"])
+    utm_campaign = MaybeBlankLine(most=200, examples=["spring-events"])
+    utm_term = MaybeBlankLine(most=200, examples=["event security austin"])
+    utm_content = MaybeBlankLine(most=200, examples=["banner-a"])
 
 
 class Consent(Part):

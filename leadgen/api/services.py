@@ -7,7 +7,7 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from leadgen.api.auth import KeyFile
-from leadgen.api.probes import DatabaseSide, Shared, find_obstacle, look
+from leadgen.api.probes import CachedAnswer, DatabaseSide, find_obstacle, look
 from leadgen.config import Config
 from leadgen.jobs.protocol import Doorbell
 from leadgen.store.connection import Database
@@ -27,13 +27,13 @@ class Services:
     writer: IntakeWriter
     doorbell: Doorbell
     stopping: bool = False
-    database_side: Shared[DatabaseSide] = field(init=False)
-    obstacle: Shared[str | None] = field(init=False)
+    database_side: CachedAnswer[DatabaseSide] = field(init=False)
+    obstacle: CachedAnswer[str | None] = field(init=False)
 
     def __post_init__(self) -> None:
         migrations = required()
-        self.database_side = Shared(partial(look, self.database, migrations))
-        self.obstacle = Shared(partial(find_obstacle, self.database, migrations, self.config.release))
+        self.database_side = CachedAnswer(partial(look, self.database, migrations))
+        self.obstacle = CachedAnswer(partial(find_obstacle, self.database, migrations, self.config.release))
 
     def close(self) -> None:
         """Commit what is waiting, ring the doorbell for it, then close all connections."""

@@ -44,14 +44,14 @@ def check_database(config: Config, *, write: bool = False) -> None:
     With `write`, also unless an intake can be stored; it is rolled back.
     """
     with (
-        queue.own_words(),
+        queue.translated_errors(),
         connect(config.database_url, "check") as connection,
         bounded(connection, ANSWER_SECONDS),
     ):
         assert_durable(connection)
         assert_applied(connection, required())
         if write:
-            intakes.rehearse(connection)
+            intakes.dry_write(connection)
 
 
 def check_redis(config: Config) -> None:

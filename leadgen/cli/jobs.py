@@ -87,12 +87,12 @@ def show(intake_id: UUID, payload: bool) -> None:
     """Show one intake, its state and its audit log, without personal data."""
     with _database() as connection:
         job = dead_jobs.get_job(connection, intake_id)
-        deeds = dead_jobs.list_audit(connection, intake_id)
+        entries = dead_jobs.list_audit(connection, intake_id)
     print_table(("job", str(job.intake_id)), _describe(job))
-    if deeds:
+    if entries:
         print_table(
             ("when", "who", "what", "why"),
-            ((_when(deed.at), deed.actor, deed.action, deed.reason) for deed in deeds),
+            ((_when(entry.at), entry.actor, entry.action, entry.reason) for entry in entries),
         )
     if payload:
         click.echo(json.dumps(job.payload, indent=2, ensure_ascii=False))
@@ -120,7 +120,7 @@ def discard(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str
 
 @contextmanager
 def _database() -> Iterator[Connection]:
-    with queue.own_words(), connect(load("database_url").database_url, "jobs") as connection:
+    with queue.translated_errors(), connect(load("database_url").database_url, "jobs") as connection:
         yield connection
 
 

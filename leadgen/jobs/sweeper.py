@@ -50,7 +50,7 @@ class Sweeper:
 
     def run_once(self) -> int:
         """Wait for a ring or the next poll, drain if needed, and return the number of new leads."""
-        with queue.own_words():
+        with queue.translated_errors():
             connection = self._connected()
             self._beat(connection)
             return self._drain(connection) if self._has_reason(connection) else 0

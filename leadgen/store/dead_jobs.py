@@ -44,7 +44,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEntry:
     """A logged action on an intake."""
 
     at: datetime
@@ -73,8 +73,8 @@ def get_job(connection: Connection, intake_id: UUID) -> Job:
     return job
 
 
-def list_audit(connection: Connection, intake_id: UUID) -> list[Deed]:
-    with connection.cursor(row_factory=class_row(Deed)) as cursor:
+def list_audit(connection: Connection, intake_id: UUID) -> list[AuditEntry]:
+    with connection.cursor(row_factory=class_row(AuditEntry)) as cursor:
         return cursor.execute(_SQL["list_audit"], [intake_id]).fetchall()
 
 

@@ -72,7 +72,7 @@ def accept(connection: Connection, intakes: Sequence[Intake]) -> dict[UUID, Rece
     return receipts
 
 
-def rehearse(connection: Connection) -> None:
+def dry_write(connection: Connection) -> None:
     """Accept a synthetic intake and roll it back: raises what a real one would, and leaves nothing behind."""
     payload = canonical_json(synthetic.DOCUMENT)
     intake = Intake(

@@ -82,7 +82,7 @@ class _Suspect:
 
 
 @contextmanager
-def own_words() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Translate the driver's errors that are not a row's fault into our own: the driver's may quote a row."""
     try:
         with unavailable_when_broken():
@@ -97,7 +97,7 @@ def own_words() -> Iterator[None]:
 
 def prefer_indexes(connection: Connection) -> None:
     """Make this session drain a long queue as fast as a short one, whichever it saw first."""
-    with own_words(), bounded(connection, BATCH_SECONDS):
+    with translated_errors(), bounded(connection, BATCH_SECONDS):
         connection.execute(_SQL["prefer_indexes"])
 
 
@@ -115,7 +115,7 @@ def drain_with_suspects(connection: Connection, most: int = BATCH) -> Drained:
     Raises DatabaseUnavailable (including BatchTooSlow), and LeadgenError when the schema is not what this release
     expects. Neither counts as an attempt.
     """
-    with own_words(), _too_slow_when_canceled():
+    with translated_errors(), _too_slow_when_canceled():
         try:
             with bounded(connection, BATCH_SECONDS):
                 return Drained(leads=drain_batch(connection, most))
@@ -128,7 +128,7 @@ def drain_with_suspects(connection: Connection, most: int = BATCH) -> Drained:
 
 def has_overdue(connection: Connection, older_than_seconds: float) -> bool:
     """Whether a claimable intake has been waiting for longer than this."""
-    with own_words():
+    with translated_errors():
         row = connection.execute(_SQL["has_overdue"], [older_than_seconds]).fetchone()
     return row == (True,)
 

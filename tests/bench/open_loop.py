@@ -29,11 +29,11 @@ MOST_ANSWER_BYTES = 65_536
 
 def post(url: str, key: str, document: object, *, rate: float, seconds: float) -> list[float]:
     """Milliseconds from due to answered, in the order of the answers. Raises CannotMeasure unless all are 202."""
-    told = {"url": url, "key": key, "document": document, "rate": rate, "seconds": seconds}
+    options = {"url": url, "key": key, "document": document, "rate": rate, "seconds": seconds}
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.open_loop"],
         cwd=PROJECT,
-        input=json.dumps(told),
+        input=json.dumps(options),
         capture_output=True,
         text=True,
         check=False,
@@ -56,12 +56,12 @@ def moments(rate: float, seconds: float) -> list[float]:
     return found
 
 
-def requests(told: dict[str, Any]) -> Iterator[bytes]:
+def requests(options: dict[str, Any]) -> Iterator[bytes]:
     """Complete posts, each with its own key."""
-    host, _, path = told["url"].removeprefix("http://").partition("/")
-    body = json.dumps(told["document"]).encode()
+    host, _, path = options["url"].removeprefix("http://").partition("/")
+    body = json.dumps(options["document"]).encode()
     head = (
-        f"POST /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {told['key']}\r\n"
+        f"POST /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {options['key']}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nIdempotency-Key: {uuid4().hex}"
     ).encode()
     number = 0
@@ -150,11 +150,11 @@ class Loop:
 
 
 def main() -> None:
-    told = json.load(sys.stdin)
-    host, _, port = told["url"].removeprefix("http://").partition("/")[0].partition(":")
-    loop = Loop((host, int(port)), requests(told))
+    options = json.load(sys.stdin)
+    host, _, port = options["url"].removeprefix("http://").partition("/")[0].partition(":")
+    loop = Loop((host, int(port)), requests(options))
     gc.disable()  # it would delay the clock of an answer
-    loop.run(moments(told["rate"], told["seconds"]))
+    loop.run(moments(options["rate"], options["seconds"]))
     json.dump([round(latency, 3) for latency in loop.latencies], sys.stdout)
 
 

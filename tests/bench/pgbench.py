@@ -41,8 +41,8 @@ def statement() -> str:
 
 def per_second(database: Database, *, clients: int, seconds: int) -> float:
     """Commits a second in a closed loop."""
-    told = _run(database, "--client", str(clients), "--time", str(seconds))
-    found = re.search(r"^tps = ([\d.]+)", told, re.MULTILINE)
+    output = _run(database, "--client", str(clients), "--time", str(seconds))
+    found = re.search(r"^tps = ([\d.]+)", output, re.MULTILINE)
     if not found:
         raise CannotMeasure("pgbench", "it reports no rate", "run it by hand")
     return float(found[1])

@@ -68,8 +68,8 @@ def rates(runs: list[Run]) -> list[float]:
 
 def parts(found: Mapping[str, list[Run]]) -> dict[str, Spread]:
     """What a ratio was made of."""
-    told = {name: Spread(rates(runs), "/s") for name, runs in found.items()}
+    spreads = {name: Spread(rates(runs), "/s") for name, runs in found.items()}
     for name, runs in found.items():
-        told[f"{name}, CPU"] = Spread([run.cpu_ms for run in runs], "ms each")
-        told[f"{name}, CPU of PostgreSQL"] = Spread([run.postgres_ms for run in runs], "ms each")
-    return told
+        spreads[f"{name}, CPU"] = Spread([run.cpu_ms for run in runs], "ms each")
+        spreads[f"{name}, CPU of PostgreSQL"] = Spread([run.postgres_ms for run in runs], "ms each")
+    return spreads

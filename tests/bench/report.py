@@ -36,11 +36,11 @@ def merge(earlier: Report, later: Report) -> Report:
 
 def commit() -> str:
     """The commit that was measured, `+` when the checkout had changes beside it."""
-    told = subprocess.run(
+    described = subprocess.run(
         ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
     )
-    return told.stdout.strip() or "unknown"
+    return described.stdout.strip() or "unknown"

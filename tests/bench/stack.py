@@ -88,14 +88,14 @@ class Stack:
 
     def environ(self, database: Database, checkout: Path = PROJECT, **settings: str) -> dict[str, str]:
         """The environment of one of our services; `settings` are named as in LEADGEN_NAME, in lowercase."""
-        told = {
+        environment = {
             "database_url": database.app_url,
             "redis_url": self.redis.url,
             "api_keys_file": str(self.keys_file),
             **settings,
         }
         return {"PATH": os.environ["PATH"], "PYTHONPATH": f"{checkout}:{PROJECT}"} | {
-            f"LEADGEN_{name.upper()}": text for name, text in told.items()
+            f"LEADGEN_{name.upper()}": text for name, text in environment.items()
         }
 
     @contextmanager

@@ -120,5 +120,5 @@ def test_both_replay_a_key_and_refuse_it_for_another_lead(servers: dict[str, Ser
         assert post(server, changed("request/headcount", 9), key=key)[0] == 422
 
 
-def test_both_refuse_a_key_that_nobody_was_given(servers: dict[str, Server]) -> None:
+def test_both_refuse_a_key_that_was_never_issued(servers: dict[str, Server]) -> None:
     assert {post(server, VALID, api_key=server.key + "0")[0] for server in servers.values()} == {401}

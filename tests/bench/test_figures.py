@@ -28,12 +28,12 @@ def test_a_ratio_is_taken_pair_by_pair() -> None:
     assert differences([7.5, 9], [5, 6], "ms") == Spread([2.5, 3], "ms")
 
 
-def test_rounds_that_lack_their_other_half_are_no_pairs() -> None:
+def test_rounds_without_their_other_half_are_not_pairs() -> None:
     with pytest.raises(ValueError, match="shorter"):
         ratios([300, 150], [600])
 
 
-def test_a_spread_is_told_by_its_median_and_its_range() -> None:
+def test_a_spread_is_shown_as_its_median_and_its_range() -> None:
     assert str(Spread([0.44, 0.31, 0.454])) == "0.44 (0.31 to 0.45)"
     assert str(Spread([1_417.2, 1_106, 1_397], "/s")) == "1,397 (1,106 to 1,417) /s"
     assert str(Spread([12.71, 8.04], "ms")) == "10.4 (8.04 to 12.7) ms"
@@ -67,7 +67,7 @@ def test_a_figure_is_the_same_after_json() -> None:
     assert Figure.read(json.loads(json.dumps(figure.document()))) == figure
 
 
-def test_a_percentile_is_a_wait_that_somebody_had() -> None:
+def test_a_percentile_is_a_measured_wait() -> None:
     waits = [float(wait) for wait in range(200, 0, -1)]
     assert p99(waits) == 198
     assert percentile(waits, 0.5) == 100

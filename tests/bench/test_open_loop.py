@@ -73,7 +73,7 @@ def test_moments_are_at_random_with_the_pace_that_was_asked_for() -> None:
     assert moments(200, 50) == found, "compared programs must get the same load"
 
 
-def test_every_post_has_a_key_of_its_own_and_is_timed(server: Server) -> None:
+def test_every_post_has_its_own_key_and_is_timed(server: Server) -> None:
     waits = post(url(server), "key", {"a": 1}, rate=100, seconds=1)
     assert len(waits) == len(moments(100, 1)) == len(set(server.keys))
     assert min(waits) > 0
@@ -87,7 +87,7 @@ def test_who_was_due_during_a_stall_is_counted_from_then(server: Server) -> None
     assert percentile(waits, 1) > STALL_SECONDS * 900
 
 
-def test_an_answer_that_is_no_202_ends_the_measurement(server: Server) -> None:
+def test_an_answer_other_than_202_ends_the_measurement(server: Server) -> None:
     server.status = 503
     with pytest.raises(CannotMeasure, match=r"an answer was HTTP/1\.1 503"):
         post(url(server), "key", {}, rate=50, seconds=0.5)

@@ -31,9 +31,9 @@ def test_a_row_that_is_measured_again_is_renewed_in_its_place(tmp_path: Path) ->
 
 def test_the_page_says_which_goals_are_met_and_which_are_not() -> None:
     both = report.merge(document("slow"), document("fast", samples=(0.6, 0.7, 0.8)))
-    told = page.page(both)
-    assert "| slow | 0.50 (0.50 to 0.50) | ≥ 0.6 | **no** |" in told
-    assert "| fast | 0.70 (0.60 to 0.80) | ≥ 0.6 | yes |" in told
+    text = page.page(both)
+    assert "| slow | 0.50 (0.50 to 0.50) | ≥ 0.6 | **no** |" in text
+    assert "| fast | 0.70 (0.60 to 0.80) | ≥ 0.6 | yes |" in text
 
 
 def test_the_page_in_the_docs_is_what_was_measured() -> None:

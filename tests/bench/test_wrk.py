@@ -7,18 +7,18 @@ import pytest
 from tests.bench import pgbench, wrk
 from tests.bench.errors import CannotMeasure, Missing
 
-TOLD = {"answered": 3_000, "microseconds": 1_500_000, "refused": 0, "broken": 0, "p50": 9_000, "p99": 20_000}
+REPORTED = {"answered": 3_000, "microseconds": 1_500_000, "refused": 0, "broken": 0, "p50": 9_000, "p99": 20_000}
 
 
 def test_a_rate_is_made_of_what_was_answered_and_the_time_it_took() -> None:
-    found = wrk.read(f"Running 1s test\n  words of wrk\n{json.dumps(TOLD)}\n")
+    found = wrk.read(f"Running 1s test\n  words of wrk\n{json.dumps(REPORTED)}\n")
     assert (found.per_second, found.p99) == (2_000, 0.02)
 
 
 @pytest.mark.parametrize("fault", [{"refused": 1}, {"broken": 2}, {"answered": 0}])
-def test_a_run_with_one_bad_answer_is_no_measurement(fault: dict[str, int]) -> None:
+def test_a_run_with_one_bad_answer_is_not_a_measurement(fault: dict[str, int]) -> None:
     with pytest.raises(CannotMeasure, match="read the server's log"):
-        wrk.read(json.dumps(TOLD | fault))
+        wrk.read(json.dumps(REPORTED | fault))
 
 
 def test_without_wrk_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

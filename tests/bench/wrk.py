@@ -49,11 +49,11 @@ def drive(url: str, key: str, document: object, *, connections: int, seconds: in
 
 def read(output: str) -> Throughput:
     """What the script's `done` has written in the last line."""
-    told = json.loads(output.strip().splitlines()[-1])
-    if told["refused"] or told["broken"] or not told["answered"]:
+    run = json.loads(output.strip().splitlines()[-1])
+    if run["refused"] or run["broken"] or not run["answered"]:
         raise CannotMeasure(
             "wrk",
-            f"of {told['answered']} answers {told['refused']} were errors, and {told['broken']} did not come",
+            f"of {run['answered']} answers {run['refused']} were errors, and {run['broken']} did not come",
             "read the server's log",
         )
-    return Throughput(told["answered"], told["microseconds"] / 1e6, told["p50"] / 1e6, told["p99"] / 1e6)
+    return Throughput(run["answered"], run["microseconds"] / 1e6, run["p50"] / 1e6, run["p99"] / 1e6)

@@ -98,8 +98,8 @@ class Load:
     def unknown(self) -> list[str]:
         """The keys of valid leads that were never accepted: it is unknown whether they are stored."""
         asked = {result.attempt.key: None for result in self.results if result.attempt.wanted == "accept"}
-        told = {result.attempt.key for result in self.results if result.accepted}
-        return [key for key in asked if key not in told]
+        accepted_keys = {result.attempt.key for result in self.results if result.accepted}
+        return [key for key in asked if key not in accepted_keys]
 
     def retry(self, keys: list[str]) -> list[str]:
         """Ask for each key until it is accepted; returns those that never were."""

@@ -72,13 +72,15 @@ def reckon(attempts: Iterable[Attempt], stored: Iterable[Stored], rest: Rest = R
     rows = {key: found[0] for key, found in by_key.items()}
     known = list(attempts)
     acknowledged = [attempt for attempt in known if attempt.acknowledged]
-    told = {attempt.key for attempt in acknowledged}
+    acknowledged_keys = {attempt.key for attempt in acknowledged}
     met = [(attempt, rows[attempt.key]) for attempt in acknowledged if attempt.key in rows]
-    may_be = told | {attempt.key for attempt in known if attempt.wanted == "accept" and _unknown(attempt.status)}
+    may_be = acknowledged_keys | {
+        attempt.key for attempt in known if attempt.wanted == "accept" and _unknown(attempt.status)
+    }
     return Reckoning(
-        acknowledged=len(told),
+        acknowledged=len(acknowledged_keys),
         stored=sum(len(found) for found in by_key.values()),
-        lost=sorted(told - rows.keys()),
+        lost=sorted(acknowledged_keys - rows.keys()),
         duplicated=sorted(
             key for key, found in by_key.items() if len(found) > 1 or any(row.leads > 1 for row in found)
         ),

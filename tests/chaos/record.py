@@ -70,7 +70,7 @@ def commit() -> str:
 
 
 def entry_of(outcome: Outcome, commit_id: str) -> Entry:
-    told = outcome.reckoning
+    reckoning = outcome.reckoning
     kinds = [kind.name for window in outcome.windows for kind in window.kinds]
     return Entry(
         date=datetime.now(UTC).date().isoformat(),
@@ -78,9 +78,9 @@ def entry_of(outcome: Outcome, commit_id: str) -> Entry:
         seed=str(outcome.orders.seed),
         kinds=len(set(kinds)),
         faults=len(kinds),
-        acknowledged=told.acknowledged,
-        lost=len(told.lost),
-        duplicated=len(told.duplicated),
+        acknowledged=reckoning.acknowledged,
+        lost=len(reckoning.lost),
+        duplicated=len(reckoning.duplicated),
         broken=sum(1 for faults in outcome.broken.values() if faults),
     )
 

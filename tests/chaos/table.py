@@ -18,11 +18,11 @@ def show(outcome: Outcome) -> Iterator[str]:
         yield f"{line[0]:<{width}}" + "".join(
             f"{cell:>{len(heading) + 2}}" for heading, cell in zip(HEADINGS[1:], line[1:], strict=True)
         )
-    told = outcome.reckoning
+    reckoning = outcome.reckoning
     yield (
         f"\n{sum(len(window.kinds) for window in outcome.windows)} faults of {len(kinds_of(outcome))} kinds in"
-        f" {outcome.seconds:.0f} s: {told.acknowledged} acknowledged, {len(told.lost)} lost,"
-        f" {len(told.duplicated)} duplicated"
+        f" {outcome.seconds:.0f} s: {reckoning.acknowledged} acknowledged, {len(reckoning.lost)} lost,"
+        f" {len(reckoning.duplicated)} duplicated"
     )
     for rule, faults in outcome.broken.items():
         yield f"{'BROKEN' if faults else 'holds '}  {rule}"

@@ -24,5 +24,5 @@ def test_the_page_names_every_control_and_what_it_has_to_show() -> None:
     rows = re.findall(
         r"^\| ([a-z-]+) \| (.+) \| (lost|duplicated) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
     )
-    told = [(name, why.replace("`", ""), found) for name, why, found in rows]
-    assert told == [(name, control.why, control.finds) for name, control in CONTROLS.items()]
+    documented = [(name, why.replace("`", ""), found) for name, why, found in rows]
+    assert documented == [(name, control.why, control.finds) for name, control in CONTROLS.items()]

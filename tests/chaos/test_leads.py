@@ -25,7 +25,7 @@ def test_a_lead_is_valid_and_the_same_each_time(key: str) -> None:
     assert make_lead(key) == make_lead(key)
 
 
-def test_each_key_and_each_edition_has_a_lead_of_its_own() -> None:
+def test_each_key_and_each_edition_has_its_own_lead() -> None:
     digests = {digest(make_lead(key, edition)) for key in KEYS for edition in (0, 1)}
     assert len(digests) == 2 * len(KEYS)
 

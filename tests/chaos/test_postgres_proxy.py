@@ -85,7 +85,7 @@ def test_as_many_are_cut_as_was_said(database: Database, proxy: PostgresProxy, s
     assert (proxy.cuts, len(stored(database))) == (3, 5)
 
 
-def test_a_commit_of_its_own_is_what_gets_cut_and_not_the_insert_before_it(
+def test_a_separate_commit_is_cut_and_not_the_insert_before_it(
     database: Database, proxy: PostgresProxy, url: str
 ) -> None:
     with connect(url, "api-writer") as connection:
@@ -121,7 +121,7 @@ def test_a_reply_that_is_an_error_comes_through(proxy: PostgresProxy, session: W
     session.accept([make_intake("b")])
 
 
-def test_long_replies_and_what_is_in_between_come_through_unchanged(proxy: PostgresProxy, url: str) -> None:
+def test_long_replies_and_messages_in_between_come_through_unchanged(proxy: PostgresProxy, url: str) -> None:
     with connect(url, "api-writer") as connection:
         proxy.cut_replies(1)
         row = connection.execute("SELECT repeat('x', 1000000)").fetchone()

@@ -95,7 +95,7 @@ def test_what_is_refused_is_reset_and_welcome_again_afterwards(proxy: Proxy) -> 
         assert receive(client, 1) == b"x"
 
 
-def test_a_reset_hits_all_that_are_connected_and_nobody_later(proxy: Proxy) -> None:
+def test_a_reset_hits_all_connections_and_no_later_one(proxy: Proxy) -> None:
     with connect(proxy) as one, connect(proxy) as other:
         for client in (one, other):
             client.sendall(b"x")

@@ -9,13 +9,13 @@ STEPS = 300
 NAMES = list(KINDS)
 
 
-def told(seed: int) -> list[str]:
+def drawn(seed: int) -> list[str]:
     return [f"{step} {step.healed}" for step in islice(plan(seed, NAMES), STEPS)]
 
 
 def test_a_seed_gives_the_same_faults_again_and_another_one_others() -> None:
-    assert told(1) == told(1)
-    assert told(1) != told(2)
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
 
 
 def test_every_kind_comes_once_before_any_comes_by_chance() -> None:

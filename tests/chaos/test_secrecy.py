@@ -22,6 +22,6 @@ def test_a_secret_is_found_in_what_was_answered(tmp_path: Path, text: str) -> No
     assert list(leaks(tmp_path, ["fine", text], SECRETS)) == ["answers shows the API key"]
 
 
-def test_what_may_be_seen_is_no_leak(tmp_path: Path) -> None:
+def test_text_that_may_be_seen_is_not_a_leak(tmp_path: Path) -> None:
     (tmp_path / "api.log").write_text('{"event": "stored"}', encoding="utf-8")
     assert list(leaks(tmp_path, ["backlog 0"], SECRETS)) == []

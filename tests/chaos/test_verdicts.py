@@ -50,7 +50,7 @@ def test_what_the_contract_allows_is_honest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dishonesty", "told"),
+    ("dishonesty", "complaint"),
     [
         (result(11, Answer(10.0, failure="silent")), "no answer"),
         (result(11, Answer(0.1, failure="broken")), "connection broken"),
@@ -61,9 +61,9 @@ def test_what_the_contract_allows_is_honest() -> None:
         (result(11, Answer(0.1, 202), "refuse"), "202 for a request that must be refused"),
     ],
 )
-def test_an_answer_that_the_contract_does_not_know_is_dishonest(dishonesty: Result, told: str) -> None:
+def test_an_answer_that_the_contract_does_not_know_is_dishonest(dishonesty: Result, complaint: str) -> None:
     (found,) = dishonest([dishonesty], [window("postgres away")])
-    assert told in found
+    assert complaint in found
 
 
 def test_a_connection_may_break_only_where_its_server_was_hit() -> None:
@@ -93,9 +93,9 @@ def test_the_keys_that_a_fault_is_about_may_suffer_from_it() -> None:
 
 
 def test_nothing_may_be_accepted_while_a_commit_might_not_survive() -> None:
-    told = window("postgres told to be unsafe")
-    assert list(unsafe([accepted(11), refused(13), accepted(13.995), accepted(14.5)], [told])) == []
-    assert len(list(unsafe([accepted(13)], [told]))) == 1
+    fault = window("postgres told to be unsafe")
+    assert list(unsafe([accepted(11), refused(13), accepted(13.995), accepted(14.5)], [fault])) == []
+    assert len(list(unsafe([accepted(13)], [fault]))) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_who_is_long_in_coming_back_or_in_draining_is_found() -> None:
     assert len(list(slow_to_drain([look(1, oldest=61.0)]))) == 1
 
 
-def test_the_longest_outage_lies_between_two_202s_or_at_an_end() -> None:
+def test_the_longest_outage_is_between_two_202s_or_at_an_end() -> None:
     away = window("postgres away")
     assert away.longest_outage([accepted(10.5), accepted(13.5), accepted(14.9)]) == pytest.approx(3.0)
     assert away.longest_outage([]) == pytest.approx(5.0)

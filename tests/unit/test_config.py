@@ -71,7 +71,7 @@ def test_a_setting_is_read_from_its_variable(name: str, text: str, value: object
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("database_url", f"mysql://app:{SECRET}@db/d", "is not a URL of the form postgresql://"),
         ("database_url", f"postgresql://app:{SECRET}@db:many/d", "is not a URL of the form postgresql://"),
@@ -90,20 +90,20 @@ def test_a_setting_is_read_from_its_variable(name: str, text: str, value: object
         ("log_level", "debug", "is not one of DEBUG, INFO, WARNING, ERROR"),
     ],
 )
-def test_a_bad_value_is_a_fault_that_names_its_variable(name: str, text: str, told: str) -> None:
+def test_a_bad_value_is_a_fault_that_names_its_variable(name: str, text: str, message: str) -> None:
     [fault] = faults(ENOUGH | {f"LEADGEN_{name.upper()}": text})
-    assert fault.startswith(f"LEADGEN_{name.upper()} {told}")
+    assert fault.startswith(f"LEADGEN_{name.upper()} {message}")
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_one_error_reports_every_fault() -> None:
     environ = {
         "LEADGEN_DATABASE_URL": f"mysql://{SECRET}",
         "LEADGEN_REDIS_URL_FILE": "/nowhere/redis",
         "LEADGEN_WORKERS": "many",
         "LEADGEN_WORKER": "2",
     }
-    told = faults(environ, NEEDED)
-    assert [fault.split()[0] for fault in told] == [
+    message = faults(environ, NEEDED)
+    assert [fault.split()[0] for fault in message] == [
         "LEADGEN_DATABASE_URL",
         "LEADGEN_REDIS_URL_FILE:",
         "LEADGEN_API_KEYS_FILE",
@@ -129,7 +129,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     assert Config.from_environ({"LEADGEN_DATABASE_URL_FILE": str(tmp_path / "url")}).database_url == URL
 
 
-def test_a_secret_that_stands_in_two_places_or_in_no_readable_file_is_a_fault(tmp_path: Path) -> None:
+def test_a_secret_set_twice_or_in_an_unreadable_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "url").write_text(URL)
     (tmp_path / "bytes").write_bytes(b"\xff" + SECRET.encode())
     (tmp_path / "empty").write_text("\n")
@@ -159,7 +159,7 @@ def bare(**passwords: str) -> dict[str, str]:
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"])).map(str.strip).filter(bool))
 @example(NASTY)
-def test_a_password_of_its_own_reaches_the_driver_as_it_is(password: str) -> None:
+def test_a_separate_password_reaches_the_driver_unchanged(password: str) -> None:
     config = Config.from_environ(bare(database=password, redis=password, owner_database=password))
     assert conninfo_to_dict(config.database_url) == {
         "user": "app", "password": password, "host": "db", "port": "5432", "dbname": "motorcade",
@@ -190,7 +190,7 @@ def test_a_password_may_stand_in_a_file_and_is_never_printed(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "url", "told"),
+    ("name", "url", "message"),
     [
         ("DATABASE", URL, "is set, and LEADGEN_DATABASE_URL already has a password: keep one"),
         (
@@ -207,9 +207,9 @@ def test_a_password_may_stand_in_a_file_and_is_never_printed(tmp_path: Path) -> 
         ("REDIS", "", "needs LEADGEN_REDIS_URL to be of the form redis://host:port"),
     ],
 )
-def test_a_password_that_its_url_cannot_take_is_a_fault(name: str, url: str, told: str) -> None:
+def test_a_password_that_its_url_cannot_take_is_a_fault(name: str, url: str, message: str) -> None:
     environ = {f"LEADGEN_{name}_URL": url, f"LEADGEN_{name}_PASSWORD": SECRET}
-    assert faults(environ) == [f"LEADGEN_{name}_PASSWORD {told}"]
+    assert faults(environ) == [f"LEADGEN_{name}_PASSWORD {message}"]
 
 
 @pytest.mark.parametrize("odd", ["\n", "\0", "\x7f", "\udcff"])

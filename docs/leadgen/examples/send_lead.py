@@ -46,7 +46,7 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
     for number in range(1, TRIES + 1):
         wait = 2**number
         try:
-            status, told, answer = _post(url, headers, lead, trust)
+            status, response_headers, answer = _post(url, headers, lead, trust)
         except ssl.SSLCertVerificationError as error:
             raise NotAcceptedError(f"{error}; name its CA in LEAD_CA_FILE") from None
         except (OSError, http.client.HTTPException) as error:
@@ -54,11 +54,11 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
         else:
             if status == http.client.ACCEPTED:
                 return str(json.loads(answer)["intake_id"])
-            why = _explain(status, told, answer)
+            why = _explain(status, response_headers, answer)
             if status not in {409, 429} and status < http.client.INTERNAL_SERVER_ERROR:
                 raise NotAcceptedError(why)
-            if told.get("Retry-After", "").isdecimal():
-                wait = int(told["Retry-After"])
+            if response_headers.get("Retry-After", "").isdecimal():
+                wait = int(response_headers["Retry-After"])
         if number == TRIES or time.monotonic() + wait + TRY_SECONDS > end:
             break
         _log.warning("send_lead: %s; again in %d s", why, wait)

@@ -71,11 +71,11 @@ def post(api: Server) -> UUID:
         },
     )
     answer = client.getresponse()
-    told = json.load(answer)
+    accepted = json.load(answer)
     client.close()
     if answer.status != http.client.ACCEPTED:
         raise CannotMeasure("arrival", f"a post was answered with {answer.status}", "read the server's log")
-    return UUID(told["intake_id"])
+    return UUID(accepted["intake_id"])
 
 
 def _is_lead(connection: Connection, intake_id: UUID) -> bool:

@@ -87,9 +87,9 @@ def theirs(context: Context, peer: Peer) -> float:
             try:
                 return backlog.rate(database, peer.count, PATIENCE_SECONDS)
             except CannotMeasure as error:
-                told = last_lines(context.stack.log(peer.program))
+                log = last_lines(context.stack.log(peer.program))
                 raise CannotMeasure(
-                    peer.program, f"it did not make {peer.count} leads in time:{told}\n", "run it by hand"
+                    peer.program, f"it did not make {peer.count} leads in time:{log}\n", "run it by hand"
                 ) from error
 
 

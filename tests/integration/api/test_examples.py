@@ -151,7 +151,7 @@ def test_a_lead_is_accepted_and_its_intake_id_printed(
     assert json.loads(server.requests[0].body) == json.loads(LEAD)
 
 
-def test_every_run_makes_a_key_of_its_own(sender: Sender, api: Stack) -> None:
+def test_every_run_makes_its_own_key(sender: Sender, api: Stack) -> None:
     with in_front_of(api.port) as server:
         results = [sender.send(server) for _ in range(2)]
     assert [result.code for result in results] == [0, 0]
@@ -243,11 +243,11 @@ def test_what_is_wrong_with_a_lead_is_shown_with_its_place_and_not_tried_again(s
     with in_front_of(api.port) as server:
         result = sender.send(server, lead=json.dumps(wrong).encode())
     assert (result.code, result.said, len(server.requests)) == (1, "", 1)
-    for told in ("HTTP 422", "/contact/name", "/request/location/postal_code", "a ZIP code like 78701"):
-        assert told in result.complaint
+    for expected in ("HTTP 422", "/contact/name", "/request/location/postal_code", "a ZIP code like 78701"):
+        assert expected in result.complaint
 
 
-def test_a_wrong_key_is_told_and_not_tried_again(sender: Sender, api: Stack) -> None:
+def test_a_wrong_key_is_reported_and_not_retried(sender: Sender, api: Stack) -> None:
     sender.name_key(api_key.mint("wordpress", frozenset({"intake"}), None)[0])
     with in_front_of(api.port) as server:
         result = sender.send(server)
@@ -279,7 +279,7 @@ def test_a_key_file_that_is_not_there_is_named(sender: Sender, api: Stack, tmp_p
     assert "LEAD_KEY_FILE" in result.complaint or str(tmp_path / "none") in result.complaint
 
 
-def test_the_api_key_stands_in_no_list_of_processes(sender: Sender, api: Stack) -> None:
+def test_the_api_key_is_not_in_the_process_list(sender: Sender, api: Stack) -> None:
     held = Held()
     key = str(uuid4())
     seen = set()
@@ -334,7 +334,7 @@ def tls(edge_certificate: Path) -> ssl.SSLContext:
     return context
 
 
-def test_an_edge_with_a_ca_of_its_own_is_trusted_when_that_is_named(
+def test_an_edge_with_its_own_ca_is_trusted_when_that_is_named(
     sender: Sender, api: Stack, tls: ssl.SSLContext, edge_certificate: Path
 ) -> None:
     with in_front_of(api.port, tls=tls) as server:
@@ -342,9 +342,7 @@ def test_an_edge_with_a_ca_of_its_own_is_trusted_when_that_is_named(
     assert (result.code, result.complaint) == (0, "")
 
 
-def test_an_edge_that_nobody_vouches_for_gets_neither_lead_nor_key(
-    sender: Sender, api: Stack, tls: ssl.SSLContext
-) -> None:
+def test_an_untrusted_edge_gets_neither_lead_nor_key(sender: Sender, api: Stack, tls: ssl.SSLContext) -> None:
     with in_front_of(api.port, tls=tls) as server:
         result = sender.send(server, scheme="https")
     assert (result.code, result.said, server.requests) == (1, "", [])

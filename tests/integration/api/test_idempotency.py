@@ -42,7 +42,7 @@ def superuser(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def test_a_key_stands_for_one_submission_whatever_happens(
+def test_a_key_identifies_one_submission_whatever_happens(
     app: Flask, keys: Keys, database: Database, superuser: Connection
 ) -> None:
     callers = {client: Caller(app, key) for client, key in keys.of.items()}

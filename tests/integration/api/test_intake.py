@@ -34,7 +34,7 @@ def test_a_202_is_in_the_outbox_as_sent_and_rings_the_doorbell(
     assert doorbell.rings == 1
 
 
-def test_the_location_tells_queued_then_done(caller: Caller, database: Database) -> None:
+def test_the_location_says_queued_then_done(caller: Caller, database: Database) -> None:
     location = caller.post().headers["Location"]
     queued = caller.get(location).get_json()
     assert (queued["status"], queued["finished_at"]) == ("queued", None)
@@ -89,7 +89,7 @@ def test_a_key_may_be_used_again_after_a_validation_error(caller: Caller) -> Non
     assert caller.post(key="k").status_code == 202
 
 
-def test_a_state_outside_the_service_area_is_told_with_the_states_served(caller: Caller) -> None:
+def test_a_state_outside_the_service_area_is_refused_with_the_served_states(caller: Caller) -> None:
     away = json.loads(json.dumps(LEAD))
     away["request"]["location"]["state"] = "CA"
     assert assert_problem(caller.post(away), 422, "outside-service-area")["served_states"] == ["TX"]

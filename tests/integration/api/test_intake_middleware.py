@@ -75,7 +75,7 @@ def test_a_refusal_is_counted_once_and_named_alike_in_answer_and_log(
     assert line["request_id"] == json.loads(answer.data)["request_id"] == answer.headers["X-Request-Id"]
 
 
-def test_a_fault_that_nobody_foresaw_is_a_500_with_its_trace_in_the_log(
+def test_an_unexpected_fault_is_a_500_with_its_trace_in_the_log(
     caller: Caller, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:

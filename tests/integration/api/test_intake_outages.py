@@ -40,9 +40,9 @@ def test_a_schema_that_lacks_something_is_a_503_at_once_that_the_log_explains(
         with ThreadPoolExecutor(8) as pool:
             answers = [pool.submit(timed, partial(caller.post, key=f"k-{number}"), 3) for number in range(8)]
         for answer in [future.result() for future in answers]:
-            told = assert_problem(answer, 503, "unavailable")
+            problem = assert_problem(answer, 503, "unavailable")
             assert int(answer.headers["Retry-After"]) > 0
-            assert not re.search("app|table|schema|SQLSTATE", told["detail"])
+            assert not re.search("app|table|schema|SQLSTATE", problem["detail"])
     whats = [
         vars(record)["leadgen_fields"]["what"] for record in caplog.records if record.message == "unavailable"
     ]
@@ -103,7 +103,7 @@ def test_a_database_that_is_frozen_holds_no_answer_up_for_more_than_six_seconds(
     services_of(app).close()
 
 
-def test_a_fault_of_the_submission_is_told_also_without_a_database(
+def test_a_fault_of_the_submission_is_reported_even_without_a_database(
     own_postgres: Callable[..., Database], keys: Keys
 ) -> None:
     database = own_postgres()

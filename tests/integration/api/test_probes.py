@@ -20,7 +20,7 @@ from tests.integration.service import until
 from tests.integration.stopwatch import quickest, took
 
 
-def test_ready_writes_and_health_tells_what_is_missing(caller: Caller, database: Database) -> None:
+def test_ready_writes_and_health_shows_what_is_missing(caller: Caller, database: Database) -> None:
     assert caller.get("/lead/ready").status_code == 200
     assert rows(database, "SELECT service FROM app.heartbeats") == [("api",)]
     caller.post()
@@ -68,7 +68,7 @@ def test_an_intake_that_rests_for_its_next_attempt_makes_no_health_degraded(
     assert health["oldest_seconds"] > 3_000
 
 
-def test_an_intake_that_nobody_takes_makes_health_degraded(caller: Caller, database: Database) -> None:
+def test_an_intake_that_is_not_drained_makes_health_degraded(caller: Caller, database: Database) -> None:
     beat_of_the_sweeper(database)
     caller.post()
     with psycopg.connect(database.superuser_url) as connection:

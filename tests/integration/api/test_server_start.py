@@ -16,7 +16,7 @@ from tests.integration.stack import Stack, make_stack
 
 
 @pytest.mark.parametrize(
-    ("setting", "text", "told"),
+    ("setting", "text", "logged"),
     [
         ("api_keys_file", "", "LEADGEN_API_KEYS_FILE is not set"),
         ("api_keys_file", "/nowhere/keys", "/nowhere/keys"),
@@ -34,12 +34,12 @@ from tests.integration.stack import Stack, make_stack
     ],
 )
 def test_serve_refuses_a_bad_setting_with_one_message_that_says_what_to_do(
-    stack: Stack, setting: str, text: str, told: str
+    stack: Stack, setting: str, text: str, logged: str
 ) -> None:
     stack.settings[setting] = text
     with stack.run("serve") as service:
         assert service.exit_code() == 1
-        assert told in service.log
+        assert logged in service.log
         assert service.log.count("; ") >= 1
         assert "Traceback" not in service.log
         assert "secret-word" not in service.log
@@ -105,7 +105,7 @@ def assert_no_lead_is_taken(stack: Stack, obstacle: str) -> None:
     assert "app." not in json.dumps(document)
 
 
-def starts_told(service: Service) -> list[str]:
+def logged_starts(service: Service) -> list[str]:
     lines = [json.loads(line) for line in service.log.splitlines()]
     return [line["reason"] for line in lines if line["event"] == "started_without_database"]
 
@@ -124,9 +124,9 @@ def test_served_before_the_migrations_it_takes_leads_once_they_are_applied(
         assert until(lambda: stack.count("leads") == 1)
         assert service.process.poll() is None
         assert sweep.process.poll() is None
-        (told,) = starts_told(service)
-    assert told.startswith("database: lacks 20260126_01_wave1_leads, ")
-    assert told.endswith("; run `leadgen migrate`")
+        (logged,) = logged_starts(service)
+    assert logged.startswith("database: lacks 20260126_01_wave1_leads, ")
+    assert logged.endswith("; run `leadgen migrate`")
     assert "relation" not in service.log + sweep.log
 
 
@@ -150,6 +150,6 @@ def test_served_before_postgres_it_takes_leads_once_that_is_there_and_safe(
         administer(server, "SELECT pg_reload_conf()")
         assert until(lambda: stack.post("late")[0] == 202, 5)
         assert until(stack.answers, 5)
-        (told,) = starts_told(service)
-    assert told.startswith("database: PostgreSQL refused or lost the connection")
+        (logged,) = logged_starts(service)
+    assert logged.startswith("database: PostgreSQL refused or lost the connection")
     assert stack.count("intake_jobs") == 1

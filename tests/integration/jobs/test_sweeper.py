@@ -241,7 +241,7 @@ def test_a_sweep_by_hand_of_a_database_that_is_away_says_so(
         assert sweep.log.startswith("database: PostgreSQL refused or lost the connection")
 
 
-def test_listening_on_a_connection_that_broke_is_told_in_our_words(outbox: Outbox) -> None:
+def test_listening_on_a_broken_connection_raises_our_error(outbox: Outbox) -> None:
     with connect(outbox.url, "victim") as victim:
         queue.listen(victim)
         outbox.app.execute("SELECT pg_terminate_backend(%s)", [victim.info.backend_pid])

@@ -51,7 +51,7 @@ def test_the_command_line_is_that_of_rq_with_a_worker_of_ours() -> None:
     ).split(" ")
 
 
-def test_a_missing_setting_is_told_in_our_words() -> None:
+def test_a_missing_setting_is_reported_in_our_own_message() -> None:
     result = CliRunner(env={"LEADGEN_REDIS_URL": None}).invoke(leadgen, ["worker"])
     assert result.exit_code == 1
     assert "LEADGEN_REDIS_URL is not set" in result.output

@@ -61,7 +61,7 @@ def make_intake(sent: Sent) -> Intake:
     )
 
 
-def told(receipt: Receipt | Intake) -> tuple[UUID, UUID, bytes]:
+def identity(receipt: Receipt | Intake) -> tuple[UUID, UUID, bytes]:
     """What an answer is made of."""
     return receipt.intake_id, receipt.request_id, receipt.fingerprint
 
@@ -85,7 +85,7 @@ class Model:
                 self.by_key[intake.key] = Kept(intake, body, self.now)
                 self.kept.append(self.by_key[intake.key])
         for intake in intakes:
-            assert told(receipts[intake.intake_id]) == told(self.by_key[intake.key].intake)
+            assert identity(receipts[intake.intake_id]) == identity(self.by_key[intake.key].intake)
 
     def where(self, *states: str) -> list[Kept]:
         """The intakes in these states, in the order of the ids."""

@@ -138,7 +138,7 @@ def test_a_batch_takes_the_oldest_first(outbox: Outbox) -> None:
     assert outbox.leads() == accepted[:2]
 
 
-def test_rows_that_somebody_else_holds_are_left_to_them(outbox: Outbox) -> None:
+def test_rows_locked_by_another_session_are_skipped(outbox: Outbox) -> None:
     held, *free = outbox.accept_many(3)
     with outbox.owner.transaction():
         outbox.owner.execute("SELECT FROM app.intake_queue WHERE intake_id = %s FOR UPDATE", [held])
@@ -219,7 +219,7 @@ def test_only_what_could_have_been_claimed_for_a_while_is_overdue(outbox: Outbox
     assert not queue.has_overdue(outbox.app, older_than_seconds=0), "it rests"
 
 
-def test_the_backlog_tells_how_many_wait_since_when_and_how_many_died(outbox: Outbox) -> None:
+def test_the_backlog_shows_how_many_wait_since_when_and_how_many_died(outbox: Outbox) -> None:
     assert queue.backlog(outbox.app) == Backlog(0, 0.0, 0)
     first, *_ = outbox.accept_many(3)
     outbox.owner.execute(

@@ -19,7 +19,7 @@ from tests.integration.outbox import PAYLOAD, Outbox, payload_with
 from tests.integration.service import BUSY_SECONDS, until
 
 
-def test_missing_rights_are_no_attempt_and_are_told_in_our_words(outbox: Outbox) -> None:
+def test_missing_rights_do_not_count_as_an_attempt_and_raise_our_error(outbox: Outbox) -> None:
     (intake_id,) = outbox.accept(PAYLOAD)
     outbox.owner.execute("REVOKE INSERT ON app.leads FROM motorcade_app")
     with pytest.raises(LeadgenError) as caught:
@@ -31,7 +31,7 @@ def test_missing_rights_are_no_attempt_and_are_told_in_our_words(outbox: Outbox)
     assert outbox.attempts() == {intake_id: (0, None)}
 
 
-def test_a_statement_that_the_schema_does_not_bear_is_no_attempt_and_told_in_our_words(outbox: Outbox) -> None:
+def test_a_statement_that_does_not_fit_the_schema_is_not_an_attempt_and_raises_our_error(outbox: Outbox) -> None:
     (intake_id,) = outbox.accept(PAYLOAD)
     outbox.owner.execute("ALTER TABLE app.leads DROP CONSTRAINT leads_intake_id_key")
     with pytest.raises(LeadgenError) as caught:
@@ -43,7 +43,7 @@ def test_a_statement_that_the_schema_does_not_bear_is_no_attempt_and_told_in_our
     assert outbox.attempts() == {intake_id: (0, None)}
 
 
-def test_waiting_too_long_for_a_lock_is_no_attempt(outbox: Outbox) -> None:
+def test_waiting_too_long_for_a_lock_does_not_count_as_an_attempt(outbox: Outbox) -> None:
     (intake_id,) = outbox.accept(PAYLOAD)
     with outbox.owner.transaction(), connect(outbox.url, "tests", Limits(lock_ms=50)) as impatient:
         outbox.owner.execute("LOCK TABLE app.leads")
@@ -53,7 +53,7 @@ def test_waiting_too_long_for_a_lock_is_no_attempt(outbox: Outbox) -> None:
     assert queue.drain_with_suspects(outbox.app).leads == 1
 
 
-def test_a_fault_of_the_server_while_suspects_are_halved_is_no_attempt(outbox: Outbox) -> None:
+def test_a_fault_of_the_server_while_suspects_are_halved_does_not_count_as_an_attempt(outbox: Outbox) -> None:
     outbox.owner.execute(
         """
         CREATE FUNCTION app.fail() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -89,7 +89,7 @@ def test_a_batch_that_takes_postgres_too_long_is_drained_in_smaller_ones(
     assert caplog.messages.count("batch_too_slow") == 4, "500, 250, 125 and 62; from then on 31"
 
 
-def test_a_single_row_that_takes_postgres_too_long_is_no_attempt(outbox: Outbox) -> None:
+def test_a_single_row_that_takes_postgres_too_long_does_not_count_as_an_attempt(outbox: Outbox) -> None:
     make_leads_slow(outbox, most=0)
     (intake_id,) = outbox.accept(PAYLOAD)
     with connect(outbox.url, "tests", Limits(statement_ms=50)) as impatient, pytest.raises(DatabaseUnavailable):

@@ -40,7 +40,7 @@ def test_the_same_key_again_returns_the_first_row_and_stores_nothing(
     assert count(database) == 1
 
 
-def test_another_payload_under_a_key_is_told_by_its_fingerprint(writer: IntakeWriter) -> None:
+def test_another_payload_under_a_key_is_recognized_by_its_fingerprint(writer: IntakeWriter) -> None:
     writer.write(make_intake("k1", '{"n":1}'))
     receipt = writer.write(make_intake("k1", '{"n":2}'))
     assert receipt.fingerprint == fingerprint('{"n":1}')
@@ -97,7 +97,7 @@ def test_a_bad_row_in_a_group_fails_alone(database: Database) -> None:
 
 
 @pytest.mark.alone("a held key waits two seconds")
-def test_a_key_held_by_another_transaction_is_refused_after_two_seconds_and_delays_nobody(
+def test_a_key_held_by_another_transaction_is_refused_after_two_seconds_and_delays_no_other(
     writer: IntakeWriter, database: Database
 ) -> None:
     with psycopg.connect(database.superuser_url) as holder:
@@ -142,7 +142,7 @@ def test_a_commit_waits_for_the_disk_whatever_the_role_and_the_server_say(databa
 
 
 @pytest.mark.alone("a held key waits two seconds")
-def test_a_held_key_harms_no_neighbour_and_all_who_use_it_are_told_the_same(database: Database) -> None:
+def test_a_held_key_harms_no_other_and_all_its_requests_get_the_same_error(database: Database) -> None:
     with (
         make_writer(database.app_url) as writer,
         held_key(database, "held"),
@@ -185,7 +185,7 @@ def test_who_comes_while_a_key_is_waited_for_gets_what_the_first_gets(database: 
         assert time.monotonic() - started < 1.9  # the second did not start to wait again
 
 
-def test_an_intake_without_a_key_is_never_told_that_its_key_is_held(database: Database) -> None:
+def test_an_intake_without_a_key_never_gets_a_key_held_error(database: Database) -> None:
     """Its own earlier try, on a connection that was lost, may still hold its id."""
     intake = make_intake(None)
     with make_writer(database.app_url) as writer, psycopg.connect(database.superuser_url) as holder:
@@ -197,7 +197,7 @@ def test_an_intake_without_a_key_is_never_told_that_its_key_is_held(database: Da
             writer.write(intake)
 
 
-def test_a_connection_lost_while_a_group_is_taken_apart_loses_nobody(database: Database) -> None:
+def test_a_connection_lost_while_a_group_is_taken_apart_loses_no_intake(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(KILL_ONCE)
     with make_writer(database.app_url) as writer, ThreadPoolExecutor(24) as pool:

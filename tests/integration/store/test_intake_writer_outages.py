@@ -57,7 +57,7 @@ def test_a_commit_whose_reply_was_lost_is_not_stored_twice(database: Database) -
     assert count(database) == 2
 
 
-def test_a_stopped_server_is_told_within_five_seconds_and_used_again_when_back(
+def test_a_stopped_server_is_reported_within_five_seconds_and_used_again_when_back(
     own_postgres: Callable[..., Database],
 ) -> None:
     database = own_postgres()

@@ -59,10 +59,10 @@ def test_an_unknown_version_is_refused_with_the_known_ones(bare_database: Databa
         migrate(bare_database.owner_url, to="20990101_none", report=lambda _: None)
 
 
-def test_a_dry_run_tells_and_changes_nothing(bare_database: Database) -> None:
-    told: list[str] = []
-    migrate(bare_database.owner_url, dry_run=True, report=told.append)
-    assert [line.split()[-1] for line in told] == VERSIONS
+def test_a_dry_run_reports_and_changes_nothing(bare_database: Database) -> None:
+    reported: list[str] = []
+    migrate(bare_database.owner_url, dry_run=True, report=reported.append)
+    assert [line.split()[-1] for line in reported] == VERSIONS
     with psycopg.connect(bare_database.owner_url) as owner:
         assert owner.execute("SELECT to_regnamespace('app')").fetchone() == (None,)
 
@@ -104,7 +104,7 @@ def test_missing_roles_are_named(own_postgres: Callable[..., Database]) -> None:
         run_all(database)
 
 
-def test_a_second_runner_is_told_that_one_is_running(bare_database: Database) -> None:
+def test_a_second_run_is_refused_while_one_is_running(bare_database: Database) -> None:
     with psycopg.connect(bare_database.owner_url) as first:
         first.execute("SELECT pg_advisory_lock(%s)", [migrations.LOCK_KEY])
         with pytest.raises(MigrationError, match="another migration is running"):

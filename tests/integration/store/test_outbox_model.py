@@ -31,7 +31,7 @@ from tests.conftest import Database
 from tests.integration.outbox import Outbox
 from tests.integration.service import until
 from tests.integration.store.fake_clock import FakeClock
-from tests.integration.store.outbox_model import BODIES, NEVER, PICKY, Kept, Model, Sent, make_intake, told
+from tests.integration.store.outbox_model import BODIES, NEVER, PICKY, Kept, Model, Sent, identity, make_intake
 from tests.integration.store.together import together
 
 EXAMPLES, STEPS = (200, 60) if os.environ.get("EVERY") else (20, 40)
@@ -133,7 +133,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(waits)
     @rule()
-    def mend_everything_and_wait_for_the_end(self) -> None:
+    def fix_everything_and_wait_for_the_end(self) -> None:
         """Nothing stays in the queue forever."""
         self.set_picky(picky=False)
         self.work()
@@ -290,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         receipts = intakes.accept(self.outbox.app, again) if again else {}
         for kept, intake in zip(keyed, again, strict=True):
             assert receipts[intake.intake_id].replayed
-            assert told(receipts[intake.intake_id]) == told(kept.intake)
+            assert identity(receipts[intake.intake_id]) == identity(kept.intake)
 
     # What the rules are made of.
 

@@ -169,7 +169,7 @@ def test_no_client_at_all_is_refused(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("role", ["app", "ro", "backup"])
-def test_nobody_but_the_owner_may_remove(database: Database, outbox: Outbox, role: str) -> None:
+def test_only_the_owner_may_remove(database: Database, outbox: Outbox, role: str) -> None:
     intake_id = put(outbox, "probe")
     with (
         psycopg.connect(getattr(database, f"{role}_url")) as connection,
@@ -222,7 +222,7 @@ def test_a_drain_passes_by_what_is_being_removed(outbox: Outbox) -> None:
     assert rows(outbox) == {"intake_jobs": [real], "leads": [real], "consents": [real]}
 
 
-def test_removed_at_any_moment_of_a_drain_none_leaves_a_trace_and_nobody_deadlocks(
+def test_removed_at_any_moment_of_a_drain_none_leaves_a_trace_or_deadlocks(
     database: Database, outbox: Outbox
 ) -> None:
     keys = [f"probe-{number}" for number in range(300)]

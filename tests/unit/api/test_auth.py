@@ -124,7 +124,7 @@ def test_an_unchanged_file_is_not_read_again(path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", f"{LINE}\nmcl_pasted_by_mistake\n"])
-def test_a_bad_new_file_keeps_the_old_keys_and_is_reported_once_until_it_is_mended(
+def test_a_bad_new_file_keeps_the_old_keys_and_is_reported_once_until_it_is_fixed(
     path: Path, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()

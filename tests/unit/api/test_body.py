@@ -106,7 +106,7 @@ def test_a_good_body_is_read_as_any_json_library_reads_it(client: FlaskClient, d
         assert json.loads(response.data) == document
 
 
-def test_brackets_within_texts_are_no_nesting() -> None:
+def test_brackets_in_strings_do_not_count_as_nesting() -> None:
     assert parse_object(b'{"a":"' + b"[" * 1_000 + b'\\""}') == {"a": "[" * 1_000 + '"'}
 
 
@@ -208,7 +208,7 @@ def test_a_refused_body_of_10_mb_is_taken_off_the_wire_to_its_end(client: FlaskC
     assert stream.tell() == 10_000_000
 
 
-def test_an_endless_body_is_not_read_for_ever(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_body_is_not_read_forever(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "_DISCARD_MOST_BYTES", 1_000_000)
     stream = io.BytesIO(bytes(10_000_000))
     response = client.post("/nowhere", input_stream=stream, content_type=JSON, content_length=10_000_000)

@@ -51,9 +51,9 @@ def test_a_problem_is_answered_with_its_own_words_status_headers_and_members(slu
     problem = Problem(slug, "This time it was so.", headers={"Retry-After": "7"}, served_states=["TX"])
     response = answer(raising(problem))
     assert slug_of(response) == slug
-    told = json.loads(response.data)
-    assert told["detail"] == "This time it was so."
-    assert told["served_states"] == ["TX"]
+    sent = json.loads(response.data)
+    assert sent["detail"] == "This time it was so."
+    assert sent["served_states"] == ["TX"]
     assert response.headers["Retry-After"] == "7"
 
 
@@ -96,7 +96,7 @@ def test_an_unknown_address_is_a_problem() -> None:
     assert slug_of(answer(str, path="/nowhere")) == "not-found"
 
 
-def test_a_wrong_method_is_told_which_ones_there_are() -> None:
+def test_a_wrong_method_gets_the_list_of_allowed_ones() -> None:
     response = answer(str, method="POST")
     assert slug_of(response) == "method-not-allowed"
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}

@@ -130,7 +130,7 @@ def test_no_detail_repeats_a_value() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/contact", "/request", "/request/location", "/attribution", "/consent/0"])
-def test_an_unknown_member_is_refused_wherever_it_stands(path: str) -> None:
+def test_an_unknown_field_is_refused_at_any_level(path: str) -> None:
     assert faults(at(f"{path}/extra", "x")) == [(f"{path}/extra", "unknown")]
 
 
@@ -159,7 +159,7 @@ def test_the_preferred_channel_needs_its_address(channel: str, missing: str) -> 
 
 
 @pytest.mark.parametrize("state", ["CA", "NY", "DC"])
-def test_a_state_that_is_not_served_is_a_problem_of_its_own_and_lists_those_that_are(state: str) -> None:
+def test_a_state_that_is_not_served_has_its_own_problem_which_lists_those_that_are(state: str) -> None:
     with pytest.raises(Problem) as caught:
         validate(at("/request/location/state", state), frozenset({"TX", "OK"}))
     assert (caught.value.kind.slug, caught.value.kind.status) == ("outside-service-area", 422)
@@ -167,7 +167,7 @@ def test_a_state_that_is_not_served_is_a_problem_of_its_own_and_lists_those_that
 
 
 @pytest.mark.parametrize("state", ["tx", "Texas", "ZZ", "T", ""])
-def test_what_is_no_state_at_all_is_a_fault_of_the_submission(state: str) -> None:
+def test_an_invalid_state_is_a_fault_of_the_submission(state: str) -> None:
     assert faults(at("/request/location/state", state)) == [("/request/location/state", "choice")]
 
 

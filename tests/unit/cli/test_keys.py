@@ -73,7 +73,7 @@ def test_append_leaves_a_bad_file_alone(path: Path) -> None:
     ("words", "days"),
     [(("--days", "30"), 30), (("--expires", f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}"), 60)],
 )
-def test_a_key_ends_when_it_is_told_to(path: Path, words: tuple[str, ...], days: int) -> None:
+def test_a_key_expires_when_it_should(path: Path, words: tuple[str, ...], days: int) -> None:
     del path
     [entry] = KeyRing.load(run("new", "--client", "a", *words).stdout.splitlines()[1])
     assert entry.expires is not None
@@ -96,7 +96,7 @@ def test_a_key_that_cannot_be_is_refused_with_a_reason(words: tuple[str, ...], s
     assert says in result.stderr
 
 
-def test_the_list_tells_who_holds_what_until_when_and_no_digest(path: Path) -> None:
+def test_the_list_shows_client_scopes_and_expiry_but_no_digest(path: Path) -> None:
     now = datetime.now(UTC)
     ends = {"never": None, "late": now + timedelta(days=90), "soon": now + timedelta(days=9, hours=1),
             "past": now - timedelta(days=1)}  # fmt: skip

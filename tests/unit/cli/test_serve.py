@@ -35,9 +35,9 @@ def test_two_services_of_one_user_do_not_take_each_others_metrics() -> None:
     assert fresh_metrics_dir(config(bind="127.0.0.1:1")) != fresh_metrics_dir(config(bind="127.0.0.1:2"))
 
 
-def test_a_place_that_somebody_else_made_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    somebody_else = os.getuid() + 1
-    monkeypatch.setattr(os, "getuid", lambda: somebody_else)
+def test_a_directory_of_another_user_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    another_user = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: another_user)
     with pytest.raises(LeadgenError, match=r"^metrics directory of this user: it cannot be written"):
         fresh_metrics_dir(config())
 

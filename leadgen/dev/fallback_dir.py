@@ -4,19 +4,19 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-ELSEWHERE: Final = Path("/var/lib/motorcade-dev")
+FALLBACK_DIR: Final = Path("/var/lib/motorcade-dev")
 
 
-def elsewhere(name: str) -> Path:
+def fallback_dir(name: str) -> Path:
     """A path in a folder that every user can enter. The modes of the project's parents are never changed."""
-    ELSEWHERE.mkdir(exist_ok=True)
-    ELSEWHERE.chmod(0o755)
-    return ELSEWHERE / name
+    FALLBACK_DIR.mkdir(exist_ok=True)
+    FALLBACK_DIR.chmod(0o755)
+    return FALLBACK_DIR / name
 
 
-def fresh_elsewhere(name: str) -> Path:
+def fresh_fallback_dir(name: str) -> Path:
     """An empty folder; an existing one of this name belonged to a project folder that no longer exists."""
-    folder = elsewhere(name)
+    folder = fallback_dir(name)
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()
