@@ -24,6 +24,7 @@ AROUND = {
 # What would notice a list of services that the new one is not in.
 TESTS = (
     "tests/conventions",
+    "tests/deploys/history/test_history.py",
     "tests/deploys/kit/plan/test_declared_services.py",
     "tests/deploys/kit/plan/test_runbook.py",
     "tests/deploys/kit/plan/test_settings.py",

@@ -13,39 +13,30 @@ from deploys.kit import git, strict_yaml
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
 from deploys.kit.operations import image
-from deploys.kit.plan import pins
+from deploys.kit.plan import manifest, pins, services
 from deploys.services.leadgen import leadgen
 from deploys.services.redis import REDIS
 
 RUNTIME = (Path(__file__).parents[3] / "requirements/runtime.txt").read_text(encoding="utf-8")
 THREE = ".".join("888")
-MANIFEST = f"""\
-release: prod-2
-podman:
-  method: package
-  version: {THREE}
-base:
-  method: archive
-  sha256: {"5a" * 32}
-postgres:
-  version: 17.10
-  ref: postgres-1
-redis:
-  version: {THREE}
-  ref: redis-1
-leadgen:
-  python: {THREE}
-  ref: leadgen-1
-nginx:
-  version: {THREE}
-backup:
-  version: {THREE}
-"""
+IMAGES = [service.name for service in services.every() if service.recipe]
+
+
+def block(service: str) -> str:
+    """A service's block of the manifest: full versions, and a tag of its own."""
+    keys = [key.partition(".")[2] for key in manifest.meanings() if key.startswith(f"{service}.")]
+    pins = {key: f"{service}-1" if key == "ref" else THREE for key in keys}
+    pins |= {"podman": {"method": "package"}, "postgres": {"version": "17.10"}}.get(service, {})
+    packaged = {key: pin for key, pin in pins.items() if service != "podman" or key in ("method", "version")}
+    return f"{service}:\n" + "".join(f"  {key}: {pin}\n" for key, pin in packaged.items())
+
+
+MANIFEST = f"release: prod-2\nbase:\n  method: archive\n  sha256: {'5a' * 32}\n" + "".join(
+    block(service.name) for service in services.every() if service.pinned
+)
 FILES = {
     "CHANGELOG.md": "# Changelog\n\n## Unreleased\n\n### Added\n\n- A worker.\n\n## 0.1 - 2026-11-20\n\n- All.\n",
-    "containers/leadgen/Containerfile": "FROM leadgen\n",
-    "containers/postgres/Containerfile": "FROM postgres\n",
-    "containers/redis/Containerfile": "FROM redis\n",
+    **{f"containers/{name}/Containerfile": f"FROM {name}\n" for name in IMAGES},
     "leadgen/api.py": "PORT = 8000\n",
     "pyproject.toml": "[project]\n",
     "releases/prod.yaml": MANIFEST,
@@ -57,7 +48,7 @@ PARTS = Path("releases/history/prod-2.cdx.json")
 
 @pytest.fixture(autouse=True)
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with three tags, whose one commit is what prod-2 shall be."""
+    """A repository with a tag for each image, whose one commit is what prod-2 will be."""
     monkeypatch.chdir(tmp_path)
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "t")
@@ -67,8 +58,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(name, text)
     git.ask("init", "--quiet", "--initial-branch=main")
     commit("all")
-    for tag in ("postgres-1", "redis-1", "leadgen-1"):
-        git.ask("tag", tag)
+    for name in IMAGES:
+        git.ask("tag", f"{name}-1")
     return tmp_path
 
 
