@@ -25,7 +25,7 @@ _REMOVE: Final = "DELETE FROM app.intake_queue WHERE intake_id = ANY (%s)"
 
 
 def drain_batch(connection: Connection, most: int = queue.BATCH) -> int:
-    """One at a time, as a lock that ends with the process keeps the others away."""
+    """One at a time, guarded by a lock that ends with the process."""
     if connection.execute("SELECT pg_try_advisory_lock(1)").fetchone() != (True,):
         return 0
     try:

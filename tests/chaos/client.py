@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from leadgen.dev.ports import LOOPBACK
 
 GIVES_UP_SECONDS: Final = 10.0
-# Less than the server keeps an idle connection: a request must not meet its end.
+# Shorter than the server's keepalive, so that no request is sent on a connection that is being closed.
 IDLE_SECONDS: Final = 2.0
 
 Failure: TypeAlias = Literal["refused", "broken", "silent"]
@@ -20,7 +20,7 @@ Failure: TypeAlias = Literal["refused", "broken", "silent"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status` is None where there was none, and `failure` then says how it ended."""
+    """`status` is None if there was no answer, and `failure` then says why."""
 
     seconds: float
     status: int | None = None
@@ -36,7 +36,7 @@ class Answer:
 
 
 class Client:
-    """May be used by many threads; connections are kept for a moment."""
+    """Thread-safe; keeps connections open for a moment."""
 
     def __init__(self, port: int, api_key: str) -> None:
         self._port = port

@@ -1,4 +1,4 @@
-"""Keeps one part of the system running as a host's supervisor does, only that it never gives up."""
+"""Keeps one part of the system running, like a host's supervisor that never gives up."""
 
 import contextlib
 import threading
@@ -27,7 +27,7 @@ class Kept:
         self._thread = threading.Thread(target=self._run, name=f"keeper-{name}", daemon=True)
 
     def start(self) -> None:
-        """Return when others may count on the part. Raises CannotStart."""
+        """Return when other parts can rely on this one. Raises CannotStart."""
         self._thread.start()
         if not self._started.wait(START_SECONDS):
             raise CannotStart(self.name, f"it did not start within {START_SECONDS} s", "read its log")
@@ -39,7 +39,7 @@ class Kept:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Stopped in order, and not started again within the block."""
+        """Stop it normally, and do not restart it within the block."""
         with self.unattended():
             with self._changing:
                 self.part.stop()
@@ -47,7 +47,7 @@ class Kept:
 
     @contextmanager
     def unattended(self) -> Iterator[None]:
-        """Not started within the block, whatever becomes of it."""
+        """Do not start it within the block, even if it dies."""
         with self._changing:
             self._away += 1
         try:
@@ -66,7 +66,7 @@ class Kept:
             self.part.stop()
 
     def _revive(self) -> None:
-        with self._changing, contextlib.suppress(CannotStart, OSError):  # the next turn tries again
+        with self._changing, contextlib.suppress(CannotStart, OSError):  # the next round tries again
             if not self._away:
                 self.part.start()
                 self._started.set()

@@ -1,4 +1,4 @@
-"""The bodies that the load sends: each made from its key alone, so that a repetition is the same."""
+"""The bodies that the load sends: each is derived only from its key, so that a retry is the same."""
 
 import json
 import random
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from leadgen.domain.fingerprint import canonical_json
 
-# Stands in every text that a person would have written; no log and no metric may show it.
+# Part of every text that a person would have written; no log and no metric may show it.
 MARKER: Final = "Quillfeather"
 
 CHANNELS: Final = ("email", "sms", "phone")
@@ -18,7 +18,7 @@ JSON: TypeAlias = dict[str, Any]
 
 
 def dice(seed: object) -> random.Random:
-    """Chance that can be repeated."""
+    """Repeatable randomness."""
     return random.Random(str(seed))  # noqa: S311 - no secret: a campaign has to be repeatable
 
 
@@ -27,7 +27,7 @@ def make_key(chance: random.Random) -> str:
 
 
 def make_lead(key: str, edition: int = 0) -> JSON:
-    """A valid body; another edition is another body for the same key."""
+    """A valid body; another edition is a different body for the same key."""
     chance = dice((key, edition))
     channel = chance.choice(CHANNELS)
     return {
@@ -50,7 +50,7 @@ def make_lead(key: str, edition: int = 0) -> JSON:
 
 
 def spoil(lead: JSON, how: str) -> bytes:
-    """A body that has to be refused with a 4xx, and never stored."""
+    """A body that must be refused with a 4xx and never stored."""
     text = json.dumps(lead)
     match how:
         case "state":

@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-FLUSH_SECONDS: Final = 0.02  # lines that come together share one flush to disk
+FLUSH_SECONDS: Final = 0.02  # lines that arrive together share one flush to disk
 
 Wanted: TypeAlias = Literal["accept", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request. Times are of the clock that never goes back; without an answer `status` is None."""
+    """One request. Times are from the monotonic clock; without an answer `status` is None."""
 
     number: int
     key: str
     body: str
     """The SHA-256 of its canonical JSON, in hex."""
     wanted: Wanted
-    """A body that is not valid, or another one under a used key, has to be refused."""
+    """An invalid body, or a different body with a used key, must be refused."""
     sent: float
     answered: float | None = None
     status: int | None = None
@@ -33,7 +33,7 @@ class Attempt:
 
 
 class Ledger:
-    """Takes lines from many threads. What it holds is what `read` finds in the file, and no more."""
+    """Thread-safe. It holds exactly what `read` finds in the file."""
 
     def __init__(self, file: Path) -> None:
         self._opened = file.open("a", encoding="utf-8")
@@ -44,7 +44,7 @@ class Ledger:
         self._flusher.start()
 
     def send(self, attempt: Attempt) -> None:
-        """Note a request before it leaves."""
+        """Log a request before it is sent."""
         self._add(
             [attempt.number, attempt.key, attempt.body, attempt.wanted, attempt.sent],
         )

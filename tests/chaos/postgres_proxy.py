@@ -18,9 +18,9 @@ class Conversation:
     def __init__(self) -> None:
         self.application_name = ""
         self.writes = False
-        """A submission went to the server, and is neither committed nor given up."""
+        """A submission was sent to the server, and is neither committed nor rolled back."""
         self.replying = False
-        """The server has not yet said that it is done with what it was asked."""
+        """The server has not yet finished the current request."""
         self._asked = b""
         self._answered = b""
         self._began = False
@@ -36,7 +36,7 @@ class Conversation:
         self.writes = self.writes or SUBMISSION in self._asked
 
     def answer(self, piece: bytes) -> bool:
-        """Whether the server says with this piece that a submission is committed."""
+        """Whether this piece from the server confirms that a submission is committed."""
         bare = min(self._bare_bytes, len(piece))
         self._bare_bytes -= bare
         self._answered += piece[bare:]
@@ -68,7 +68,7 @@ class Conversation:
 
 @dataclass(slots=True)
 class _Cut:
-    """How many are still to be made, on the connections of which application."""
+    """How many cuts are still to be made, and on the connections of which application."""
 
     left: int = 0
     application_name: str = WRITER
@@ -86,11 +86,11 @@ class PostgresProxy(Proxy):
         super().__init__(server_port)
 
     def cut_replies(self, count: int, application_name: str = WRITER) -> None:
-        """Let the next submissions be committed, and reset their connections in place of a reply."""
+        """Let the next submissions be committed, but reset their connections instead of replying."""
         self._replies = _Cut(count, application_name)
 
     def cut_requests(self, count: int, application_name: str = WRITER) -> None:
-        """Reset the next connections that carry a submission, before the server has all of it."""
+        """Reset the next connections that send a submission, before the server has received all of it."""
         self._requests = _Cut(count, application_name)
 
     def filters(self) -> tuple[Filter, Filter]:

@@ -27,7 +27,7 @@ class _Mode:
 
 
 class Proxy:
-    """Stands in front of a server on this machine; clients connect to `port`.
+    """A proxy in front of a server on this machine; clients connect to `port`.
 
     A mode is in effect when its method returns, for current and future connections.
     """
@@ -60,11 +60,11 @@ class Proxy:
         self._do(self._enter(_Mode()))
 
     def delay(self, seconds: float) -> None:
-        """Hand each piece through so much later, in either direction."""
+        """Delay each piece by this much, in both directions."""
         self._do(self._enter(_Mode(delay_seconds=seconds)))
 
     def blackhole(self) -> None:
-        """Accept connections and bytes, and hand nothing on: a network that loses packets, to bring them later."""
+        """Accept connections and bytes, but hold them back: a network that delivers packets late."""
         self._do(self._enter(_Mode(holds=True)))
 
     def refuse(self) -> None:
@@ -142,14 +142,14 @@ class Proxy:
             await writer.drain()
 
     async def _passage(self) -> None:
-        """Return when the next piece may go on."""
+        """Return when the next piece may be passed on."""
         await asyncio.sleep(self._mode.delay_seconds)
         while self._mode.holds:
             await self._changed.wait()
 
 
 async def _both(*works: Coroutine[Any, Any, None]) -> None:
-    """Run both to their ends; an error of one is the end of the other."""
+    """Run both until they end; an error in one ends the other."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.gather(*tasks)

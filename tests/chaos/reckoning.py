@@ -12,7 +12,7 @@ SHOWN_MOST: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An intake as the database has it, with how many leads and consents came of it."""
+    """An intake from the database, with the number of its leads and consents."""
 
     intake_id: str
     key: str
@@ -28,7 +28,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What the database holds beside the intakes."""
+    """The other rows of the database, besides the intakes."""
 
     queued: int = 0
     dead: int = 0
@@ -38,18 +38,18 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Reckoning:
-    """The counts, and for each rule what breaks it; all of these have to be empty."""
+    """The counts, and the violations of each rule; all of these must be empty."""
 
     acknowledged: int
     stored: int
     lost: Collection[str]
-    """Keys that were acknowledged and are not stored."""
+    """Keys that were acknowledged but are not stored."""
     duplicated: Collection[str]
     """Keys that are stored, or are leads, more than once."""
     changed: Collection[str]
     """Keys whose stored payload is not the one that was acknowledged."""
     renamed: Collection[str]
-    """Keys that were acknowledged with another intake than the stored one."""
+    """Keys that were acknowledged with a different intake id than the stored one."""
     uninvited: Collection[str]
     """Keys that are stored although no client received, or could still receive, an acknowledgement."""
     unfinished: Collection[str]
@@ -65,7 +65,7 @@ class Reckoning:
 
 
 def reckon(attempts: Iterable[Attempt], stored: Iterable[Stored], rest: Rest = Rest()) -> Reckoning:
-    """Compare a ledger's attempts with the rows, once every outcome that was unknown has been asked for again."""
+    """Compare a ledger's attempts with the rows, once every unknown outcome has been retried."""
     by_key = defaultdict(list)
     for row in stored:
         by_key[row.key].append(row)

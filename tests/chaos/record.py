@@ -1,4 +1,4 @@
-"""The page of all campaigns that were recorded: appends one, and keeps the sum of them right."""
+"""The page of all recorded campaigns: appends one, and updates the total."""
 
 import re
 import subprocess
@@ -30,7 +30,7 @@ class Entry:
     lost: int
     duplicated: int
     broken: int
-    """How many of the rules something broke."""
+    """The number of broken rules."""
 
     def __str__(self) -> str:
         cells = (f"{cell:,}" if isinstance(cell, int) else cell for cell in astuple(self))
@@ -38,7 +38,7 @@ class Entry:
 
 
 def entries(page: str) -> list[Entry]:
-    """The rows of a page; the sum, which is the last, looks like one."""
+    """The rows of a page, including the total, which is the last."""
     rows = [[cell.strip() for cell in match[0].split("|")[1:-1]] for match in _ROW.finditer(page)]
     return [
         Entry(date, commit, seed, *(int(cell.replace(",", "")) for cell in counts))
@@ -47,13 +47,13 @@ def entries(page: str) -> list[Entry]:
 
 
 def total(rows: list[Entry]) -> Entry:
-    """Of kinds the most that one campaign had, of all else the sum."""
+    """The largest number of kinds in one campaign, and the sum of all other columns."""
     sums = (sum(getattr(row, name) for row in rows) for name in Entry.__slots__[4:])
     return Entry(TOTAL, "", "", max((row.kinds for row in rows), default=0), *sums)
 
 
 def append(page: str, entry: Entry) -> str:
-    """The page with one more row, and the sum as it is then."""
+    """The page with one more row and the new total."""
     rows = [*(row for row in entries(page) if row.date != TOTAL), entry]
     head, _, rest = page.partition(next(_ROW.finditer(page))[0])
     tail = _ROW.sub("", rest)

@@ -1,4 +1,4 @@
-"""What the database holds, read for the checker."""
+"""The rows of the database, read for the checker."""
 
 import time
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ SELECT (SELECT count(*) FROM app.intake_queue),
 
 
 def stored(connection: psycopg.Connection) -> Iterator[Stored]:
-    """Every intake; the rows come in pieces, as there may be a million."""
+    """Every intake, read in batches, because there may be a million."""
     with connection.transaction(), connection.cursor("stored") as cursor:
         for intake_id, key, payload, leads, alike, consents, given in cursor.execute(_INTAKES):
             yield Stored(intake_id, key, digest(payload), leads, alike, consents, given)

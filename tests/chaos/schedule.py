@@ -1,4 +1,4 @@
-"""Which faults come when: from the seed alone, so that a run can be repeated."""
+"""The order and time of the faults, derived only from the seed, so that a run can be repeated."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.chaos.faults import KINDS, Kind
 from tests.chaos.leads import dice
 
 PAIRS: Final = 0.15  # of the steps are two simultaneous faults
-LASTING_SECONDS: Final = 10.0  # a fault that lasts longer comes seldom, or would take all of the time
+LASTING_SECONDS: Final = 10.0  # longer faults are rare; otherwise they would take all of the time
 SELDOM: Final = 0.1
 PAUSE_SECONDS: Final = (0.2, 1.0)  # between one step and the next
 

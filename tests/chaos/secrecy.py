@@ -7,7 +7,7 @@ from tests.chaos.leads import MARKER
 
 
 def leaks(logs: Path, shown: Iterable[str], secrets: Mapping[str, str]) -> Iterator[str]:
-    """Where a text of a lead, or one of the secrets, stands."""
+    """The places that contain text of a lead or a secret."""
     places = {str(file.relative_to(logs)): file.read_text("utf-8", "replace") for file in logs.rglob("*.log")}
     places["answers"] = "\n".join(shown)
     wanted = {**secrets, "a person's words": MARKER}

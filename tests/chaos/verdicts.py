@@ -1,4 +1,4 @@
-"""The rules that have to hold while faults come and go: each a function that lists what breaks it."""
+"""The rules that must hold during faults: each is a function that lists its violations."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,16 +13,16 @@ from tests.chaos.load import Result
 from tests.chaos.watcher import Look
 
 HONEST_SECONDS: Final = 5.0  # what the API promises
-MARGIN_SECONDS: Final = 1.5  # what the machine and the client may add
-MOST_REFUSALS: Final = 0.95  # are in time; a machine that does other things too may be late with the rest
-TAKES_SECONDS: Final = 2.0  # until everybody knows of a setting that was changed
+MARGIN_SECONDS: Final = 1.5  # allowance for the machine and the client
+MOST_REFUSALS: Final = 0.95  # are in time; a busy machine may be late with the rest
+TAKES_SECONDS: Final = 2.0  # until a changed setting is known to all processes
 BACK_SECONDS: Final = 30.0
 DRAINED_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
 class Window:
-    """A fault: when it began, was done, began to be healed and was, and submissions were steady again."""
+    """A fault: when its injection began and ended, its healing began and ended, and submissions were steady."""
 
     kinds: tuple[Kind, ...]
     injected: float
@@ -31,7 +31,7 @@ class Window:
     healed: float = float("inf")
     steady: float = float("inf")
     spared: set[str] = field(default_factory=set)
-    """Keys that had to suffer."""
+    """Keys that the fault was meant to affect."""
 
     def __str__(self) -> str:
         return " + ".join(kind.name for kind in self.kinds)
@@ -53,7 +53,7 @@ def in_order(results: Iterable[Result]) -> list[Result]:
 
 
 def dishonest(results: Iterable[Result], windows: Sequence[Window]) -> Iterator[str]:
-    """2xx only for what may be stored; else 4xx, or 503 with Retry-After; no hang and no torn answer."""
+    """2xx only for valid submissions; otherwise 4xx, or 503 with Retry-After; no hang and no cut-off answer."""
     for result in results:
         attempt, answer = result.attempt, result.answer
         ended = attempt.sent + answer.seconds
@@ -76,7 +76,7 @@ def slow_to_refuse(results: Iterable[Result]) -> Iterator[str]:
 
 
 def not_isolated(results: Sequence[Result], windows: Iterable[Window]) -> Iterator[str]:
-    """No submission fails for a fault of what it does not need."""
+    """No submission fails because of a fault in a part that it does not need."""
     for window in windows:
         if all(kind.isolated for kind in window.kinds):
             for result in window.sent_in(results):
@@ -121,7 +121,7 @@ def slow_to_drain(looks: Iterable[Look]) -> Iterator[str]:
 
 
 def _between(windows: Sequence[Window], began: float, ended: float) -> Iterator[Window]:
-    """Those that a time meets; one window follows the other."""
+    """The windows that contain a time; they follow one another."""
     for window in windows[bisect_right(windows, began, key=attrgetter("steady")) :]:
         if window.injected >= ended:
             return

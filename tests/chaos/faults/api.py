@@ -21,7 +21,7 @@ def all_api_workers_killed(stack: Stack, _: Load) -> Iterator[None]:
     yield
 
 
-@fault("api", seconds=2, breaks=True)  # its workers go on for a moment
+@fault("api", seconds=2, breaks=True)  # its workers continue for a moment
 def api_master_killed(stack: Stack, _: Load) -> Iterator[None]:
     stack.processes("api")[0].signal(signal.SIGKILL)
     yield
@@ -62,7 +62,7 @@ def _kill_workers(stack: Stack, most: int) -> None:
 
 
 def _replace(stack: Stack, text: str) -> None:
-    """By rename, as an operator has to."""
+    """By rename, as an operator must."""
     file = stack.place.api_keys_file
     fresh = file.with_name("api-keys.new")
     fresh.write_text(text, encoding="utf-8")

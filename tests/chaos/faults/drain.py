@@ -1,4 +1,4 @@
-"""Faults of those who make leads of intakes: RQ's worker and the sweeper."""
+"""Faults of the processes that turn intakes into leads: RQ's worker and the sweeper."""
 
 import signal
 import time
@@ -17,7 +17,7 @@ DRAINERS: Final = ("worker", "sweeper")
 AT_WORK_SECONDS: Final = 15.0  # a busy machine needs some of them to start a worker
 POLL_SECONDS: Final = 0.05
 
-# The sequence, as another fault may hold the table.
+# Read the sequence, because another fault may lock the table.
 _AT_WORK: Final = """
 SELECT (SELECT last_value FROM app.leads_lead_id_seq),
        (SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name = ANY (%s))
@@ -75,7 +75,7 @@ def sweeper_away_for_long(stack: Stack, _: Load) -> Iterator[None]:
 
 
 def _kill_at_work(stack: Stack, *names: str) -> None:
-    """As soon as they are there and leads are being made: who is killed while it starts could not have done harm.
+    """As soon as they run and leads are being made: killing a process that is still starting proves nothing.
 
     Another fault may keep them from that, so the wait has an end.
     """

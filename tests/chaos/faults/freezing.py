@@ -1,4 +1,4 @@
-"""Processes stopped in their tracks, their sockets open."""
+"""Processes frozen by SIGSTOP, with their sockets open."""
 
 import signal
 from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from tests.chaos.stack import Stack
 
 Part: TypeAlias = Literal["api", "drain", "redis", "postgres", "host"]
 Keys: TypeAlias = set[str]
-"""Those that have to suffer for the fault's own sake."""
+"""The keys that the fault is meant to affect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,9 @@ class Kind:
     breaks: bool
     """Clients' connections may break."""
     refuses: bool
-    """Nothing may be accepted, but for its first two seconds."""
+    """Nothing may be accepted, except in its first two seconds."""
     shows: str | None
-    """The dependency that health has to name while it lasts."""
+    """The dependency that health must name while it lasts."""
     needs_disk: bool
     """Only a stack with its data on a separate disk can have it."""
 
@@ -45,7 +45,7 @@ def fault(  # noqa: PLR0913 - each has a default and is given by its name
     shows: str | None = None,
     needs_disk: bool = False,
 ) -> Callable[[Callable[[Stack, Load], Iterator[Keys | None]]], None]:
-    """Add a generator to KINDS: it does the fault, yields, and undoes it."""
+    """Add a generator to KINDS: it injects the fault, yields, and undoes it."""
 
     def add(act: Callable[[Stack, Load], Iterator[Keys | None]]) -> None:
         name = act.__name__.replace("_", " ")
@@ -65,7 +65,7 @@ def fault(  # noqa: PLR0913 - each has a default and is given by its name
 
 
 def possible(stack: Stack, longest: float) -> list[str]:
-    """The names of the kinds that this stack can have, and that last no longer than so many seconds."""
+    """The names of the kinds that this stack supports and that last no longer than this many seconds."""
     return [
         name for name, kind in KINDS.items() if kind.seconds <= longest and (stack.disk or not kind.needs_disk)
     ]

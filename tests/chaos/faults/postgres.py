@@ -24,7 +24,7 @@ OURS: Final = "application_name LIKE 'leadgen-%'"
 
 @fault("postgres")
 def a_writers_backend_killed(stack: Stack, _: Load) -> Iterator[None]:
-    """Upon which PostgreSQL ends every other, too, and recovers as after a crash."""
+    """PostgreSQL then ends all other backends, too, and recovers as after a crash."""
     pids = _ask(stack, "SELECT pid FROM pg_stat_activity WHERE application_name = 'leadgen-api-writer'")
     for process in stack.processes("postgres"):
         if process.pid in pids[:1]:
@@ -112,7 +112,7 @@ def a_key_held_by_another_writer(stack: Stack, load: Load) -> Iterator[set[str]]
         "INSERT INTO app.intake_jobs (intake_id, request_id, client_id, idempotency_key, fingerprint,"
         " fingerprint_version, payload) VALUES (gen_random_uuid(), gen_random_uuid(), {}, {}, '', 1, '{{}}')"
     )
-    # The callers are waited for after the key is free.
+    # Wait for the callers after the key is free.
     with ThreadPoolExecutor() as callers, _holding(stack, insert.format(CLIENT, key)):
         for _ in range(3):
             callers.submit(load.send, key)
@@ -153,7 +153,7 @@ def _holding(stack: Stack, *statements: str | sql.Composed) -> Iterator[None]:
 
 @contextmanager
 def _set(stack: Stack, name: str, value: str) -> Iterator[None]:
-    """A setting of the whole server, in force for the sessions that are there, too."""
+    """A setting of the whole server, effective for existing sessions, too."""
     try:
         _ask(stack, f"ALTER SYSTEM SET {name} = {value}", "SELECT pg_reload_conf()")
         while _ask(stack, f"SHOW {name}") != [value]:

@@ -1,4 +1,4 @@
-"""Faults of the way between the services and PostgreSQL."""
+"""Faults of the network between the services and PostgreSQL."""
 
 import time
 from collections.abc import Iterator

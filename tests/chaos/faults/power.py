@@ -1,4 +1,4 @@
-"""The fault that hits everything at one moment."""
+"""The fault that hits everything at the same moment."""
 
 import signal
 import time
@@ -26,7 +26,7 @@ def power_cut(stack: Stack, _: Load) -> Iterator[None]:
 
 @fault("host", breaks=True, needs_disk=True)
 def power_cut_twice(stack: Stack, _: Load) -> Iterator[None]:
-    """The second time everything is just coming back."""
+    """The second cut comes while everything is starting again."""
     with _dark(stack):
         pass
     time.sleep(dice(uuid4()).uniform(*FLICKER_SECONDS))
@@ -36,7 +36,7 @@ def power_cut_twice(stack: Stack, _: Load) -> Iterator[None]:
 
 @contextmanager
 def _dark(stack: Stack) -> Iterator[None]:
-    """The API stops before PostgreSQL does: nothing is acknowledged that would come after the cut."""
+    """The API stops before PostgreSQL does, so that nothing is acknowledged after the cut."""
     assert stack.disk
     for process in _all(stack):
         process.signal(signal.SIGSTOP)

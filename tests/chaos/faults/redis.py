@@ -1,4 +1,4 @@
-"""Faults of Redis, which holds nothing that matters: none of them may fail a submission."""
+"""Faults of Redis, which holds no important data: none of them may make a submission fail."""
 
 import signal
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def redis_slow(stack: Stack, _: Load) -> Iterator[None]:
 
 @contextmanager
 def _client(stack: Stack) -> Iterator[Redis]:
-    """To Redis itself, past the proxy; after a fault before this one it may just be starting."""
+    """Connect to Redis directly, not through the proxy; after an earlier fault it may still be starting."""
     patient = Retry(ConstantBackoff(0.1), START_TRIES)
     with Redis.from_url(stack.redis.url, socket_timeout=10, retry=patient) as client:
         yield client

@@ -60,7 +60,10 @@ def test_serve_refuses_a_metrics_directory_that_cannot_be_written(stack: Stack) 
     stack.settings["metrics_dir"] = "/dev/null"
     with stack.run("serve") as service:
         assert service.exit_code() == 1
-        assert "metrics directory /dev/null: it cannot be written (File exists); name one" in service.log
+        assert (
+            "metrics directory /dev/null: it cannot be written (File exists); set LEADGEN_METRICS_DIR"
+            in service.log
+        )
 
 
 def test_serve_leaves_a_metrics_directory_that_it_did_not_make_and_what_else_is_in_it(

@@ -132,7 +132,7 @@ def test_a_replayed_job_becomes_a_lead_once_its_cause_is_gone(outbox: Outbox, ru
     assert outbox.leads() == [dead]
     output = run("show", str(dead)).stdout
     assert "state\tdone\n" in output
-    assert f"\t{login()}\treplay\tmended\n" in output
+    assert f"\t{login()}\treplay\tfixed\n" in output
 
 
 def test_a_discarded_job_keeps_its_row_and_never_comes_back(outbox: Outbox, run: Run) -> None:

@@ -86,7 +86,10 @@ def test_a_migration_without_a_version_is_refused(tmp_path: Path, monkeypatch: p
 
 def test_an_applied_migration_with_another_text_is_refused(database: Database) -> None:
     edited = [Migration(1, "pre", VERSIONS[0], "-- edited"), *shipped()[1:]]
-    with connect(database.owner_url, "tests") as connection, pytest.raises(MigrationError, match="another text"):
+    with (
+        connect(database.owner_url, "tests") as connection,
+        pytest.raises(MigrationError, match="a different text"),
+    ):
         pending(connection, edited)
 
 
