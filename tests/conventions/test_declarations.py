@@ -1,10 +1,11 @@
 """Every service that is declared has its folders, tests and pages under its one word, and none is without one."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from deploys.kit.plan import runbook, services
+from deploys.kit.plan import runbook, services, settings
 from deploys.kit.plan.service import AnyService, Secret, Service
 
 # Services without a folder in tests/deploys/services -> what tests them instead.
@@ -44,6 +45,12 @@ def test_every_image_and_every_folder_of_tests_belongs_to_a_service(project: Pat
     assert {folder.name for folder in (project / "containers").iterdir() if folder.is_dir()} == built
     tested = {folder.name for folder in (project / "tests/deploys/services").iterdir() if folder.is_dir()}
     assert tested - {"__pycache__"} <= {service.name for service in services.every()}
+
+
+def test_no_service_takes_the_name_of_a_setting_that_no_service_owns() -> None:
+    common = {field.name for field in fields(settings.Settings)}
+    own = {field.name for service in services.every() if service.settings for field in fields(service.settings)}
+    assert common & own == set()
 
 
 CELLAR: AnyService = Service(

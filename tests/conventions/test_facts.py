@@ -31,7 +31,7 @@ FACTS = {
     "where the API listens": Fact(
         ADDRESS,
         re.escape(ADDRESS),
-        {"deploys/services/leadgen/leadgen.py"},
+        set(),
         {
             "docs/RESOURCES.md": r"`motorcade-leadgen-api\.socket` \| where the intake listens, ([\d.:]+);",
             "docs/services/leadgen-api.md": r"(?:http://|on |^)(127\.0\.0\.1:\d+)",

@@ -50,7 +50,8 @@ def resolving(text: str) -> list[str]:
     return [
         line.strip()
         for line in joined.splitlines()
-        if re.search(r"\binstall\b.*--requirement", line) and not set(INSTALL) <= set(line.split())
+        if re.search(r"\binstall\b.* (-r|--requirement)\b|\bpip sync\b", line)
+        if not set(INSTALL) <= set(line.split())
     ]
 
 
@@ -110,4 +111,6 @@ def test_a_requirement_without_a_hash_is_found() -> None:
 
 def test_a_lock_that_is_installed_with_dependencies_is_found() -> None:
     assert resolving("pip install --require-hashes \\\n  --requirement lock.txt") != []
+    assert resolving("pip install --require-hashes -r lock.txt") != []
+    assert resolving("uv pip sync lock.txt") != []
     assert resolving("pip install --no-deps --require-hashes --requirement lock.txt") == []

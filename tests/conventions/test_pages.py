@@ -12,7 +12,7 @@ import pytest
 
 from deploys.history import history
 from deploys.kit.plan import services
-from deploys.kit.run import record, session
+from deploys.kit.run import record
 from deploys.kit.secrets import __main__ as secrets
 from leadgen.cli import leadgen
 
@@ -286,4 +286,4 @@ def test_a_room_that_is_not_on_the_map_is_found() -> None:
 
 
 def test_the_words_that_are_read_are_those_that_the_kit_and_the_services_declare() -> None:
-    assert session.DATA | services.data_words() == PYINFRA_DATA
+    assert services.data_words() == PYINFRA_DATA

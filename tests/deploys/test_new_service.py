@@ -43,8 +43,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_new_service_touches_few_files_outside_its_own_folders(copy: Path) -> None:
     touched = {path for path in copied_tree.touched(copy) if not path.startswith(copied_tree.own_folders())}
-    assert touched == set(AROUND)
     assert len(touched) <= MOST
+    assert touched == set(AROUND)
 
 
 def test_with_the_new_service_the_copy_keeps_every_convention(copy: Path) -> None:

@@ -61,8 +61,15 @@ def ready(names: Collection[str]) -> Iterator[Entry]:
 
 
 def prerequisites(entry: Entry, names: Collection[str]) -> Iterator[Entry]:
-    """Pages that have to pass first on a host of these groups; a page of other groups leaves nothing here."""
-    return (needed for needed in map(find, entry.requires) if needed.runs_on(names))
+    """Pages that have to pass first on a host of these groups.
+
+    A page of other groups leaves nothing here, but what it stands on may: its own prerequisites take its place.
+    """
+    found: dict[str, Entry] = {}
+    for needed in map(find, entry.requires):
+        own = [needed] if needed.runs_on(names) else prerequisites(needed, names)
+        found |= {each.id: each for each in own}
+    yield from found.values()
 
 
 def find(page_id: str) -> Entry:

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
@@ -14,6 +15,9 @@ from deploys.kit.plan.entry import GROUPS
 from deploys.kit.plan.service import AnyService, Secret, Service
 
 PACKAGE: Final = "deploys.services"
+DATA: Final = frozenset({"acknowledge", "reason", "unlock", "verify"})  # what every page reads of --data
+# Also the name of its file, and part of its name in Podman.
+_SECRET: Final = "[a-z][a-z0-9]*(-[a-z0-9]+)*"  # noqa: S105 - a form
 
 
 @cache
@@ -45,9 +49,11 @@ def faults(found: list[AnyService]) -> Iterator[str]:
             f"{service.name} is after {one}, which does not exist" for one in service.after if one not in names
         )
         yield from (f"{service.name} has a group {one}" for one in service.groups if one not in GROUPS)
-    settings = [name for service in found for name in _settings(service)]
+        yield from (fault for secret in service.secrets for fault in _secret_faults(secret))
+    settings = [name for service in found for name in _names(service.settings)]
     secrets = [secret.name for service in found for secret in service.secrets]
-    words = [word for service in found for word in service.data]
+    words = [*DATA, *(word for service in found for word in service.data)]
+    listeners = [address for service in found for address in service.listeners]
     docs = [page for service in found for page in service.processes]
     for kind, all_of_it in (
         ("service", names),
@@ -55,6 +61,7 @@ def faults(found: list[AnyService]) -> Iterator[str]:
         ("secret", secrets),
         ("--data word", words),
         ("docs page", docs),
+        ("listener", listeners),
     ):
         yield from (f"{kind} {one} is declared twice" for one, times in Counter(all_of_it).items() if times > 1)
 
@@ -64,9 +71,9 @@ def secrets() -> dict[str, Secret]:
     return {secret.name: secret for service in every() for secret in service.secrets}
 
 
-def data_words() -> set[str]:
-    """Every `--data` word that a service's pages read."""
-    return {word for service in every() for word in service.data}
+def data_words() -> frozenset[str]:
+    """Every `--data` word that pages read, besides settings."""
+    return DATA | {word for service in every() for word in service.data}
 
 
 def below(service: AnyService) -> set[str]:
@@ -75,8 +82,17 @@ def below(service: AnyService) -> set[str]:
     return {*service.after, *(name for one in service.after for name in below(by_name[one]))}
 
 
-def _settings(service: AnyService) -> list[str]:
-    return [field.name for field in fields(service.settings)] if service.settings else []
+def _secret_faults(secret: Secret) -> Iterator[str]:
+    if not re.fullmatch(_SECRET, secret.name, re.ASCII):
+        yield f"secret {secret.name!r} has a name that is not small letters, digits and single hyphens"
+    if not secret.consumers:
+        yield f"secret {secret.name} has no consumers"
+    if secret.minimum_length < 1:
+        yield f"secret {secret.name} may be empty"
+
+
+def _names(settings: type | None) -> list[str]:
+    return [field.name for field in fields(settings)] if settings else []
 
 
 def _declared() -> Iterator[AnyService]:

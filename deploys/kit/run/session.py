@@ -26,8 +26,6 @@ from deploys.kit.run.signals import Stop
 DIRECTORY: str = "/var/lib/motorcade"
 _FLAGS: Final = {"--no-wait": "a failed operation would end with 0", "--serial": "it hides why a run was refused"}
 
-DATA: Final = {"acknowledge", "reason", "unlock", "verify"}  # what every page reads of --data
-
 
 class Session:
     """What pages, callbacks and signals share during one run. Made by `current`."""
@@ -153,7 +151,7 @@ def current() -> Session:
         if flag in sys.argv:
             raise Refused(flag, why, "leave it out")
     if unknown := sorted(key for key in host.inventory.override_data if not _is_known(key)):
-        known = ", ".join(sorted(DATA | services.data_words()))
+        known = ", ".join(sorted(services.data_words()))
         raise Refused(f"--data {unknown[0]}", "no page reads it", f"correct its name: {known}")
     session = _SESSIONS[state] = Session(state, DIRECTORY)
     state.callback_handlers.append(_Callbacks())
@@ -169,4 +167,4 @@ def _is_known(key: str) -> bool:
 
     pyinfra ignores a misspelt one without a word.
     """
-    return key in DATA | services.data_words() | settings.names() or key.startswith(("ssh_", "_"))
+    return key in services.data_words() | settings.names() or key.startswith(("ssh_", "_"))

@@ -11,6 +11,8 @@ from deploys.kit.errors import Refused
 from deploys.kit.secrets import keys, value
 from deploys.kit.secrets.vault import Vault
 
+UNDECLARED = "remove it, or correct the declaration in deploys/services"
+
 ENVIRONMENTS: Final = ("prod", "staging", "lab")
 
 
@@ -77,7 +79,7 @@ def list_secrets(environment: str, directory: Path | None) -> None:
     for name, rule in vault.rules().items():
         present = "yes" if vault.file(name).is_file() else "no"
         rows.append((name, present, rule.rotated_on, ", ".join(rule.consumers)))
-    rows += [(name, "yes", "", "unknown to the manifest") for name in vault.strays()]
+    rows += [(name, "yes", "", "declared by no service") for name in vault.strays()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -95,9 +97,7 @@ def check(environment: str, directory: Path | None, identity: Path | None) -> No
     vault = _open(environment, directory, identity)
     names = list(vault.rules())
     faults = vault.faults(names)
-    faults += [
-        Refused(str(vault.file(stray)), "no secret of the manifest", "remove it") for stray in vault.strays()
-    ]
+    faults += [Refused(str(vault.file(stray)), "no service declares it", UNDECLARED) for stray in vault.strays()]
     for fault in faults:
         click.echo(str(fault), err=True)
     vault.readers()

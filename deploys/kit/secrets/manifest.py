@@ -1,7 +1,7 @@
 """Which secrets there are, as the services declare them, and the day on which an environment last rotated each."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -33,12 +33,21 @@ def load(path: Path) -> dict[str, Rule]:
 
 
 def rotated(path: Path, name: str, day: date) -> str:
-    """The manifest's text with that day noted and nothing else changed. Raises Refused if it is not valid."""
+    """The manifest's text with that day noted and nothing else changed. Raises Refused when it cannot be."""
     content = _content(path)
-    _read(path, content)
+    before = _read(path, content)
+    wanted = {**before, name: replace(before[name], rotated_on=day.isoformat())}
     line = rf"(?m)^({re.escape(name)}:[ ]*)[\d-]+"
     changed, found = re.subn(line, rf"\g<1>{day.isoformat()}", content, count=1)
-    return changed if found else f"{content}{name}: {day.isoformat()}\n"
+    if not found:
+        changed += f"{name}: {day.isoformat()}\n"
+    try:
+        noted = _read(path, changed) == wanted
+    except Refused:
+        noted = False
+    if not noted:
+        raise Refused(str(path), f"the day of {name} cannot be noted", _SHAPE)
+    return changed
 
 
 def _content(path: Path) -> str:

@@ -44,9 +44,9 @@ class Vault:
         rules = self.rules()
         if name not in rules:
             raise Refused(
-                str(self.manifest),
-                f"there is no secret {name!r}",
-                f"it knows {', '.join(rules)}; correct one side",
+                str(self.directory),
+                f"no service declares a secret {name!r}",
+                f"correct the name ({', '.join(rules)}), or the declaration in deploys/services",
             )
         return rules[name]
 
@@ -91,7 +91,7 @@ class Vault:
         return found
 
     def strays(self) -> list[str]:
-        """Files of secrets that the manifest does not know, and so nobody checks."""
+        """Files of secrets that no service declares, so no page reads them."""
         return sorted({file.stem for file in self.directory.glob("*.age")} - set(self.rules()))
 
     def readers(self) -> list[Any]:

@@ -176,7 +176,14 @@ def test_the_groups_of_a_host_choose_its_pages_in_the_same_order() -> None:
 def test_what_runs_on_other_hosts_is_not_looked_for_on_this_one() -> None:
     routes = runbook.find("PLAT_07")
     assert [each.id for each in runbook.prerequisites(routes, ["platform"])] == ["PLAT_05", "PLAT_04"]
-    assert [each.id for each in runbook.prerequisites(routes, ["edge"])] == ["PLAT_05"]
+    assert [each.id for each in runbook.prerequisites(routes, ["edge"])] == ["PLAT_05", "PLAT_02A"]
+
+
+def test_what_a_page_of_another_group_stands_on_is_still_looked_for() -> None:
+    worker, leads = runbook.find("LEADGEN_07C"), runbook.find("LEADGEN_01")
+    assert [each.id for each in runbook.prerequisites(worker, ["app"])] == ["PLAT_04"]
+    assert [each.id for each in runbook.prerequisites(leads, ["database"])] == ["PLAT_04A", "PLAT_02A"]
+    assert [each.id for each in runbook.prerequisites(leads, ["platform"])] == ["PLAT_04"]
 
 
 @pytest.mark.parametrize("groups", [["platform"], ["database"], ["edge", "app"]])

@@ -111,6 +111,23 @@ def test_noting_the_day_that_is_there_already_changes_nothing(path: Path) -> Non
     assert manifest.rotated(path, "api-key", date(2026, 1, 31)) == WHOLE
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'redis: "2026-01-31"',
+        "redis : 2026-01-31",
+        '"redis": 2026-01-31',
+        "redis:\n  2026-01-31",
+        "{redis: 2026-01-31}",
+    ],
+)
+def test_a_date_that_has_no_line_of_its_own_is_refused_and_not_guessed(path: Path, line: str) -> None:
+    path.write_text(f"{line}\n")
+    assert manifest.load(path)["redis"].rotated_on == "2026-01-31"
+    with pytest.raises(Refused, match="the day of redis cannot be noted; write each as"):
+        manifest.rotated(path, "redis", DAY)
+
+
 def test_a_day_is_not_noted_in_a_file_that_is_not_valid(path: Path) -> None:
     path.write_text("redis: soon\n")
     with pytest.raises(Refused, match="redis is 'soon'"):

@@ -387,5 +387,5 @@ def test_where_nobody_has_given_keys_yet_a_page_is_refused_with_the_list(
 def test_a_secret_may_be_revealed_to_be_turned_into_something_else(page: Page) -> None:
     given: Any = page.settings
     assert secrets.reveal(given, "redis") == GOOD
-    with pytest.raises(Refused, match="there is no secret 'absent'"):
+    with pytest.raises(Refused, match="no service declares a secret 'absent'"):
         secrets.reveal(given, "absent")

@@ -152,7 +152,8 @@ def test_a_secret_that_the_manifest_does_not_know_is_not_made(vault: Vault, acti
     done = call(vault, action, "postgres", stdin=GOOD)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
-        f"{vault.manifest}: there is no secret 'postgres'; it knows redis, api-key; correct one side\n"
+        f"{vault.directory}: no service declares a secret 'postgres'; correct the name (redis, api-key), or the"
+        " declaration in deploys/services\n"
     )
 
 
@@ -174,7 +175,7 @@ def test_list_shows_everything_but_the_values_and_needs_no_key(vault: Vault) -> 
         "NAME     PRESENT  ROTATED ON  CONSUMERS",
         f"redis    yes      {today()}  PLAT_08B, motorcade-redis",
         "api-key  no       2026-01-31  PLAT_04, LEADGEN_06",
-        "old      yes                  unknown to the manifest",
+        "old      yes                  declared by no service",
     ]
 
 
@@ -214,7 +215,7 @@ def test_check_tells_every_fault_at_once_and_ends_with_one(vault: Vault) -> None
     assert [line.partition(";")[0] for line in done.stderr.splitlines()] == [
         f"{vault.file('redis')}: is a placeholder",
         f"{vault.file('api-key')}: no such file",
-        f"{vault.file('old')}: no secret of the manifest",
+        f"{vault.file('old')}: no service declares it",
         f"{vault.recipients}: names nobody who could decrypt",
     ]
 

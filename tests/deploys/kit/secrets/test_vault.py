@@ -67,9 +67,10 @@ def test_what_lies_on_the_disk_is_an_armoured_age_file_without_the_value(store: 
 def test_a_name_that_the_manifest_does_not_know_is_refused_first(store: Vault) -> None:
     put(store, "stray", GOOD.encode())
     assert refusal(Vault(store.directory), "stray") == (
-        f"{store.manifest}: there is no secret 'stray'; it knows redis, api-key; correct one side"
+        f"{store.directory}: no service declares a secret 'stray'; correct the name (redis, api-key), or the"
+        " declaration in deploys/services"
     )
-    assert "there is no secret '../identity'" in refusal(store, "../identity")
+    assert "no service declares a secret '../identity'" in refusal(store, "../identity")
 
 
 def test_an_absent_file_is_refused_before_a_key_is_asked_for(store: Vault) -> None:
