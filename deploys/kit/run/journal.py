@@ -21,8 +21,8 @@ from pyinfra.api.host import Host
 from deploys.kit.errors import Refused
 from deploys.kit.plan import pins, settings
 from deploys.kit.run import deployments, lock, record
-from deploys.kit.run.run_identity import Origin
-from deploys.kit.run.run_stats import Tally, page_of
+from deploys.kit.run.run_identity import RunIdentity
+from deploys.kit.run.run_stats import RunStats, page_of
 
 ANSWER_SECONDS: Final = 30  # for lock and record; a host that needs longer is as good as lost
 
@@ -35,11 +35,11 @@ class Unreachable(Refused):
 class Run:
     """One run: who started it, its pages in order, and what they add to the record while they load and run."""
 
-    origin: Origin
+    identity: RunIdentity
     plan: list[str] = field(default_factory=list)
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     backups: list[dict[str, str]] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    stats: RunStats = field(default_factory=RunStats)
 
 
 class Journal:
@@ -61,7 +61,7 @@ class Journal:
 
         Raises Refused, and has then written nothing.
         """
-        mine = self._run.origin
+        mine = self._run.identity
         self._started = self._describe(host, acknowledged)
         self._log = deployments.prepare(settings.read(host).deployments_directory)
         holder = lock.Holder(mine.run, mine.who, mine.machine, mine.since, tuple(self._started["pages"]), mine.pid)
@@ -91,7 +91,7 @@ class Journal:
         commands = [record.append_command(self._directory, opened, lines)]
         red = self._red(event) if result != "OK" else None
         commands += [red] if red else []
-        commands.append(lock.release_command(self._directory, self._run.origin.run))
+        commands.append(lock.release_command(self._directory, self._run.identity.run))
         try:
             _ask(host, "set -e\n" + "\n".join(f"(\n{command}\n)" for command in commands))
         except Refused as error:
@@ -127,16 +127,16 @@ class Journal:
         release = pins.load(read.release_file)
         return {
             "time": _now(),
-            "run": self._run.origin.run,
+            "run": self._run.identity.run,
             "pages": list(dict.fromkeys(self._run.plan)),
             "environment": read.environment,
             "host": host.name,
             "release": release.name,
             "manifest": release.sha256,
-            "git": self._run.origin.git,
-            "dirty": self._run.origin.dirty,
-            "who": self._run.origin.who,
-            "from": self._run.origin.machine,
+            "git": self._run.identity.git,
+            "dirty": self._run.identity.dirty,
+            "who": self._run.identity.who,
+            "from": self._run.identity.machine,
             "notes": self._run.notes,
             "acknowledge": acknowledged,
         }
@@ -149,8 +149,8 @@ class Journal:
             "time": self._started["time"],
             "run": run,
             "started": unclosed.get("time", "not at all"),
-            "acknowledged_by": f"{self._run.origin.who}@{self._run.origin.machine}",
-            "acknowledged_in": self._run.origin.run,
+            "acknowledged_by": f"{self._run.identity.who}@{self._run.identity.machine}",
+            "acknowledged_in": self._run.identity.run,
         }
 
     def _why(self, host: Host) -> str:
@@ -163,9 +163,9 @@ class Journal:
 
     def _red(self, event: record.Event) -> str | None:
         """Marks the page that failed, or that was stopped after it had changed something."""
-        operation = self._run.tally.last
+        operation = self._run.stats.last
         page = page_of(operation, self._run.plan)
-        stopped = event["event"] == "INTERRUPTED" and not self._run.tally.running
+        stopped = event["event"] == "INTERRUPTED" and not self._run.stats.running
         if page is None or (stopped and not event["changed_by_page"][page]):
             return None
         return self._mark(page, event, operation)
@@ -177,10 +177,8 @@ class Journal:
         return f"mkdir -p {steps} && printf '%s\\n' {quote(mark)} > {steps}/{page}.red"
 
     def _summarize(self, event: record.Event, where: str) -> None:
-        changed, operations = event["changed"], event["operations"]
-        logger.info(
-            f"--> {event['event']}: {self._run.origin.run}, {changed} of {operations} operations changed something"
-        )
+        run, changed, operations = event["run"], event["changed"], event["operations"]
+        logger.info(f"--> {event['event']}: {run}, {changed} of {operations} operations changed something")
         logger.info(f"recorded in {where}")
         for backup in self._run.backups:
             logger.info(f"to go back: {backup['restore']}")

@@ -200,14 +200,14 @@ def _still_permitted(page: Page) -> Generator[str]:
 @operation()
 def _passed(page: Page) -> Generator[StringCommand]:
     found = host.get_fact(Steps).get(page.id)
-    wanted = page.step() if found is None else _as_they_lie(page.step(), found)
+    wanted = page.step() if found is None else _as_on_host(page.step(), found)
     if found and found.green and found.equals(wanted) and _files(found) == _files(wanted):
         host.noop(f"{page.id} is on record since {found.passed}")
     else:
         yield write_command(wanted)
 
 
-def _as_they_lie(wanted: Step, found: Step) -> Step:
+def _as_on_host(wanted: Step, found: Step) -> Step:
     """`wanted`, but with the older content of files that were left because only their comments are new."""
     older = {
         path: found.files[path]
@@ -215,8 +215,8 @@ def _as_they_lie(wanted: Step, found: Step) -> Step:
         if found.files.get(path) not in (None, content)
         if found.left(path, found.files[path], wanted.meanings[path])
     }
-    lying = page_files.sums(host, older)
-    kept = {path: content for path, content in older.items() if lying.get(path) == content}
+    on_host = page_files.sums(host, older)
+    kept = {path: content for path, content in older.items() if on_host.get(path) == content}
     return replace(wanted, files={**wanted.files, **kept})
 
 

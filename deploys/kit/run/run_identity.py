@@ -12,7 +12,7 @@ from deploys.kit.errors import Refused
 
 
 @dataclass(frozen=True)
-class Origin:
+class RunIdentity:
     """One run's identity; `run` names it on the host, in the record and in every file it marks."""
 
     run: str
@@ -24,9 +24,9 @@ class Origin:
     dirty: bool
 
 
-def here() -> Origin:
+def here() -> RunIdentity:
     now = datetime.now(UTC)
-    return Origin(
+    return RunIdentity(
         run=f"run-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         since=now.isoformat(timespec="seconds"),
         who=getpass.getuser(),

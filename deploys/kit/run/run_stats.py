@@ -11,7 +11,7 @@ SLOW_SECONDS: Final = 1.0  # what takes longer is worth a line in the record
 
 
 @dataclass
-class Tally:
+class RunStats:
     """`last` began last; `running` is the same until it succeeds: what failed, at the end."""
 
     began: float = field(default_factory=monotonic)
@@ -60,16 +60,16 @@ def changed(state: State, host: Host, pages: list[str]) -> dict[str, int]:
     return counts
 
 
-def figures(state: State, host: Host, pages: list[str], tally: Tally) -> dict[str, Any]:
+def figures(state: State, host: Host, pages: list[str], stats: RunStats) -> dict[str, Any]:
     """For the record. One host a run stops at its first failed operation, so `failed` is one or none."""
     stopped = state.current_stage is not StateStage.Disconnect
     by_page = changed(state, host, pages)
     return {
         "changed": sum(by_page.values()),
-        "failed": int(stopped and bool(tally.running)),
+        "failed": int(stopped and bool(stats.running)),
         "operations": len(state.ops[host]),
-        "seconds": tally.seconds(),
+        "seconds": stats.seconds(),
         "changed_by_page": by_page,
-        "slow": tally.slow,
-        "failed_operation": tally.running if stopped else "",
+        "slow": stats.slow,
+        "failed_operation": stats.running if stopped else "",
     }

@@ -45,12 +45,12 @@ class Session:
 
     @property
     def run_id(self) -> str:
-        return self._run.origin.run
+        return self._run.identity.run
 
     @property
     def git(self) -> str:
         """The commit that runs, marked when files differ from it."""
-        return self._run.origin.git + ("-dirty" if self._run.origin.dirty else "")
+        return self._run.identity.git + ("-dirty" if self._run.identity.dirty else "")
 
     def listen(self) -> None:
         self._stop.listen()
@@ -82,10 +82,10 @@ class Session:
             if given := settings.overridden(host):
                 self._run.notes["--data"] = given
             self._journal.open(host, self._acknowledged())
-        self._run.tally.start(run_stats.title(state, op_hash, self.plan))
+        self._run.stats.start(run_stats.title(state, op_hash, self.plan))
 
     def stop_operation(self, *, succeeded: bool) -> None:
-        self._run.tally.stop(succeeded=succeeded)
+        self._run.stats.stop(succeeded=succeeded)
 
     def finish(self, state: State, host: Host) -> None:
         """However the run ended, and even if it never began."""
@@ -93,7 +93,7 @@ class Session:
         # Told to stop, pyinfra disconnects while a step still runs; the lock has to outlive the step.
         gevent.joinall([other for other in state.pool.greenlets if other is not gevent.getcurrent()])
         if self._journal.is_open:
-            figures = run_stats.figures(state, host, self.plan, self._run.tally)
+            figures = run_stats.figures(state, host, self.plan, self._run.stats)
             self._journal.close(host, self._result(state, host), figures)
 
     def _acknowledged(self) -> str | None:

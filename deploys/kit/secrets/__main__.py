@@ -53,7 +53,7 @@ def set_value(environment: str, directory: Path | None, name: str) -> None:
     vault.rule(name)
     vault.readers()
     vault.store(name, _ask(name))
-    _tell(vault, name)
+    _report(vault, name)
 
 
 @command.command()
@@ -65,7 +65,7 @@ def rotate(environment: str, directory: Path | None, name: str) -> None:
     if made_by := vault.rule(name).made_by:
         raise Refused(name, f"is made by `{made_by}`, and a random value is none", "make one so and `set` it")
     vault.store(name, value.generate(vault.rule(name).minimum_length))
-    _tell(vault, name)
+    _report(vault, name)
 
 
 @command.command("list")
@@ -77,7 +77,7 @@ def list_secrets(environment: str, directory: Path | None) -> None:
     for name, rule in vault.rules().items():
         present = "yes" if vault.file(name).is_file() else "no"
         rows.append((name, present, rule.rotated_on, ", ".join(rule.consumers)))
-    rows += [(name, "yes", "", "unknown to the manifest") for name in vault.strays()]
+    rows += [(name, "yes", "", "unknown to the manifest") for name in vault.unlisted()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -96,7 +96,7 @@ def check(environment: str, directory: Path | None, identity: Path | None) -> No
     names = list(vault.rules())
     faults = vault.faults(names)
     faults += [
-        Refused(str(vault.file(stray)), "no secret of the manifest", "remove it") for stray in vault.strays()
+        Refused(str(vault.file(name)), "no secret of the manifest", "remove it") for name in vault.unlisted()
     ]
     for fault in faults:
         click.echo(str(fault), err=True)
@@ -116,7 +116,7 @@ def _ask(name: str) -> str:
     return found.removesuffix("\n")
 
 
-def _tell(vault: Vault, name: str) -> None:
+def _report(vault: Vault, name: str) -> None:
     consumers = ", ".join(vault.rule(name).consumers)
     click.echo(f"{vault.file(name)} is written; commit it with {vault.manifest}, then run: {consumers}")
 

@@ -70,7 +70,7 @@ def reveal(settings: "Settings", name: str) -> str:
     return _vault(settings).reveal(name)
 
 
-def demand(settings: "Settings", names: Sequence[str]) -> None:
+def require(settings: "Settings", names: Sequence[str]) -> None:
     """At load: all of them are usable. Raises Refused, with every one that is not."""
     faults = _vault(settings).faults(names)
     if len(faults) == 1:
@@ -82,7 +82,7 @@ def demand(settings: "Settings", names: Sequence[str]) -> None:
 
 def deliver(page: "Page", names: Sequence[str]) -> None:
     """Each secret is on the host as `motorcade-<name>`, as it lies in the vault."""
-    demand(page.settings, names)
+    require(page.settings, names)
     vault = _vault(page.settings)
     for name in names:
         page.uses(f"secret {name}", vault.ciphertext(name))

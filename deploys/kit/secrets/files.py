@@ -11,7 +11,7 @@ from pyinfra.context import host
 
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile
-from deploys.kit.secrets.delivery import Hidden, demand, reveal
+from deploys.kit.secrets.delivery import Hidden, require, reveal
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
@@ -22,7 +22,7 @@ _END: Final = "# end"
 
 def place(page: "Page", path: str, group: str, secret_of: Mapping[str, str]) -> None:
     """`path` holds each option with the value of its secret, for root and the group to read. Raises Refused."""
-    demand(page.settings, list(secret_of.values()))
+    require(page.settings, list(secret_of.values()))
     lines = [f"{option}={reveal(page.settings, name)}" for option, name in secret_of.items()]
     content = "\n".join([f"# {page.id} owns this file.", "[global]", *lines, _END, ""])
     # Only digests of the content are kept: of values that nobody can guess, they tell nobody anything.

@@ -90,7 +90,7 @@ class Vault:
                 found.append(refused)
         return found
 
-    def strays(self) -> list[str]:
+    def unlisted(self) -> list[str]:
         """Files of secrets that the manifest does not know, and so nobody checks."""
         return sorted({file.stem for file in self.directory.glob("*.age")} - set(self.rules()))
 

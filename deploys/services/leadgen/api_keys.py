@@ -61,7 +61,7 @@ def ending(host: Host, days: int) -> list[str]:
 
 def file(page: "Page") -> HostFile:
     """The keys file as it shall be. Raises Refused."""
-    secrets.demand(page.settings, [KEYS, PROBE])
+    secrets.require(page.settings, [KEYS, PROBE])
     return HostFile(FILE, _text(page.settings), "640", "root", leadgen.USER)
 
 

@@ -57,7 +57,7 @@ def seconds_of(percent: int) -> str:
     return f"{whole}.{rest * 10000:06}s" if rest else f"{whole}s"
 
 
-def podman_words(unit: str) -> Iterator[str]:
+def podman_options(unit: str) -> Iterator[str]:
     """What gives a container of `podman run` the secrets, settings and files of this unit's container."""
     settings: list[linter.Setting] = []
     linter.parse("", unit, settings)

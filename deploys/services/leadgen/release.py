@@ -81,7 +81,7 @@ def canary(page: "Page", built: Image) -> None:
         "leadgen/canary.sh",
         image=built.tag,
         release=built.release,
-        as_the_unit=list(leadgen.podman_words(unit.content)),
+        as_the_unit=list(leadgen.podman_options(unit.content)),
     )
     page.uses("canary", prose.without_heading(script))
     _canary(page=page, built=built, script=script, **page.op("canary", CANARY_SECONDS + SPARE_SECONDS))

@@ -141,7 +141,7 @@ def _running(page: "Page") -> Generator[StringCommand]:
     if not found:
         host.noop(f"{page.id}: {UNIT} runs as it shall")
         return
-    if found == [STALE] and (edited := _edited_elsewhere(page)):
+    if found == [STALE] and (edited := _edited_by_others(page)):
         # To reload now would make it live; its own page says whose it is, and puts it right.
         logger.warning(f"{page.id}: {', '.join(edited)}; nginx is left as it runs until that page has run")
         host.noop(f"{page.id}: {UNIT} waits")
@@ -158,7 +158,7 @@ def _running(page: "Page") -> Generator[StringCommand]:
     yield bounded(f"until {_LOADED}; do sleep 0.2; done", _RELOAD_SECONDS)
 
 
-def _edited_elsewhere(page: "Page") -> list[str]:
+def _edited_by_others(page: "Page") -> list[str]:
     """Files of nginx that are not as their pages left them, and not this page's; each with its page."""
     others = [step for name, step in host.get_fact(Steps).items() if name != page.id]
     owned = {path: step for step in others for path in step.files if path.startswith(f"{DIRECTORY}/")}

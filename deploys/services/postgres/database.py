@@ -184,7 +184,7 @@ def _ask(sql: str, database: str = "motorcade") -> Answer:
 
 def verifiers(page: "Page", secret_of: Mapping[str, str]) -> dict[str, str]:
     """Role -> what PostgreSQL shall store, from the role's secret. Raises Refused for every secret not usable."""
-    secrets.demand(page.settings, list(secret_of.values()))
+    secrets.require(page.settings, list(secret_of.values()))
     return {role: _verifier(page, role, name) for role, name in secret_of.items()}
 
 

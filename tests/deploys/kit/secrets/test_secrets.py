@@ -378,7 +378,7 @@ def test_where_nobody_has_given_keys_yet_a_page_is_refused_with_the_list(
     names = [f"postgres-{role}" for role in ("owner", "app", "ro", "backup")]
     given: Any = Settings(directory, None)
     with pytest.raises(Refused) as error:
-        secrets.demand(given, names)
+        secrets.require(given, names)
     assert [line.partition(":")[0] for line in str(error.value).splitlines()[1:-1]] == [
         f"  {directory}/{name}.age" for name in names
     ]

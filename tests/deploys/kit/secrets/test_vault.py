@@ -299,9 +299,9 @@ def test_all_faults_of_several_secrets_are_found(store: Vault) -> None:
 
 def test_a_file_that_the_manifest_does_not_know_is_a_stray(store: Vault) -> None:
     store.store("redis", GOOD)
-    assert store.strays() == []
+    assert store.unlisted() == []
     put(store, "old", GOOD.encode())
-    assert store.strays() == ["old"]
+    assert store.unlisted() == ["old"]
 
 
 def test_a_fresh_vault_is_filled_with_secrets_that_differ(tmp_path: Path) -> None:
