@@ -1,6 +1,6 @@
 """A run on record: its lock and its opening before the first operation, its end after the last.
 
-The host's record is the authority, and the log of deploys quotes it. A run that was refused has written nothing.
+The host's record is authoritative, and the log of deploys quotes it. A refused run writes nothing.
 """
 
 import json
@@ -24,16 +24,16 @@ from deploys.kit.run import deployments, lock, record
 from deploys.kit.run.run_identity import RunIdentity
 from deploys.kit.run.run_stats import RunStats, page_of
 
-ANSWER_SECONDS: Final = 30  # for lock and record; a host that needs longer is as good as lost
+ANSWER_SECONDS: Final = 30  # for lock and record; a slower host counts as lost
 
 
 class Unreachable(Refused):
-    """The host did not answer: whatever was asked of it may have happened or not."""
+    """The host did not answer; the command may or may not have run."""
 
 
 @dataclass
 class Run:
-    """One run: who started it, its pages in order, and what they add to the record while they load and run."""
+    """One run: who started it, its pages in order, and what they add to the record."""
 
     identity: RunIdentity
     plan: list[str] = field(default_factory=list)
@@ -57,9 +57,9 @@ class Journal:
         return self._opened is not None
 
     def open(self, host: Host, acknowledged: str | None) -> None:
-        """Take the lock, then append STARTED; `acknowledged` is a dead run that is closed on the way.
+        """Take the lock, then append STARTED; `acknowledged` is a dead run to close first.
 
-        Raises Refused, and has then written nothing.
+        Raises Refused, having written nothing.
         """
         mine = self._run.identity
         self._started = self._describe(host, acknowledged)
@@ -77,9 +77,9 @@ class Journal:
             raise
 
     def close(self, host: Host, result: str, figures: Mapping[str, Any]) -> None:
-        """The log of deploys first, as the host may be out of reach; then record, red mark, lock at once.
+        """The log of deploys first, as the host may be unreachable; then record, red mark and lock together.
 
-        Nothing where the run was never opened.
+        Does nothing if the run was never opened.
         """
         if (opened := self._opened) is None:
             return
@@ -96,14 +96,14 @@ class Journal:
             _ask(host, "set -e\n" + "\n".join(f"(\n{command}\n)" for command in commands))
         except Refused as error:
             deployments.append(self._log, event, deployments.unrecorded(event, end, str(error)))
-            self._summarize(event, f"{page}; the host does not know it: {error}")
+            self._summarize(event, f"{page}; not recorded on the host: {error}")
             if result == "OK":
                 raise click.ClickException(str(error)) from error
         else:
             self._summarize(event, f"{page}, line {end.count} on the host")
 
     def _open(self, host: Host, acknowledged: str | None, *, broke: bool) -> record.Tail:
-        """Append STARTED, and before it the end of an acknowledged run; returns the record's new end."""
+        """Append the end of an acknowledged run, then STARTED; returns the record's new end."""
         tail = record.read_tail(_ask(host, record.read_command(self._directory)))
         unclosed = record.unclosed(tail.lines)
         if unclosed and unclosed["run"] != acknowledged:
@@ -112,7 +112,7 @@ class Journal:
             raise Refused(host.name, f"{acknowledged} is neither open nor locked", "leave --data acknowledge out")
         events = [self._interrupted(acknowledged, unclosed or {})] if acknowledged else []
         lines, end = record.chain(tail, [*events, {**self._started, "event": "STARTED"}])
-        # Whoever closes a dead run cannot know how far its pages came: all of them have to pass again.
+        # How far the pages of a dead run came is unknown, so all of them must pass again.
         doubtful = [self._mark(page, unclosed, "killed") for page in unclosed["pages"]] if unclosed else []
         stale = f"rm -f {quote(self._directory)}/why"
         _ask(host, "\n".join(["set -e", stale, *doubtful, record.append_command(self._directory, tail, lines)]))
@@ -122,7 +122,7 @@ class Journal:
         return end
 
     def _describe(self, host: Host, acknowledged: str | None) -> dict[str, Any]:
-        """What both ends of a run say of it."""
+        """What the first and the last entry of a run have in common."""
         read = settings.read(host)
         release = pins.load(read.release_file)
         return {
@@ -142,7 +142,7 @@ class Journal:
         }
 
     def _interrupted(self, run: str, unclosed: record.Event) -> dict[str, Any]:
-        """Closes a dead run; one that died before its STARTED left nothing but its lock."""
+        """Closes a dead run; one that died before STARTED left only its lock."""
         return {
             **{key: unclosed.get(key, value) for key, value in self._started.items()},
             "event": "INTERRUPTED",
@@ -154,7 +154,7 @@ class Journal:
         }
 
     def _why(self, host: Host) -> str:
-        """What a script of the failed operation has left in words for the record; it is read once."""
+        """The reason that a script of the failed operation left for the record; reading removes it."""
         file = f"{quote(self._directory)}/why"
         try:
             return " ".join(_ask(host, f"cat {file} 2>/dev/null; rm -f {file}"))
@@ -162,7 +162,7 @@ class Journal:
             return ""
 
     def _red(self, event: record.Event) -> str | None:
-        """Marks the page that failed, or that was stopped after it had changed something."""
+        """Marks the page that failed, or was stopped after changing something."""
         operation = self._run.stats.last
         page = page_of(operation, self._run.plan)
         stopped = event["event"] == "INTERRUPTED" and not self._run.stats.running
@@ -190,9 +190,9 @@ def _ask(host: Host, command: str) -> list[str]:
         with gevent.Timeout(ANSWER_SECONDS, TimeoutError(f"no answer in {ANSWER_SECONDS} seconds")):
             good, output = host.run_shell_command(StringCommand(command), _sudo=bool(host.data.get("_sudo")))
     except (OSError, SSHException, EOFError) as error:
-        raise Unreachable(host.name, f"the connection is lost ({error})", "look at the host") from error
+        raise Unreachable(host.name, f"connection lost ({error})", "check the host") from error
     if not good:
-        raise Refused(host.name, f"lock or record: {output.stderr or output.stdout}", "look at the host's record")
+        raise Refused(host.name, f"lock or record: {output.stderr or output.stdout}", "check the host's record")
     return output.stdout_lines
 
 
@@ -201,7 +201,7 @@ def _unclosed(host: str, event: record.Event) -> Refused:
     return Refused(
         host,
         f"{event['run']} by {event['who']}@{event['from']} ({pages}) was started and never closed",
-        f"look at the host, then run again with --data acknowledge={event['run']}",
+        f"check the host, then run again with --data acknowledge={event['run']}",
     )
 
 

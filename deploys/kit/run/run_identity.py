@@ -13,7 +13,7 @@ from deploys.kit.errors import Refused
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """One run's identity; `run` names it on the host, in the record and in every file it marks."""
+    """Identifies one run; `run` is its id on the host, in the record and in every file it marks."""
 
     run: str
     since: str
@@ -39,7 +39,7 @@ def here() -> RunIdentity:
 
 
 def _git(*words: str) -> str:
-    """What git prints; empty where there is no git or no repository."""
+    """What git prints; empty without git or a repository."""
     try:
         return git.ask(*words)
     except Refused:

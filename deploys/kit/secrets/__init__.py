@@ -1,4 +1,4 @@
-"""Secrets: age files that the operator keeps, and their way into a host's Podman."""
+"""Secrets: age files that the operator keeps, and their delivery to a host's Podman."""
 
 from deploys.kit.secrets.delivery import deliver, fingerprint, require, reveal
 from deploys.kit.secrets.files import place

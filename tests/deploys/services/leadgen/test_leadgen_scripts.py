@@ -115,7 +115,7 @@ def test_a_canary_that_ends_at_its_start_is_taken_away_and_says_why(
 ) -> None:
     code, asked = run("canary.sh", gone=gone, STATE="exited")
     assert (code, asked[-1]) == (1, "podman rm --force --time 10 motorcade-leadgen-canary")
-    assert (tmp_path / "why").read_text() == "the canary of leadgen-1-new: it ended at its start\n"
+    assert (tmp_path / "why").read_text() == "the canary of leadgen-1-new: it exited at startup\n"
 
 
 def test_the_canary_mounts_secrets_and_is_told_none(run: Run) -> None:
