@@ -1,8 +1,8 @@
-"""A checkpoint: what a page left on a host, and the host's own word that it passed, kept in the repository.
+"""A checkpoint: what a page left on a host and the host's own record that it passed, kept in the repository.
 
 Run from the repository root: `python -m deploys.checkpoint inventories/prod.py PLAT_02B`. It changes
-nothing on the host. It refuses a page that is not green, files that are not as the page left them, and a record
-that was changed.
+nothing on the host. It refuses a page that is not green, files that have changed since the page wrote them, and a
+record that was altered.
 """
 
 import base64
@@ -29,7 +29,7 @@ from deploys.kit.run.steps import Step, Steps
 
 LABELS = ("version", "ref", "context")
 FORM = " ".join(["{{.Name}} {{.Image}}", *(f'{{{{index .Config.Labels "motorcade.{each}"}}}}' for each in LABELS)])
-# By their labels, which tell the pin; never by the environment, which holds settings.
+# Only their labels, which name the pin; never the environment, which holds settings.
 RUNNING = f"""
 set -e
 podman --version
@@ -42,7 +42,7 @@ podman inspect --format '{FORM}' $found
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One page on one host at one moment; `lines` are the record's, each with its end, as the host has them."""
+    """One page on one host at one moment; `lines` are the record's, each with its line end, as on the host."""
 
     entry: Entry
     host: str
@@ -59,14 +59,16 @@ class Checkpoint:
 
 
 def take(host: Host, page: str) -> Checkpoint:
-    """Raises Refused for a page that is not green, or not as it was left, or that the record knows nothing of."""
+    """Raises Refused for a page that is not green, has changed files, or is missing from the record."""
     entry = runbook.find(page)
     step = host.get_fact(Steps).get(entry.id, Step(entry.id))
     if not step.green:
-        why = f"is red since {step.red}" if step.red else "has not passed on this host"
+        why = f"has been red since {step.red}" if step.red else "has not passed on this host"
         raise Refused(f"{host.name}: {entry.id}", why, f"run {entry.file} until it is green")
     if drifted := page_files.of(step, page_files.sums(host, step.files)):
-        raise Refused(f"{host.name}: {entry.id}", ", ".join(drifted), f"run {entry.file}, which puts its own back")
+        raise Refused(
+            f"{host.name}: {entry.id}", ", ".join(drifted), f"run {entry.file}, which restores its files"
+        )
     said = _ask(host, RUNNING)
     podman = next((line for line in said if line.startswith("podman version")), "no podman")
     containers = sorted(line for line in said if line.startswith("motorcade-"))
@@ -76,23 +78,21 @@ def take(host: Host, page: str) -> Checkpoint:
 
 
 def of_page(host: str, whole: Sequence[bytes], step: Step) -> list[bytes]:
-    """Of a whole record, the lines of the run in which the page passed, and of its last run that ended well.
+    """From a whole record, the lines of the run in which the page passed, and of its last successful run.
 
-    Raises Refused where the record has a fault, or does not know the run.
+    Raises Refused if the record is damaged or does not contain the run.
     """
     if faults := record.verify(whole):
-        raise Refused(
-            f"{host}: record", "; ".join(faults), "find out who changed it; there is no checkpoint of it"
-        )
+        raise Refused(f"{host}: record", "; ".join(faults), "find out who changed it; no checkpoint was written")
     events = [(raw, event) for raw in whole if (event := record.parse(raw))]
     good = [event["run"] for _, event in events if event["event"] == "OK" and step.page in event["pages"]]
     if step.run not in good:
-        raise Refused(f"{host}: record", f"does not say that {step.run} ended well", "run the page again")
+        raise Refused(f"{host}: record", f"does not show that {step.run} succeeded", "run the page again")
     return [raw for raw, event in events if event["run"] in {step.run, good[-1]}]
 
 
 def write(directory: Path, checkpoint: Checkpoint) -> Path:
-    """Makes a folder of its own, however many of the page there are from that day; returns it."""
+    """Creates and returns a new folder, numbered if the page has one of that day already."""
     directory.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         folder = directory / (checkpoint.name if number == 1 else f"{checkpoint.name}-{number}")
@@ -124,13 +124,13 @@ def page(checkpoint: Checkpoint) -> Iterator[str]:
     yield "`record.jsonl` holds these lines as the host has them.\n"
     for raw in checkpoint.lines:
         event: Any = record.parse(raw)
-        # In the words of docs/deployments, so that the same command finds what was changed since.
+        # Worded as in docs/deployments, so that the same command verifies it.
         quoted = f"record of {checkpoint.host}, line {event['line']}, sha256 {digest(raw.rstrip())}"
         yield f"- {event['time']} {event['event']} {event['run']}; {quoted}"
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Markdown; one sentence where there are no rows."""
+    """Markdown; `None.` where there are no rows."""
     if not rows:
         yield "None."
         return
@@ -138,7 +138,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]
 
 
 def _record(host: Host) -> list[bytes]:
-    """Every line with its end, also one that is torn; in base64, as pyinfra reads text only."""
+    """Every line with its end, torn ones included; in base64, because pyinfra reads text only."""
     text = "".join(_ask(host, f"base64 {session.DIRECTORY}/record.jsonl"))
     return io.BytesIO(base64.b64decode(text)).readlines()
 
@@ -146,7 +146,7 @@ def _record(host: Host) -> list[bytes]:
 def _ask(host: Host, command: str) -> list[str]:
     answer = host.get_fact(Probe, command)
     if not answer.green:
-        raise Refused(host.name, f"no answer to `{command[:40]}…`: {' '.join(answer.lines)}", "look at the host")
+        raise Refused(host.name, f"no answer to `{command[:40]}…`: {' '.join(answer.lines)}", "check the host")
     return answer.lines
 
 
@@ -161,7 +161,7 @@ def checkpoint(inventory: str, page_id: str, limit: str | None) -> None:
             for host in hosts:
                 with ctx_host.use(host):
                     taken = take(host, page_id)
-                    # Beside the log of deploys, which for a lab is no part of the repository.
+                    # Beside the log of deploys, which a lab keeps outside the repository.
                     directory = settings.read(host).deployments_directory.parent / "checkpoints"
                 click.echo(f"{host.name}: wrote {write(directory, taken)}")
     except PyinfraError as error:

@@ -1,8 +1,8 @@
-"""What on a host is no longer as its pages, its manifest and its settings say; nothing on it is changed.
+"""Differences between a host and its pages, manifest and settings. Read-only.
 
-Run from the repository root: `python -m deploys.drift inventories/prod.py`, with `--json` for programs. Every page
-that is ready is asked what it would change, and the host what is on it that no page made, and what ends soon.
-Ends with 0 when nothing differs, with 1 when something does, with 2 when a part could not be looked at.
+Run from the repository root: `python -m deploys.drift inventories/prod.py`, with `--json` for programs. It asks
+every ready page what it would change, and the host for what no page made and for what expires soon.
+Exits with 0 when nothing differs, with 1 when something does, with 2 when a part could not be inspected.
 """
 
 import json
@@ -26,7 +26,7 @@ from deploys.kit.run.steps import Step, Steps
 
 
 def look(host: Host) -> Drift:
-    """All that differs, the thing itself before the page that would change it."""
+    """Every difference, each thing before the page that would change it."""
     began = time.monotonic()
     findings: list[Finding] = []
     unseen: list[str] = []
@@ -42,20 +42,20 @@ def look(host: Host) -> Drift:
         asked, unseen = dry_run.look(host, steps)
         findings += asked
     except PyinfraError as error:
-        # pyinfra's own words for a question without an answer are `No hosts remaining!`.
+        # pyinfra's own error for an unanswered fact is `No hosts remaining!`.
         lost = host in host.state.failed_hosts
-        unseen.append(f"{host.name}: it stopped answering; look again" if lost else str(error))
+        unseen.append(f"{host.name}: stopped answering; run drift again" if lost else str(error))
     return Drift(host.name, findings, unseen, round(time.monotonic() - began, 1))
 
 
 def being_deployed(host: Host) -> list[str]:
-    """A run that is under way changes what is looked at, so its end is waited for."""
+    """A run in progress changes what drift inspects, so drift does not start."""
     holder = lock.read_attempt(host.get_fact(Probe, f"cat {session.DIRECTORY}/lock/*.json").lines).holder
     return [str(lock.refusal(host.name, holder))] if holder else []
 
 
 def edited(host: Host, steps: Mapping[str, Step]) -> Iterator[Finding]:
-    """Files that are not as their page left them."""
+    """Files that have changed since their page wrote them."""
     found = page_files.sums(host, [path for step in steps.values() for path in step.files])
     for step in steps.values():
         for sentence in page_files.of(step, found):
@@ -74,10 +74,12 @@ def unwell(host: Host, read: settings.Settings, named: set[str]) -> Iterator[Fin
 @click.command("drift")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--limit", help="One host of the inventory.")
-@click.option("--data", multiple=True, metavar="SETTING=VALUE", help="A setting for this look, over group_data's.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--data", multiple=True, metavar="SETTING=VALUE", help="A setting for this run; overrides group_data."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(inventory: str, limit: str | None, data: Sequence[str], *, as_json: bool) -> None:
-    """Print what on a host is not as its pages say; exit 1 when something is, 2 when not all could be seen."""
+    """Print how a host differs from its pages; exit 1 for a difference, 2 if part could not be inspected."""
     try:
         names = [limit] if limit else connection.named(inventory)
         found = [of_host(inventory, name, data) for name in names]
@@ -91,7 +93,7 @@ def command(inventory: str, limit: str | None, data: Sequence[str], *, as_json: 
 
 
 def of_host(inventory: str, name: str, data: Sequence[str]) -> Drift:
-    """Alone, as pages run; a host that cannot be reached keeps none of the others unseen."""
+    """One host at a time, as pages run; an unreachable one does not stop the others."""
     try:
         with connection.connected(inventory, name, data) as (host,), ctx_host.use(host):
             return look(host)
@@ -100,17 +102,21 @@ def of_host(inventory: str, name: str, data: Sequence[str]) -> Drift:
 
 
 def show(found: Sequence[Drift]) -> None:
-    """For people: each difference by its kind, and below it what ends it, to be copied whole."""
+    """For people: each difference by its kind, and below it the remedy, ready to copy."""
     kinds = [finding.kind for host in found for finding in host.findings]
     width = max(map(len, kinds), default=0)
     for host in found:
-        told = {SAME: "is as its pages say", DIFFERENT: "differs from its pages", UNSEEN: "was not seen whole"}
-        click.secho(f"{host.host} {told[host.code]} ({host.seconds} seconds)", bold=True)
+        verdict = {
+            SAME: "matches its pages",
+            DIFFERENT: "differs from its pages",
+            UNSEEN: "could not be fully inspected",
+        }
+        click.secho(f"{host.host} {verdict[host.code]} ({host.seconds} seconds)", bold=True)
         for finding in host.findings:
             click.echo(f"  {finding.kind:{width}}  {finding.where}: {finding.what}")
             click.secho(f"  {'':{width}}  {finding.remedy}", fg="green")
         for sentence in host.unseen:
-            click.secho(f"  not seen: {sentence}", fg="red")
+            click.secho(f"  not inspected: {sentence}", fg="red")
 
 
 if __name__ == "__main__":

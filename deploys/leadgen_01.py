@@ -23,7 +23,7 @@ postgres = image.of(this, "postgres", POSTGRES.pin(this.release))
 wanted = migrations.up_to(built, VERSION)
 
 # Preconditions
-gate.wait(this, "the image was built here from the pin", built.check_before("deploys/plat_04.py"))
+gate.wait(this, "the image was built on this host from the pin", built.check_before("deploys/plat_04.py"))
 
 # Backup
 migrations.backup_before(this, postgres.tag, wanted)
@@ -34,7 +34,7 @@ migrations.applied(this, built, wanted)
 # Verify
 gate.wait(
     this,
-    "leads have their table, and belong to the owner role",
+    "app.leads exists and belongs to the owner role",
     database.expect(
         "SELECT tableowner FROM pg_tables WHERE (schemaname, tablename) = ('app', 'leads')",
         "motorcade_owner",

@@ -1,12 +1,12 @@
-"""LEADGEN_02: API, worker and sweeper roll to a release, or back to an older one, without a refused request.
+"""LEADGEN_02: rolls API, worker and sweeper to a release, or back to an older one, without a refused request.
 
 Purpose: The way to every later release of the intake, and back, without a refused request.
 
 Leaves: The drop-in `50-release.conf` of API, worker and sweeper, which names the image that runs, and the last
 five images.
 
-Verify: A canary passes before the roll; after it, each container runs the image that was recorded when it was
-built. A red gate puts the previous image back.
+Verify: A canary passes before the roll; after it, each container runs the image recorded by its build. A red
+gate restores the previous image.
 
 Differs: The company's row deployed the API, which PLAT_04 does here. This page rolls worker and sweeper as well,
 so it runs after LEADGEN_07C.
@@ -44,8 +44,8 @@ release.prune(this)
 
 # Verify
 gate.wait(this, "image labels are the pin", built.check())
-gate.wait(this, "each service runs the image that was recorded", release.runs(built))
-gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")
+gate.wait(this, "each service runs the recorded image", release.runs(built))
+gate.wait(this, "the API is ready to accept a lead", leadgen.ready(), seconds=30, service="leadgen-api")
 
 # Record
 page.passed(this)

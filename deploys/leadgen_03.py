@@ -1,6 +1,6 @@
-"""LEADGEN_03: the outbox, and the function that removes synthetic leads; from here on a 202 is a promise.
+"""LEADGEN_03: the outbox, and the function that removes synthetic leads; from here on, a 202 is a promise.
 
-Purpose: From here on a 202 is a promise: an intake is kept, and it is kept once.
+Purpose: From here on, a 202 is a promise: an intake is kept, exactly once.
 
 Leaves: The migrations up to `20261121_01_synthetic_leads`: the outbox, its queue, and the function that removes
 synthetic leads.
@@ -28,7 +28,7 @@ postgres = image.of(this, "postgres", POSTGRES.pin(this.release))
 wanted = migrations.up_to(built, VERSION)
 
 # Preconditions
-gate.wait(this, "the image was built here from the pin", built.check_before("deploys/plat_04.py"))
+gate.wait(this, "the image was built on this host from the pin", built.check_before("deploys/plat_04.py"))
 
 # Backup
 migrations.backup_before(this, postgres.tag, wanted)
@@ -40,11 +40,11 @@ migrations.applied(this, built, wanted)
 # Verify
 gate.wait(
     this,
-    "the outbox is there",
+    "the outbox exists",
     database.expect("SELECT to_regclass('app.intake_jobs') IS NOT NULL", "t", "motorcade"),
 )
-gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")
-synthetic.check(this, "a real intake makes one row, and its key no second", "write-path", seconds=120)
+gate.wait(this, "the API is ready to accept a lead", leadgen.ready(), seconds=30, service="leadgen-api")
+synthetic.check(this, "an intake makes one row, and its key no second one", "write-path", seconds=120)
 
 # Record
 page.passed(this)

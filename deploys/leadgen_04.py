@@ -1,11 +1,11 @@
-"""LEADGEN_04: the intake without rights it does not need, and within limits; a hung API is brought back.
+"""LEADGEN_04: the intake with only the rights it needs, and resource limits; a hung API is restarted.
 
 Purpose: The intake has no right it does not need, and a hung one is restarted.
 
 Leaves: The drop-in `40-hardening.conf` of API, worker and sweeper, and `motorcade-leadgen-watchdog.timer`.
 
 Verify: `systemctl show` confirms the limits and `podman inspect` the rest; a hung API answers again within the
-bound.
+time limit.
 
 Differs: Worker and sweeper are hardened as well; the company's row covers the API.
 """
@@ -25,7 +25,7 @@ WATCH = "motorcade-leadgen-watchdog"
 this = page.begin("LEADGEN_04")
 settings = this.settings.of(Intake)
 
-# Pins: none; the page brings no program of its own.
+# Pins: none; the page installs no program.
 
 # Preconditions
 limits: dict[str, Any] = {
@@ -73,8 +73,8 @@ gate.wait(
         **limits,
     ),
 )
-gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=60, service="leadgen-api")
-gate.wait(this, "its watch says so too", watch.green(WATCH), seconds=30)
+gate.wait(this, "the API is ready to accept a lead", leadgen.ready(), seconds=60, service="leadgen-api")
+gate.wait(this, "its watch agrees", watch.green(WATCH), seconds=30)
 gate.once(
     this,
     "a killed API is back within 30 seconds",

@@ -1,4 +1,4 @@
-"""LEADGEN_05: the same as LEADGEN_07B from outside: over HTTPS, through the edge, as a website sends it.
+"""LEADGEN_05: LEADGEN_07B from outside: over HTTPS, through the edge, as a website sends a lead.
 
 Purpose: The persistence check through the edge, as a client's website would send it.
 
@@ -22,9 +22,9 @@ this = page.begin("LEADGEN_05")
 this.uses("release", LEADGEN.pin(this.release).ref)
 
 # Preconditions
-gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")
+gate.wait(this, "the API is ready to accept a lead", leadgen.ready(), seconds=30, service="leadgen-api")
 
-# Backup: nothing is replaced; the lead that is sent is taken away again.
+# Backup: nothing is replaced; the lead that is sent is removed again.
 
 # Operations
 secrets.deliver(this, [api_keys.PROBE])

@@ -1,4 +1,4 @@
-"""LEADGEN_06: the API keys file from the secret; a running API takes it up, and refuses nobody meanwhile.
+"""LEADGEN_06: the API keys file from the secret; a running API reloads it without refusing a request.
 
 Purpose: A client gets a key, or loses one, without a refused request.
 

@@ -1,4 +1,4 @@
-"""LEADGEN_07B: one synthetic lead on its whole way into `app.leads`, equal to what was sent.
+"""LEADGEN_07B: one synthetic lead all the way into `app.leads`, equal to what was sent.
 
 Purpose: The company finds exactly what a client sent, down to the last field.
 
@@ -23,9 +23,9 @@ this = page.begin("LEADGEN_07B")
 this.uses("release", LEADGEN.pin(this.release).ref)
 
 # Preconditions
-gate.wait(this, "the API is ready to take a lead", leadgen.ready(), seconds=30, service="leadgen-api")
+gate.wait(this, "the API is ready to accept a lead", leadgen.ready(), seconds=30, service="leadgen-api")
 
-# Backup: nothing is replaced; the lead that is sent is taken away again.
+# Backup: nothing is replaced; the lead that is sent is removed again.
 
 # Operations
 secrets.deliver(this, [api_keys.PROBE])

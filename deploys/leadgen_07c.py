@@ -1,4 +1,4 @@
-"""LEADGEN_07C: worker and sweeper; intakes become leads, although one of them or Redis is down.
+"""LEADGEN_07C: worker and sweeper; intakes become leads even if one of them or Redis is down.
 
 Purpose: Intakes become leads even while the worker or Redis is down.
 
@@ -27,7 +27,7 @@ this = page.begin("LEADGEN_07C")
 built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
 
 # Preconditions
-gate.wait(this, "the image was built here from the pin", built.check_before("deploys/plat_04.py"))
+gate.wait(this, "the image was built on this host from the pin", built.check_before("deploys/plat_04.py"))
 services = {
     leadgen.unit_of(name): quadlet.unit(
         f"leadgen/motorcade-leadgen-{name}.container", **leadgen.values(this, name, built)
@@ -49,15 +49,19 @@ for service, unit in services.items():
 # Verify
 gate.wait(
     this,
-    "the sweeper tells the database that it lives",
+    "the sweeper sends its heartbeat to the database",
     leadgen.healthy("sweeper"),
     seconds=60,
     service="leadgen-sweeper",
 )
 gate.wait(
-    this, "the worker tells Redis that it lives", leadgen.healthy("worker"), seconds=60, service="leadgen-worker"
+    this,
+    "the worker sends its heartbeat to Redis",
+    leadgen.healthy("worker"),
+    seconds=60,
+    service="leadgen-worker",
 )
-synthetic.check(this, "each of worker and sweeper drains without the other", "draining", seconds=240)
+synthetic.check(this, "worker and sweeper each drain without the other", "draining", seconds=240)
 
 # Record
 page.passed(this)

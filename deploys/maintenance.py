@@ -1,4 +1,4 @@
-"""MAINTENANCE: closes the intake to the public and waits until it is drained, or opens it again.
+"""MAINTENANCE: closes the intake to the public and waits until it has drained, or opens it again.
 
 Purpose: The intake is closed to the public for a while, without a change to the frozen edge.
 
@@ -23,13 +23,13 @@ SECONDS = 60
 # What
 this = page.begin("MAINTENANCE")
 
-# Pins: none; the page brings no program.
+# Pins: none; the page installs no program.
 
 # Preconditions
 state = this.run.data("state")
 if state not in ("on", "off"):
     raise Refused(
-        "--data state", f"{state or 'nothing'} is neither on nor off", "say --data state=on or state=off"
+        "--data state", f"{state or 'nothing'} is neither on nor off", "use --data state=on or state=off"
     )
 
 this.run.note(this.id, {"state": state})
@@ -45,16 +45,16 @@ else:
 # Verify
 if state == "on":
     gate.wait(this, "the edge answers 503", nginx.answers(this.settings.of(Edge), HEALTH, "503"))
-    # nginx keeps no connection to the intake, so each one is a request that was let in before.
+    # nginx keeps no connection to the intake open, so each one is a request accepted before.
     gate.wait(
         this,
-        "no request is under way",
+        "no request is in progress",
         f'[ -z "$(ss --no-header --tcp --numeric state established dst {ADDRESS})" ]',
         seconds=SECONDS,
     )
     gate.wait(
         this,
-        "what was accepted has become leads, where there is a queue",
+        "every accepted intake has become a lead",
         f'podman container exists {database.CONTAINER} || exit 0; there="$({THERE})" || exit 1;'
         f' [ "$there" = t ] || exit 0; {EMPTY}',
         seconds=SECONDS,

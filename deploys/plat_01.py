@@ -1,4 +1,4 @@
-"""PLAT_01: Podman by the pinned method, with our own configuration, and the image that all others start from.
+"""PLAT_01: Podman by the pinned method, with our own configuration, and the base image.
 
 Purpose: Everything runs in containers, so Podman comes first, in one known version.
 
@@ -23,7 +23,7 @@ this = page.begin("PLAT_01")
 pin = PODMAN.pin(this.release)
 base = this.release.base
 
-# Preconditions: none but a Debian 13 or Amazon Linux 2023 that answers over SSH; the package manager is the judge.
+# Preconditions: a Debian 13 or Amazon Linux 2023 that answers over SSH; the package manager decides.
 
 # Backup
 configuration = [

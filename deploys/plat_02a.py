@@ -1,4 +1,4 @@
-"""PLAT_02A: folders, the network on which containers meet, and the target that everything hangs from.
+"""PLAT_02A: folders, the network that containers share, and the target that starts every unit.
 
 Purpose: One page creates what every service needs.
 
@@ -16,7 +16,7 @@ from deploys.kit.run import page
 # What
 this = page.begin("PLAT_02A")
 
-# Pins: none; what this page leaves behind has no version.
+# Pins: none; nothing on this page has a version.
 
 # Preconditions
 subnet = this.settings.core_subnet

@@ -1,10 +1,10 @@
-"""PLAT_02C: PostgreSQL is up and answers; it does not join the boot yet.
+"""PLAT_02C: PostgreSQL runs and answers; it is not enabled at boot yet.
 
-Purpose: PostgreSQL first starts while an operator watches, and only later by itself.
+Purpose: PostgreSQL first starts while an operator watches, and only later at boot.
 
 Leaves: `motorcade-postgres`, running with the settings on the host; not at boot yet.
 
-Verify: It answers a query in bounded time, runs the pinned version, and has data checksums on.
+Verify: It answers a query within a time limit, runs the pinned version, and has data checksums on.
 """
 
 from deploys.kit.operations import gate, image
@@ -21,9 +21,9 @@ pin = POSTGRES.pin(this.release)
 postgres = image.of(this, "postgres", pin)
 
 # Preconditions
-gate.wait(this, "the image was built here from the pin", postgres.check_before("deploys/plat_02b.py"))
+gate.wait(this, "the image was built on this host from the pin", postgres.check_before("deploys/plat_02b.py"))
 
-# Backup: nothing is replaced; a first start makes the cluster, any other one leaves the data as it is.
+# Backup: nothing is replaced; the first start creates the cluster, a later one leaves the data unchanged.
 
 # Operations
 backup_state.warn(this)
@@ -40,7 +40,7 @@ gate.wait(
 )
 gate.wait(this, "data checksums are on", database.expect("SHOW data_checksums", "on"))
 gate.wait(this, "the server is the pinned version", database.expect(database.VERSION, pin.version))
-gate.wait(this, "it runs with the settings that lie on the host", database.expect(database.PENDING, ""))
+gate.wait(this, "it runs with the settings on the host", database.expect(database.PENDING, ""))
 
 # Record
 page.passed(this)

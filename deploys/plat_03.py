@@ -1,11 +1,11 @@
-"""PLAT_03: the database, its schema, and its roles with SCRAM passwords; each may do what it must and no more.
+"""PLAT_03: the database, its schema, and its roles with SCRAM passwords and only the rights that they need.
 
 Purpose: Each program connects with its own role, which has the rights it needs and no more.
 
 Leaves: The database `motorcade`, the schema `app`, the roles `motorcade_owner`, `motorcade_app`, `motorcade_ro`
 and `motorcade_backup`, and their passwords as Podman secrets.
 
-Verify: Over the network and by its password, each role can do its work and is refused everything else.
+Verify: Over the network and with its password, each role can do its work and is refused everything else.
 """
 
 from pathlib import Path
@@ -44,7 +44,7 @@ database.state(this, "roles and rights", describe=describe, expected=expected, a
 # Verify
 gate.once(
     this,
-    "each role can do what it must and no more",
+    "each role can do its work and no more",
     render("postgres/check-roles.sh", image=postgres.tag, user=database.USER),
     seconds=120,
 )

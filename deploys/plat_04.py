@@ -63,7 +63,7 @@ gate.wait(
 )
 gate.wait(
     this,
-    "nothing else listens there",
+    "nothing else listens on the port",
     f"[ \"$(ss -Hltn 'sport = :{PORT}' | awk '{{print $4}}')\" = {ADDRESS} ]",
 )
 

@@ -1,4 +1,4 @@
-"""PLAT_04A: PostgreSQL joins the boot, the read-only role reads over the network, and the page locks itself.
+"""PLAT_04A: PostgreSQL is enabled at boot, the read-only role reads over the network, and the page locks itself.
 
 Purpose: The last proof before anything is built on the database; then the page locks itself.
 

@@ -1,10 +1,10 @@
-"""PLAT_05: nginx on the host, with TLS and limits; it routes nothing yet.
+"""PLAT_05: nginx on the host, with TLS and limits; it has no routes yet.
 
 Purpose: nginx on the host is the only program that the public reaches.
 
 Leaves: The pinned nginx, its configuration, its hardened unit, and an empty folder for routes.
 
-Verify: `nginx -t` passes, only TLS 1.2 and 1.3 are offered, and what is not routed gets 404.
+Verify: `nginx -t` passes, only TLS 1.2 and 1.3 are offered, and an unrouted path gets 404.
 
 Differs: The route to the intake is in PLAT_07.
 """
@@ -80,7 +80,7 @@ nginx.running(this)
 
 # Verify
 gate.wait(this, "the configuration is valid", nginx.VALID)
-gate.wait(this, "what is not routed is 404", nginx.answers(settings, "/metrics", "404"))
+gate.wait(this, "an unrouted path gets 404", nginx.answers(settings, "/metrics", "404"))
 for version in ("1.2", "1.3"):
     gate.wait(this, f"it speaks TLS {version}", nginx.handshake(edge, version, "New, TLSv"))
 for version in ("1.0", "1.1"):

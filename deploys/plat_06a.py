@@ -1,4 +1,4 @@
-"""PLAT_06A: port 80 sends people to port 443, and refuses what should never have come unencrypted.
+"""PLAT_06A: port 80 redirects to port 443, and refuses what must not be sent unencrypted.
 
 Purpose: Port 80 redirects to port 443 and accepts nothing.
 
@@ -15,7 +15,7 @@ from deploys.services.nginx import Edge, nginx
 # What
 this = page.begin("PLAT_06A")
 
-# Pins: none; the page brings no program of its own.
+# Pins: none; the page installs no program.
 
 # Preconditions
 settings = this.settings.of(Edge)

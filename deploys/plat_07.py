@@ -1,4 +1,4 @@
-"""PLAT_07: which address of the edge leads to which service; so far, the intake.
+"""PLAT_07: the routes of the edge; so far, to the intake.
 
 Purpose: Each public address leads to one service.
 
@@ -16,7 +16,7 @@ from deploys.services.nginx import Edge, nginx
 # What
 this = page.begin("PLAT_07")
 
-# Pins: none; the page brings no program of its own.
+# Pins: none; the page installs no program.
 
 # Preconditions
 settings = this.settings.of(Edge)

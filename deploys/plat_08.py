@@ -64,9 +64,9 @@ switch = HostFile(f"{pgbackrest.SPOOL}/on", f"{values['spool_cap_bytes']}\n")
 
 gate.once(
     this,
-    "the disk has room for a full spool, twice",
+    "the disk has room for twice the spool",
     f'[ "$(df --output=avail --block-size=1M /srv/motorcade | tail -n 1)" -ge {2 * settings.backup_spool_mb} ] ||'
-    " { echo 'lower backup_spool_mb in group_data, or give the disk room'; false; }",
+    " { echo 'lower backup_spool_mb in group_data, or free disk space'; false; }",
     seconds=20,
 )
 
@@ -116,7 +116,7 @@ database.state(
     apply=render("backup/schema-apply.sql"),
 )
 for each in unit:
-    # What has no [Install] is started by a timer or by hand.
+    # A unit without [Install] is started by a timer or by hand.
     (units.enabled if "[Install]" in each.content else units.loaded)(this, each.path.rpartition("/")[2])
 pgbackrest.stanza(this, values["store"])
 hostfiles.place(this, [switch], "archiving is on")
@@ -129,7 +129,7 @@ gate.wait(
     "the volume's owner has its name",
     f'[ "$(id -u {USER}) $(id -g {USER})" = "{database.USER} {database.USER}" ]',
 )
-gate.wait(this, "WAL goes to the store", pgbackrest.SHIPS, seconds=60)
+gate.wait(this, "WAL reaches the store", pgbackrest.SHIPS, seconds=60)
 gate.wait(this, "the last base backup is good", pgbackrest.GOOD)
 gate.once(this, "a drill restores it", pgbackrest.PROVED, seconds=pgbackrest.DRILL_SECONDS)
 

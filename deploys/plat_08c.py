@@ -1,12 +1,12 @@
-"""PLAT_08C: Redis is up and answers to its password only; it does not join the boot yet.
+"""PLAT_08C: Redis runs and requires its password; it is not enabled at boot yet.
 
-Purpose: Redis first starts behind a bounded gate, while an operator watches.
+Purpose: Redis first starts behind a gate with a time limit, while an operator watches.
 
 Leaves: `motorcade-redis`, running with the settings on the host; not at boot yet.
 
 Verify: It answers PONG with the password only, runs the pinned version, and evicts nothing.
 
-Differs: The gate belongs to the page and ends within its bound; there is no readiness service that could hang.
+Differs: The gate is part of the page and has a time limit; there is no readiness service that could hang.
 """
 
 from deploys.kit.operations import gate, image
@@ -24,9 +24,9 @@ pin = REDIS.pin(this.release)
 redis = image.of(this, "redis", pin)
 
 # Preconditions
-gate.wait(this, "the image was built here from the pin", redis.check_before("deploys/plat_08b.py"))
+gate.wait(this, "the image was built on this host from the pin", redis.check_before("deploys/plat_08b.py"))
 
-# Backup: nothing is replaced; what Redis holds may be lost at any time.
+# Backup: nothing is replaced; the data of Redis may be lost at any time.
 
 # Operations
 quadlet.running(this, "motorcade-redis", redis.tag)
@@ -35,7 +35,7 @@ quadlet.running(this, "motorcade-redis", redis.tag)
 gate.wait(
     this, "Redis answers to its password", f'[ "$({ASK} redis-ask PING)" = PONG ]', seconds=30, service="redis"
 )
-gate.wait(this, "Redis refuses who has none", f"{ASK} redis-cli PING | grep -q NOAUTH")
+gate.wait(this, "Redis refuses a client without one", f"{ASK} redis-cli PING | grep -q NOAUTH")
 gate.wait(
     this, "it is the pinned version", f"{ASK} redis-ask INFO server | grep -q '^redis_version:{pin.version}'"
 )

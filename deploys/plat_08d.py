@@ -1,8 +1,8 @@
-"""PLAT_08D: Redis joins the boot, and a watch brings a dead or hung one back within a bound.
+"""PLAT_08D: Redis is enabled at boot, and a watch restarts it when it is dead or hung.
 
-Purpose: A dead or hung Redis comes back without an operator; a broken one gives up and says so.
+Purpose: A dead or hung Redis comes back without an operator; a broken one is given up and reported.
 
-Leaves: `motorcade-redis-healthcheck.timer`, and the drop-in that makes Redis join the boot.
+Leaves: `motorcade-redis-healthcheck.timer`, and the drop-in that enables Redis at boot.
 
 Verify: The timer runs, its watch asks and gets an answer, and a killed Redis is back within 30 seconds.
 """
@@ -19,11 +19,11 @@ DROP_IN = "/etc/containers/systemd/motorcade-redis.container.d/20-boot.conf"
 # What
 this = page.begin("PLAT_08D")
 
-# Pins: none; the page brings no program of its own.
+# Pins: none; the page installs no program.
 
 # Preconditions
 boot = HostFile(DROP_IN, render("redis/20-boot.conf", page=this.id))
-# Whom it does not know it refuses; that it says so proves that it reads and answers.
+# Redis refuses a client without the password; the refusal proves that it reads and answers.
 question = Question(
     "/run/motorcade-redis/address", 6379, this.settings.core_subnet, request=r"PING\r\n", answer="-NOAUTH"
 )
@@ -45,10 +45,8 @@ gate.wait(
 gate.wait(
     this, "Redis is well", '[ "$(timeout 10 podman exec motorcade-redis redis-ask PING)" = PONG ]', seconds=30
 )
-gate.wait(this, "its watch says so too", watch.green(WATCH), seconds=30)
-gate.once(
-    this, "the watch asks and is answered", f"systemctl start {WATCH}.service && {watch.green(WATCH)}", seconds=40
-)
+gate.wait(this, "its watch agrees", watch.green(WATCH), seconds=30)
+gate.once(this, "the watch gets an answer", f"systemctl start {WATCH}.service && {watch.green(WATCH)}", seconds=40)
 gate.once(this, "a killed Redis is back within 30 seconds", render("redis/check-healing.sh"), seconds=60)
 
 # Record

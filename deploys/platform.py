@@ -1,4 +1,4 @@
-"""The whole host, in the order of the runbook: every page that is ready and belongs to the host's groups."""
+"""The whole host: every ready page of the host's groups, in the order of the runbook."""
 
 from pyinfra import local
 from pyinfra.context import host

@@ -1,11 +1,12 @@
-"""RESTORE: the database out of the store, as it was last or at a moment; beside the live one, or in its place.
+"""RESTORE: restores the database from the store, latest or at a given time, beside the live one or in its place.
 
-Purpose: The database comes back from the store, as it was last or at a given moment.
+Purpose: The database is restored from the store, in its latest state or at a given time.
 
 Leaves: A copy in the container `motorcade-restore`; or, with `--data over=live`, the restored database in place of
 the live one, which is moved to `/srv/motorcade/backups`.
 
-Verify: Recovery has finished and every table is counted; live, the intake is ready and a new base backup is taken.
+Verify: Recovery has finished and every table is counted; with `over=live`, the intake is ready and a new base
+backup is taken.
 """
 
 from deploys.kit.errors import Refused
@@ -17,25 +18,27 @@ from deploys.services.leadgen import leadgen
 # What
 this = page.begin("RESTORE")
 
-# Pins: none; it is PLAT_08 that brings pgBackRest.
+# Pins: none; PLAT_08 installs pgBackRest.
 
 # Preconditions
 at = recovery.moment(this.run.data("at"))
 over, reason = this.run.data("over"), this.run.data("reason")
 if over not in (None, "live"):
     raise Refused(
-        "--data over", f"{over} is not known", "say --data over=live, or leave it out for a copy beside it"
+        "--data over",
+        f"{over} is not a known value",
+        "use --data over=live, or leave it out to restore a copy beside it",
     )
 if over and not (reason or "").strip():
-    raise Refused("--data over", "the live database is replaced without a reason", "add --data reason='why'")
+    raise Refused("--data over", "replacing the live database needs a reason", "add --data reason='why'")
 this.run.note(this.id, {"at": at or "the end", "over": over or "scratch", "reason": reason or ""})
 gate.wait(
     this,
-    "what PLAT_08 brings is there",
-    f"[ -x {recovery.PROGRAM} ] || {{ echo 'run deploys/plat_08.py; if the store refuses, go on here'; false; }}",
+    "the programs of PLAT_08 are installed",
+    f"[ -x {recovery.PROGRAM} ] || {{ echo 'run deploys/plat_08.py; if it is refused, continue here'; false; }}",
 )
 
-# Backup: what is live is moved aside, not overwritten; the line that brings it back is on record.
+# Backup: the live database is moved aside, not overwritten; the command that brings it back is on record.
 
 # Operations
 if over:
@@ -47,7 +50,7 @@ else:
 if over:
     gate.wait(
         this,
-        "the intake takes leads, where there is one",
+        "the intake, if installed, accepts leads",
         f"systemctl is-enabled --quiet {leadgen.unit_of('api')}.socket 2>/dev/null || exit 0; {leadgen.ready()}",
         seconds=60,
         service="leadgen-api",

@@ -1,8 +1,8 @@
-"""What a host has passed, at which release, when, what is no longer as it was left, and which units are not well.
+"""The state of a host: pages passed, at which release and when, files changed since, and units that failed.
 
 Run from the repository root: `python -m deploys.status inventories/prod.py`, with `--json` for programs.
-Ends with 0 when every page that is ready has passed, is green and untouched, no unit failed, all that the boot
-wants runs, nobody deploys and there is no maintenance; with 1 otherwise.
+Exits with 0 when every ready page is green and its files are unchanged, every unit enabled at boot runs, none has
+failed, no deploy is running and maintenance is off; with 1 otherwise.
 """
 
 import json
@@ -33,7 +33,7 @@ WORDS = {"green": "green", "red": "red", "open": "yellow"}
 
 @dataclass(frozen=True)
 class Line:
-    """One page; `drift` names files unlike what the page left, and a release that is behind."""
+    """One page; `drift` names files that have changed since it passed, and a release that is behind."""
 
     page: str
     title: str
@@ -50,15 +50,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Status:
-    """One host: every page that is ready, and what troubles it besides, each in a sentence."""
+    """One host: every ready page, and every other problem in a sentence."""
 
     host: str
-    lock: str  # who deploys to it right now; empty when nobody does
+    lock: str  # who is deploying to it; empty when the lock is free
     manifest: str  # why the manifest cannot be used; empty when it can
     maintenance: str  # since when; empty when there is none
     services: dict[str, list[str]]  # what is wrong with each service that says so itself
     news: list[str]  # what people want to know although nothing is wrong, such as the last drill
-    units: list[str]  # those that failed, or do not run although the boot wants them
+    units: list[str]  # those that failed, or do not run although they are enabled at boot
     pages: list[Line]
 
     @property
@@ -92,7 +92,7 @@ def look(host: Host) -> Status:
 
 
 def known_release(host: Host) -> tuple[pins.Release | None, str]:
-    """The manifest, or why it cannot be used: how a host is must be seen all the same."""
+    """The manifest, or why it cannot be used; the host is reported either way."""
     try:
         return pins.load(settings.read(host).release_file), ""
     except Refused as refused:
@@ -108,7 +108,7 @@ def known_settings(host: Host) -> settings.Settings | None:
 
 
 def line(entry: Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
-    """`found` is what lies on the host: path -> sha256."""
+    """`found` holds the files on the host: path -> sha256."""
     if step is None:
         return Line(entry.id, entry.title, "open", "", "", "", [])
     behind = release and step.passed and step.release != release
@@ -119,28 +119,29 @@ def line(entry: Entry, step: Step | None, release: str, found: Mapping[str, str]
 
 
 def holder(host: Host) -> str:
-    """Who holds the lock, in the words of the refusal; empty when nobody does."""
+    """Who holds the lock, as the refusal says it; empty when it is free."""
     written = host.get_fact(Probe, f"cat {session.DIRECTORY}/lock/*.json").lines
     found = lock.read_attempt(written).holder
     return str(lock.refusal(host.name, found)) if found else ""
 
 
 def maintenance(host: Host) -> str:
-    """Since when the host is in maintenance, and how that ends; empty when it is not."""
+    """Since when the host has been in maintenance, and how to end it; empty when it is not."""
     answer = host.get_fact(Probe, f"date --utc +%FT%TZ --reference={MAINTENANCE}")
     if not answer.green:
         return ""
     return (
-        f"{host.name}: maintenance is on since {answer.lines[0]}; deploys/maintenance.py --data state=off ends it"
+        f"{host.name}: maintenance has been on since {answer.lines[0]};"
+        " deploys/maintenance.py --data state=off ends it"
     )
 
 
 @click.command()
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--limit", help="One host of the inventory.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(inventory: str, limit: str | None, *, as_json: bool) -> None:
-    """Print what each page left on a host, and whether it is still so."""
+    """Print which pages a host has passed, and what has changed since."""
     try:
         with connection.connected(inventory, limit) as hosts:
             found = [of_host(host) for host in hosts]
@@ -159,8 +160,8 @@ def of_host(host: Host) -> Status:
 
 
 def show(found: Sequence[Status]) -> None:
-    """A table for people, and what troubles the host besides."""
-    # Run ids and paths are there to be copied: a narrow screen wraps them, and loses nothing.
+    """A table for people, followed by the other problems of each host."""
+    # Run ids and paths must stay copyable, so a narrow screen wraps them instead of cutting them.
     console = Console(width=WIDTH, soft_wrap=True)
     table = Table("host", "page", "state", "release", "passed", "run", "drift", box=None)
     for status in found:

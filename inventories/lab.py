@@ -1,4 +1,4 @@
-"""The disposable hosts that are up, as tests/lab leaves their addresses."""
+"""The running disposable hosts, whose addresses tests/lab writes."""
 
 from pathlib import Path
 

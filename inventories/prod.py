@@ -1,3 +1,3 @@
-"""The host that serves clients; the operator's ssh configuration says how to reach it."""
+"""The production host; the operator's ssh configuration says how to reach it."""
 
 platform = ["motorcade-web-01"]

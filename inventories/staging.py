@@ -1,3 +1,3 @@
-"""The host to try on; the operator's ssh configuration says how to reach it."""
+"""The staging host; the operator's ssh configuration says how to reach it."""
 
 platform = ["motorcade-staging-01"]

@@ -1,4 +1,4 @@
-"""What the image of the intake installs besides Debian's packages, as a CycloneDX document made from its lock."""
+"""The Python packages in the image of the intake, as a CycloneDX document made from its lock."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -26,7 +26,7 @@ _HOST: Final = {
 
 
 def document(built: "Image", lock: str, made: datetime) -> str:
-    """JSON of one image; the same for the same image, lock and time."""
+    """The JSON of one image; reproducible for the same image, lock and time."""
     python = built.labels["motorcade.version"]
     image = Component(
         bom_ref=built.tag, type=ComponentType.CONTAINER, name=built.tag.rpartition(":")[0], version=built.release
@@ -47,7 +47,7 @@ def document(built: "Image", lock: str, made: datetime) -> str:
 
 
 def addresses(lock: str, python: str) -> Iterator[PackageURL]:
-    """The packages that pip takes from a lock for this Python on Linux; one lock serves other systems as well."""
+    """The packages that pip takes from a lock for this Python on Linux; the lock covers other systems too."""
     host = {**_HOST, "python_full_version": python, "python_version": python.rpartition(".")[0]}
     for line in lock.splitlines():
         if not line or line.startswith((" ", "#")):

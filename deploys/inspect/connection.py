@@ -1,4 +1,4 @@
-"""Hosts for a command that only looks: reached as pages reach them, without any operation."""
+"""Hosts for read-only commands: connected as for pages, without any operation."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from deploys.kit.errors import Refused
 
 
 def named(inventory: str) -> list[str]:
-    """The hosts of an inventory file, which need not answer."""
+    """The hosts of an inventory file, without connecting to them."""
     with ctx_state.use(State()), ctx_config.use(Config()):  # type: ignore[no-untyped-call]  # pyinfra's own
         return [host.name for host in make_inventory(inventory, cwd=".")]
 
@@ -25,9 +25,9 @@ def named(inventory: str) -> list[str]:
 def connected(inventory: str, limit: str | None, data: Sequence[str] = ()) -> Iterator[list[Host]]:
     """The hosts of an inventory file, with their data; raises PyinfraError for one that cannot be reached.
 
-    `data` goes over it, each `key=value` as after pyinfra's --data. Raises Refused where `limit` names no host.
+    `data` overrides it, each `key=value` as in pyinfra's --data. Raises Refused if `limit` names no host.
     """
-    # A host that cannot be reached is told in a line of ours, not in a traceback of the library's.
+    # An unreachable host is reported in one line of ours, not in a traceback of the library.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     config, state = Config(), State()  # type: ignore[no-untyped-call]  # pyinfra's own
     with ctx_state.use(state), ctx_config.use(config):
@@ -35,7 +35,7 @@ def connected(inventory: str, limit: str | None, data: Sequence[str] = ()) -> It
         known = make_inventory(inventory, cwd=".", override_data=given)
         chosen = [host for host in known if limit in (None, host.name)]
         if not chosen:
-            raise Refused(inventory, f"has no host {limit}", "choose one that it names")
+            raise Refused(inventory, f"has no host {limit}", "choose one that it lists")
         state.init(known, config, initial_limit=chosen)
         connect_all(state)
         try:

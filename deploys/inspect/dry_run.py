@@ -1,4 +1,4 @@
-"""What every page would change now, as pyinfra's --dry tells it; one that stops keeps none from being asked."""
+"""What every page would change now, as pyinfra's --dry reports it; a page that fails does not stop the others."""
 
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,15 +17,15 @@ from deploys.kit.run import page, run_stats, session
 from deploys.kit.run.steps import Step
 
 _RECORD = "on record"
-_BACKUP = "backup of "  # what a page would copy before a change is no difference of its own
+_BACKUP = "backup of "  # the copy before a change is not a difference of its own
 
 
 def look(host: Host, steps: Mapping[str, Step]) -> tuple[list[Finding], list[str]]:
-    """Pages that have something to do, and why others could not be asked; needs the host as `ctx_host`.
+    """Pages that would change something, and why others could not be asked; needs the host as `ctx_host`.
 
-    Raises PyinfraError where the host stops answering.
+    Raises PyinfraError if the host stops answering.
     """
-    # Operations are asked after their page was loaded: what they answer depends on the whole of it.
+    # Operations are asked after their page was loaded: their answers depend on all of it.
     host.state.set_stage(StateStage.Prepare)
     host.state.check_for_changes = False
     found, unseen = [], []
@@ -50,25 +50,25 @@ def judge(entry: Entry, step: Step | None, changes: Sequence[str]) -> list[Findi
     if step is None or not step.passed:
         what = "has not passed on this host"
     elif step.red:
-        what = f"is red since {step.red}"
+        what = f"has been red since {step.red}"
     elif real:
         what = f"would change: {', '.join(real)}"
     elif changes:
-        what = f"says something else now than when it passed ({step.passed}, {step.release}, {step.git})"
+        what = f"has changed since it last passed ({step.passed}, {step.release}, {step.git})"
     else:
         return []
     return [Finding("page", entry.id, what, remedy(entry))]
 
 
 def remedy(entry: Entry) -> str:
-    """What to run; the owner's word is needed where the page is closed."""
+    """What to run; a locked or frozen page needs the owner's permission."""
     closed = entry.locked or entry.frozen
     return f"{entry.file} --data unlock={entry.id} --data reason='…'" if closed else entry.file
 
 
 @contextmanager
 def _asked_once(host: Host) -> Iterator[None]:
-    """Nothing changes meanwhile, so what several pages want to know is asked once: half of all questions."""
+    """Nothing changes meanwhile, so each fact is asked only once, which saves half of them."""
     answers: dict[str, Any] = {}
     ask = host.get_fact
 
@@ -86,7 +86,7 @@ def _asked_once(host: Host) -> Iterator[None]:
 
 
 def _changes(host: Host, operations: Sequence[str]) -> Iterator[str]:
-    """Titles of those that have a command to run, and what each found different where it says so."""
+    """Titles of operations that have a command to run, with the difference that each found, if given."""
     run = session.current()
     for op_hash in operations:
         _, _, title = run_stats.title(host.state, op_hash, run.plan).partition(" | ")
@@ -95,6 +95,6 @@ def _changes(host: Host, operations: Sequence[str]) -> Iterator[str]:
                 continue
             why = run.differences.get(op_hash, "")
         except OperationError as error:
-            # A locked page stops where it would have to change something.
+            # A locked page stops where it would need to change something.
             why = run.differences.get(op_hash) or str(error)
         yield title if why in title else f"{title} ({why})"

@@ -1,4 +1,4 @@
-"""Differences between a host and what its pages say: the form in which drift is told."""
+"""Differences between a host and what its pages say: how drift is reported."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -10,7 +10,7 @@ UNSEEN: Final = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """`where` is the thing's own name, such as a path, a container or a page; `remedy` ends the difference."""
+    """`where` names the thing itself, such as a path, a container or a page; `remedy` removes the difference."""
 
     kind: str
     where: str
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Drift:
-    """One host; `unseen` says, each in a sentence, what could not be looked at."""
+    """One host; `unseen` lists, each in a sentence, what could not be inspected."""
 
     host: str
     findings: list[Finding]
@@ -36,7 +36,7 @@ class Drift:
 
     @property
     def code(self) -> int:
-        """What a program ends with; a host that was not seen whole is not called clean, nor is it drift."""
+        """The exit status; a host that could not be fully inspected is neither clean nor drifted."""
         if self.unseen:
             return UNSEEN
         return DIFFERENT if self.findings else SAME

@@ -1,4 +1,4 @@
-"""The host's own units as systemd sees them now, and what is wrong with each."""
+"""The platform's units as systemd sees them now, and what is wrong with each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _KNOWN: Final = (
     "systemctl list-units --all --plain --no-legend --type=service,timer,socket 'motorcade*' nginx.service"
     " | cut -d ' ' -f 1"
 )
-# A unit that the generator leaves out is known to nobody but its file.
+# A unit that the generator dropped exists only as its file.
 _FILES: Final = 'for file in /etc/containers/systemd/*.container; do basename "$file" .container; done'
 _LOOK: Final = (
     f'files=" $({_FILES} | tr "\\n" " ")";'
@@ -25,21 +25,21 @@ _LOOK: Final = (
 
 @dataclass(frozen=True)
 class UnitState:
-    """One unit; `shown` is what `systemctl show` says of it, `Quadlet` that a file of ours shall make it."""
+    """One unit; `shown` is the output of `systemctl show`, with `Quadlet` for a unit of the generator."""
 
     name: str
     shown: Mapping[str, str]
 
     @property
     def wanted(self) -> bool:
-        """Whether the boot starts it."""
+        """Whether it is enabled at boot."""
         return any(unit.endswith(".target") for unit in self.shown.get("WantedBy", "").split())
 
     @property
     def trouble(self) -> str:
-        """Why it is red, as `where: what; what to do`; empty when it is as it shall be."""
+        """Why it is red, as `where: what; what to do`; empty when it is well."""
         load, active, sub = (self.shown.get(key, "") for key in ("LoadState", "ActiveState", "SubState"))
-        look = f"sudo systemctl status {self.name} tells more"
+        look = f"run sudo systemctl status {self.name}"
         if load == "masked":
             return f"{self.name}: is masked; sudo systemctl unmask {self.name}, then deploys/platform.py"
         if load != "loaded":
@@ -47,9 +47,9 @@ class UnitState:
             return f"{self.name}: is {load}; run the page that owns its file again" if made else ""
         if active == "failed":
             return f"{self.name}: failed ({self._end}); {look}"
-        # A one-shot that went well is inactive until somebody starts it again.
+        # A one-shot that succeeded is inactive until it is started again.
         if self.wanted and active not in ("active", "reloading") and self.shown.get("Type") != "oneshot":
-            return f"{self.name}: is {active} ({sub}, {self._end}), and the boot wants it; {look}"
+            return f"{self.name}: is {active} ({sub}, {self._end}), but is enabled at boot; {look}"
         return ""
 
     @property
@@ -59,7 +59,7 @@ class UnitState:
 
 
 class UnitStates(FactBase[list[UnitState]]):
-    """Every service, timer and socket of ours, and nginx where there is one."""
+    """Every service, timer and socket of ours, and nginx if installed."""
 
     default = list
 

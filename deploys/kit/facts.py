@@ -1,4 +1,4 @@
-"""What a host says of itself, in the smallest number of round trips."""
+"""Facts about a host, in as few round trips as possible."""
 
 import hashlib
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing_extensions import override
 
 
 class Answer(NamedTuple):
-    """What a probe printed, and how it ended (a shell's exit status)."""
+    """What a probe printed, and its exit status."""
 
     status: int
     lines: list[str]
@@ -20,7 +20,7 @@ class Answer(NamedTuple):
 
 
 class Probe(FactBase[Answer]):
-    """Runs a read-only command whose failure is an answer too, not an error; bounded, as no probe may hang."""
+    """Runs a read-only command; a failure is an answer, not an error. Time-limited, because no probe may hang."""
 
     @override
     @staticmethod
@@ -38,5 +38,5 @@ class Probe(FactBase[Answer]):
 
 
 def digest(content: str | bytes) -> str:
-    """Sha256 in hex, by which the kit tells whether something changed."""
+    """Sha256 in hex, which the kit uses to detect changes."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

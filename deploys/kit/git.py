@@ -1,4 +1,4 @@
-"""What this repository says of itself."""
+"""Queries to git about this repository."""
 
 import subprocess
 from typing import Final
@@ -9,7 +9,7 @@ _SECONDS: Final = 20
 
 
 def ask(*words: str) -> str:
-    """What git prints, without its last line's end. Raises Refused where there is no git, or git says no."""
+    """What git prints, without the final newline. Raises Refused without git, or when it fails."""
     where = f"git {words[0]}"
     try:
         done = subprocess.run(  # noqa: S603 - the words are the kit's own, and refs of the form that pins.py allows
@@ -22,5 +22,5 @@ def ask(*words: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused(where, str(error), "run it in a checkout, where git is installed") from None
     if done.returncode != 0:
-        raise Refused(where, done.stderr.strip() or f"ended with {done.returncode}", "run it in a whole checkout")
+        raise Refused(where, done.stderr.strip() or f"ended with {done.returncode}", "run it in a full checkout")
     return done.stdout.rstrip("\n")

@@ -1,7 +1,7 @@
-"""What a file says to people only: comments and docstrings. Rewording them deploys nothing.
+"""Text for people only: comments and docstrings. Rewording them deploys nothing.
 
-Only what is certainly prose is left out. Too little costs a file that is written again; too much would leave a
-change off the host.
+Only what is certainly prose is left out. Leaving out too little rewrites a file needlessly; leaving out too much
+would keep a change off the host.
 """
 
 import ast
@@ -14,8 +14,8 @@ from typing import Final
 _COMMENTED: Final = {".conf", ".container", ".network", ".path", ".service", ".socket", ".target", ".timer"}
 # No control character, as systemd ends a line at a carriage return; no backslash at the end, which may join lines.
 _COMMENT: Final = re.compile(r"[ \t]*#[^\x00-\x08\x0a-\x1f\x7f]*(?<!\\)")
-# Nothing goes on in the next line: no backslash ends it, and every quotation is closed, as nginx would read on,
-# and TOML where there are three quotes. Within a word, such as Ann's, a quote is a letter.
+# A line that does not continue on the next: no backslash ends it, and every quotation is closed, because nginx
+# would read on, and so would TOML after three quotes. Within a word, such as Ann's, a quote is a letter.
 _CLOSED: Final = re.compile(
     r"""(?: \s | (?:[^\s'"]|(?<=[^\s;{}'"\\])['"])+(?<!\\)(?=\s|$)
     | '(?:[^'\\]|\\.)*'(?=[\s;]|$) | "(?:[^"\\]|\\.)*"(?=[\s;]|$) )* (?:\#.*)?""",
@@ -24,7 +24,7 @@ _CLOSED: Final = re.compile(
 
 
 def without_comments(path: str, text: str) -> str:
-    """What a host's file says to programs; the path tells which lines are comments, where any are."""
+    """A host's file without its comments; the path tells which lines are comments, if any."""
     if PurePosixPath(path).suffix in _COMMENTED:
         return "\n".join(_settings(text.split("\n")))
     if PurePosixPath(path).suffix == ".sh" or text.startswith("#!"):
@@ -33,7 +33,7 @@ def without_comments(path: str, text: str) -> str:
 
 
 def without_heading(script: str) -> str:
-    """A script without the comments above its first command; further down they may be part of a heredoc."""
+    """A script without the comments above its first command; later ones may be part of a heredoc."""
     lines = script.split("\n")
     kept = lines[:1] if script.startswith("#!") else []
     rest = lines[len(kept) :]
@@ -43,13 +43,13 @@ def without_heading(script: str) -> str:
 
 
 def code(page: str) -> str:
-    """What a page's Python does: no comment, docstring or layout, and no module that a name comes from."""
+    """A page's Python without comments, docstrings and layout, and without the modules that names come from."""
     tree = ast.parse(page)
     return repr((sorted(set(_names(tree))), _shape(tree)))
 
 
 def _settings(lines: list[str]) -> Iterator[str]:
-    """All lines but comments; all lines below one that may go on."""
+    """All lines except comments; from a line that may continue on, every line."""
     closed = True
     for line in lines:
         if closed and _COMMENT.fullmatch(line):
@@ -59,14 +59,14 @@ def _settings(lines: list[str]) -> Iterator[str]:
 
 
 def _names(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Each imported name, and by what name the page knows it."""
+    """Each imported name, and the name that the page gives it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
 
 
 def _shape(node: object) -> object:
-    """What ast.dump would say, but the same text under Python 3.13 as before it."""
+    """Like ast.dump, but the same text before Python 3.13 and since."""
     if isinstance(node, list):
         return [_shape(each) for each in node if not _is_prose(each)]
     if not isinstance(node, ast.AST):

@@ -1,4 +1,4 @@
-"""YAML as people take it to be: every value is the text that was written, and nothing is quietly dropped."""
+"""YAML without surprises: every value is the text as written, and nothing is silently dropped."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ import yaml
 def read(text: str) -> tuple[Any, dict[str, str]]:
     """The document as dicts, lists and text, and its faults: dotted path -> what is wrong.
 
-    Types are not guessed: 17.10 is a version and no number. Raises ValueError where the text is no such YAML.
+    Types are not guessed: 17.10 is a version, not a number. Raises ValueError for text that is not such YAML.
     """
     try:
         for event in yaml.parse(text, Loader=yaml.BaseLoader):
@@ -26,7 +26,7 @@ def read(text: str) -> tuple[Any, dict[str, str]]:
 
 
 def write(document: Mapping[str, Any]) -> str:
-    """Text that `read` gives back as it was, in the same order; quoted where another reader would guess a type."""
+    """Text that `read` gives back as it was, in the same order; quoted where another parser would guess a type."""
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000))
 
 
@@ -56,7 +56,7 @@ def _members(node: yaml.MappingNode, path: str, faults: dict[str, str]) -> Itera
         word = key.value if isinstance(key, yaml.ScalarNode) else f"line {line}"
         full = f"{path}.{word}".lstrip(".")
         if not isinstance(key, yaml.ScalarNode):
-            faults[full] = "has a key that is no word"
+            faults[full] = "has a key that is not plain text"
         elif word in seen:
             faults[full] = f"stands twice, again in line {line}"
         seen.add(word)

@@ -163,12 +163,12 @@ def without_podman(place: Place) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (red, "PLAT_02B: is red since run-3; run deploys/plat_02b.py"),
+        (red, "PLAT_02B: has been red since run-3; run deploys/plat_02b.py"),
         (open_, "PLAT_02B: has not passed on this host; run deploys/plat_02b.py"),
         (edited, "postgres.conf was changed; run deploys/plat_02b.py"),
         (forged, "record: line 1: changed since line 2 was chained to it"),
-        (forgotten, "record: does not say that run-9 ended well; run the page again"),
-        (without_podman, "no such storage; look at the host"),
+        (forgotten, "record: does not show that run-9 succeeded; run the page again"),
+        (without_podman, "no such storage; check the host"),
     ],
 )
 def test_what_is_not_as_it_should_be_is_refused_and_nothing_is_written(
@@ -191,4 +191,4 @@ def test_a_page_that_the_runbook_does_not_know_is_refused(place: Place) -> None:
 def test_a_host_that_the_inventory_does_not_have_is_refused(place: Place) -> None:
     done = place.run("PLAT_02B", "--limit", "moon-01")
     assert (done.returncode, place.checkpoints()) == (1, [])
-    assert "lab.py: has no host moon-01; choose one that it names" in done.stderr
+    assert "lab.py: has no host moon-01; choose one that it lists" in done.stderr

@@ -155,7 +155,7 @@ def test_a_store_that_is_away_costs_no_lead_and_is_told_before_anything_is_lost(
         assert not gap(host), "the alarm comes first"
         assert status(host)[0] == 1
         assert until(lambda: filled(host, "WAL is lost from"), RED_SECONDS)
-        assert until(reason(host, "a segment waits for more than a minute"), RED_SECONDS)
+        assert until(reason(host, "a segment has waited for more than a minute"), RED_SECONDS)
         used = int(host.root(f"du -s --block-size=1 {pgbackrest.SPOOL} | cut -f 1").stdout)
         assert used <= said(host, "ship")["cap_bytes"]
         host.store.start(keys=("another-user-of-it", "a-key-that-is-nobody-s-in-the-lab"))

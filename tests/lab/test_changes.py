@@ -224,7 +224,7 @@ def test_a_locked_page_whose_file_was_changed_says_so_and_leaves_it(host: Host) 
     host.root(f"echo '# by hand' >> {drop_in}")
     ended = include(host)
     assert ended.code == 1
-    assert "is not as the page says, and the page is locked" in sentence(ended.output)
+    assert "differs from the page, and the page is locked" in sentence(ended.output)
     assert "# by hand" in host.root(f"cat {drop_in}").stdout
     deployed(host, "plat_04a", data=UNLOCK)
     assert "# by hand" not in host.root(f"cat {drop_in}").stdout
@@ -237,7 +237,7 @@ def test_a_gate_that_is_not_green_ends_red_within_its_bound(host: Host) -> None:
     assert "not green within" in ended.output
     line = record(host)[-1]
     assert (line["event"], "network" in line["failed_operation"]) == ("FAILED", True)
-    assert "PLAT_02A is red since" in sentence(deploy(host, "plat_02b").output)
+    assert "PLAT_02A has been red since" in sentence(deploy(host, "plat_02b").output)
     included(host)
     assert included(host).changed == 0
 
@@ -293,7 +293,7 @@ def test_a_lost_volume_is_not_replaced_by_an_empty_database(host: Host) -> None:
     host.root(f"systemctl stop motorcade-postgres; mv {data} {data}.away", seconds=120)
     lost = include(host)
     assert lost.code == 1
-    assert "17/data is gone, and there was a database since" in sentence(lost.output)
+    assert "17/data is gone, although a database has existed since" in sentence(lost.output)
     host.root(f"rm -rf {data}; mv {data}.away {data}")
     included(host)
     assert state(host) == before

@@ -96,7 +96,7 @@ def test_what_was_done_by_hand_is_named_and_gone_after_what_drift_says(
         ("edge", f"certificate of {certificates.EDGE}"): ("ends at", "sudo systemctl reload nginx"),
         ("edge", "nginx.service"): ("another configuration", "sudo systemctl reload nginx"),
         ("key", "API key ABCD1234"): (f"of website expires at {SOON}", "rotate-an-api-key.md"),
-        ("disk", "/"): ("1 are the most", "sudo du"),
+        ("disk", "/"): ("the limit is 1", "sudo du"),
         ("page", "PLAT_03"): ("found: role motorcade_ro login createdb; expected: role", "deploys/plat_03.py"),
         ("page", "PLAT_05"): (
             "nginx.service runs (nginx.service (another configuration))",

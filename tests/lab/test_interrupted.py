@@ -132,7 +132,7 @@ def test_a_page_that_stands_on_a_killed_one_waits_until_that_passed_again(host: 
     open_run = killed(host, "plat_02b", 3)
     early = deploy(host, "plat_02c", data={"acknowledge": open_run})
     assert early.code == 1
-    assert f"PLAT_02B is red since {open_run}; run deploys/plat_02b.py first" in sentence(early.output)
+    assert f"PLAT_02B has been red since {open_run}; run deploys/plat_02b.py first" in sentence(early.output)
     deployed(host, "plat_02b", "plat_02c")
 
 
@@ -148,7 +148,7 @@ def test_a_signal_ends_the_run_after_the_running_step_and_leaves_no_lock(
     run = within(host, "plat_02c", START)
     os.kill(run.pid, number)
     assert run.done(SECONDS).returncode == code, run.output
-    assert "stopping after the running step" in run.output
+    assert "stopping after the current step" in run.output
     assert record(host)[-1]["event"] == "INTERRUPTED"
     host.root("test ! -e /var/lib/motorcade/lock")
     deployed(host, "plat_02c")

@@ -143,5 +143,5 @@ def test_it_joins_the_boot(host: Host) -> None:
 def test_a_maintenance_that_nobody_ended_is_told(host: Host) -> None:
     assert status(host)[1]["maintenance"] == ""
     host.root("touch --date=2026-01-02T03:04:05Z /etc/motorcade/maintenance")
-    assert "maintenance is on since 2026-01-02T03:04:05Z; " in status(host)[1]["maintenance"]
+    assert "maintenance has been on since 2026-01-02T03:04:05Z; " in status(host)[1]["maintenance"]
     host.root("rm /etc/motorcade/maintenance")

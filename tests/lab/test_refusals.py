@@ -63,7 +63,7 @@ def test_a_page_before_its_prerequisite(untouched: Host) -> None:
 def test_a_base_archive_that_is_not_there(lab: Callable[..., Host]) -> None:
     bare = lab()
     (bare.directory / "base.tar").rename(bare.directory / "elsewhere.tar")
-    assert "base.tar is no file; name the root file system archive there" in refused(bare, "plat_01")
+    assert "base.tar is not a file; set it to the root file system archive" in refused(bare, "plat_01")
     assert bare.root("command -v podman; ls /var/lib/motorcade", check=False).stdout == ""
 
 
@@ -122,7 +122,7 @@ def test_a_secret_that_is_not_one(host: Host, vault: Path, kind: str) -> None:
 
 def test_a_reason_is_asked_for_with_every_unlock(untouched: Host) -> None:
     said = refused(untouched, "plat_01", "plat_04a", data={"unlock": "PLAT_04A"})
-    assert "PLAT_04A: an unlock without a reason" in said
+    assert "PLAT_04A: an unlock needs a reason" in said
 
 
 def test_a_figure_where_words_are_wanted(untouched: Host) -> None:

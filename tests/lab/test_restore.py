@@ -76,7 +76,7 @@ def test_every_acknowledged_lead_of_a_lost_volume_is_back_once(platform: Host, t
     ended = deployed(platform, "restore", data=LIVE)
     times["restore of a lost volume, to an open intake and a new backup"] = time.monotonic() - began
     assert time.monotonic() - began < RESTORED_SECONDS
-    assert "recovered; the last heartbeat in it is of" in ended.output, "the operator sees how far it is"
+    assert "recovered; its last heartbeat is from" in ended.output, "the operator sees how far it is"
     assert reckon(platform, safe) == {"once": len(safe)}
     last = float(sql(platform, "SELECT extract(epoch FROM max(created_at)) FROM app.intake_jobs"))
     times["RPO: before the volume was lost, the last lead that is back was stored by (goal 60)"] = lost - last
@@ -118,16 +118,16 @@ def test_a_restore_that_cannot_be_leaves_the_live_database_and_opens_the_intake(
     ended = deploy(platform, "restore", data={**LIVE, "at": at})
     assert ended.code != 0
     assert why in ended.output
-    assert "nothing of the live database was touched" in ended.output
+    assert "the live database was not touched" in ended.output
     assert reckon(platform, [accepted, post(platform).intake_id]) == {"once": 2}
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ({"at": "2026-11-21T18:30:00"}, "no time with a zone; say it as 2026-11-21T18:30:00Z"),
-        ({"over": "live"}, "the live database is replaced without a reason"),
-        ({"over": "all", "reason": "x"}, "all is not known; say --data over=live, or leave it out"),
+        ({"at": "2026-11-21T18:30:00"}, "not a time with a zone; write it as 2026-11-21T18:30:00Z"),
+        ({"over": "live"}, "replacing the live database needs a reason"),
+        ({"over": "all", "reason": "x"}, "all is not a known value; use --data over=live, or leave it out"),
     ],
 )
 def test_a_restore_that_was_not_meant_so_is_refused_before_anything_is_touched(
@@ -220,7 +220,7 @@ def _as_found(platform: Host) -> Iterator[None]:
     [
         ("flipped", "backup {newest}: "),
         ("missing", "WAL segment "),
-        ("locked_out", "wrong key: the list of backups does not open with the passphrase"),
+        ("locked_out", "wrong key: the passphrase does not decrypt the list of backups"),
         ("stale", "stale backup: the newest, {newest}, is 0 hours old"),
         ("silent", "heartbeat: the last one in the store was 36"),
         ("differing", "rows differ from the manifest of {newest}: app.leads"),
@@ -267,7 +267,7 @@ def test_a_lost_host_serves_again_from_nothing(
     began = time.monotonic()
     refused = deploy(heir, *(f"plat_{page}" for page in ("01", "02a", "02b", "02c", "03", "04a", "08")))
     assert refused.code != 0
-    assert "it holds backups of another cluster; put them back over this one" in sentence(refused.output)
+    assert "it holds backups of another cluster; restore them over this one" in sentence(refused.output)
     deployed(heir, "restore", data=LIVE)
     deployed(heir, "platform")
     answer = post(heir)

@@ -44,7 +44,7 @@ LIVED_IN: Final = {
     "SELECT datname": ["motorcade", "status=0"],
     "dangling=true": ["status=0"],
     "/drill.json": ["2026-11-21T10:30:00Z", "status=0"],
-    "systemd has another unit": ["systemd has another unit", "status=0"],
+    "systemd has loaded another unit": ["systemd has loaded another unit", "status=0"],
     "*.json *.red": [
         f'{name}.json {{"passed": "then", "files": {{"/etc/x": "0"}}}}' for name in ("PLAT_01", "PLAT_08")
     ],

@@ -1,4 +1,4 @@
-"""Backup-first: whatever is about to change is copied, and the line that puts it back is printed and recorded."""
+"""Backup first: files about to change are copied, and the command that restores them is printed and recorded."""
 
 from collections.abc import Generator, Sequence
 from shlex import quote
@@ -18,7 +18,7 @@ DIRECTORY: Final = "/srv/motorcade/backups"
 
 
 def files(page: "Page", wanted: Sequence[HostFile], *, restart: str = "") -> None:
-    """What will be replaced, in one archive, if it exists and differs; `restart` is the unit that reads it."""
+    """Files that will be replaced go into one archive; `restart` is the unit that reads them."""
     _files(page=page, wanted=list(wanted), restart=restart, **page.op("backup of files", 60))
 
 
@@ -34,7 +34,7 @@ def _files(page: "Page", wanted: list[HostFile], restart: str) -> Generator[Stri
     paths = " ".join(quote(path.lstrip("/")) for path in old)
     restore = f"sudo tar -xzpf {archive} -C / && sudo systemctl daemon-reload"
     if restart:
-        # try-restart would leave alone the service that the change has just broken; one never started stays so.
+        # try-restart would skip a service that the change has broken; one that was never started stays stopped.
         restore += (
             f' && {{ [ "$(systemctl show -P ActiveState {restart})" = inactive ] ||'
             f" {{ sudo systemctl reset-failed {restart}; sudo systemctl restart {restart}; }}; }}"

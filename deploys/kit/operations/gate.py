@@ -1,4 +1,4 @@
-"""Verification that asks the service itself, within a bound, and leaves nothing changed when it is green."""
+"""Verification that asks the service itself, within a time limit; a green gate changes nothing."""
 
 from collections.abc import Generator
 from shlex import quote
@@ -15,12 +15,12 @@ from deploys.kit.shell import SPARE_SECONDS
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
 
-PROBE_SECONDS: Final = 10  # one look; a service that needs longer is not healthy
+PROBE_SECONDS: Final = 10  # for one probe; a service that needs longer is not healthy
 LOG_LINES: Final = 30
 
 
 def wait(page: "Page", title: str, probe: str, *, seconds: int = 10, service: str = "") -> None:
-    """Green when the command `probe` succeeds, now or within `seconds`; red with the last lines of the log."""
+    """Green when the command `probe` succeeds within `seconds`; red with the last lines of the log."""
     page.uses(f"gate {title}", prose.without_heading(probe))
     _wait(
         page=page,
@@ -32,7 +32,7 @@ def wait(page: "Page", title: str, probe: str, *, seconds: int = 10, service: st
 
 
 def once(page: "Page", title: str, command: str, *, seconds: int) -> None:
-    """Runs an active verification, unless this configuration has passed it before (`verify=again` repeats it)."""
+    """Runs an active check, unless this configuration has already passed it (`verify=again` repeats it)."""
     page.uses(f"check {title}", prose.without_heading(command))
     _once(page=page, command=command, seconds=seconds, **page.op(f"check: {title}", seconds + SPARE_SECONDS))
 
@@ -61,6 +61,6 @@ def _wait(page: "Page", probe: str, seconds: int, service: str) -> Generator[Str
 @operation()
 def _once(page: "Page", command: str, seconds: int) -> Generator[StringCommand]:
     if page.settled():
-        host.noop(f"{page.id}: passed before with this configuration")
+        host.noop(f"{page.id}: already passed with this configuration")
         return
     yield StringCommand(f"timeout {seconds} sh -c {quote(command)}")

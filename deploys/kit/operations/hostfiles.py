@@ -1,7 +1,7 @@
-"""Files and directories of a host: rendered at load, compared in one fact, replaced whole where they differ.
+"""Files and directories of a host: rendered at load, compared in one fact, and replaced whole if they differ.
 
-A file that lies there as a page left it, and differs from today's in comments only, is left as it is.
-Not for secrets: contents go through the operator's memory and a staging folder on the host.
+A file that a page wrote, and that differs from the current one only in comments, is not replaced.
+Not for secrets: contents pass through the operator's memory and a staging folder on the host.
 """
 
 import base64
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(deploys.kit.__file__).resolve().parents[2]
 STAGING: Final = "/var/lib/motorcade/staging"
-HOST_SECONDS: Final = 60  # what the host itself gives a replacement
+HOST_SECONDS: Final = 60  # the host's own limit for a replacement
 _LOOK: Final = (
     'if [ -d "$path" ]; then kind=directory; elif [ -L "$path" ]; then echo "link - - - - - $path"; continue;'
     ' elif [ -f "$path" ]; then kind=$(sha256sum < "$path" | cut -c 1-64); else continue; fi;'
@@ -42,7 +42,7 @@ _LOOK: Final = (
 
 @dataclass(frozen=True)
 class HostFile:
-    """One file as it shall be; `owner` and `group` are names or the numbers of a container's user."""
+    """One file as it must be; `owner` and `group` are names, or the numbers of a container's user."""
 
     path: str
     content: str
@@ -58,7 +58,7 @@ class HostFile:
 
 @dataclass(frozen=True)
 class HostDirectory:
-    """One directory as it shall be; its parents are declared before it."""
+    """One directory as it must be; its parents are declared before it."""
 
     path: str
     mode: str = "755"
@@ -67,7 +67,7 @@ class HostDirectory:
 
 
 class Found(NamedTuple):
-    """What lies at a path; `kind` is a file's sha256, or `directory`, or `link`."""
+    """What is at a path; `kind` is a file's sha256, or `directory`, or `link`."""
 
     kind: str
     mode: str
@@ -77,7 +77,7 @@ class Found(NamedTuple):
     gid: str
 
     def belongs(self, wanted: HostFile | HostDirectory) -> bool:
-        """Mode, owner and group are the wanted ones."""
+        """Whether mode, owner and group are as wanted."""
         return (
             self.mode == wanted.mode.lstrip("0")
             and wanted.owner in (self.owner, self.uid)
@@ -86,7 +86,7 @@ class Found(NamedTuple):
 
 
 class HostFiles(FactBase[dict[str, Found]]):
-    """What lies at each path; an absent one is left out."""
+    """What is at each path; missing ones are left out."""
 
     default = dict
 
@@ -102,20 +102,20 @@ class HostFiles(FactBase[dict[str, Found]]):
 
 
 def template_file(template: str) -> str:
-    """Where `redis/redis.conf` is kept, from the top of the repository; below `kit/` are the kit's own."""
+    """The path of `redis/redis.conf` in the repository; the kit's own templates are below `kit/`."""
     service, _, name = template.partition("/")
     return f"deploys/{'kit/operations' if service == 'kit' else f'services/{service}'}/templates/{name}"
 
 
 def render(template: str, /, **values: object) -> str:
-    """The text of a template such as `redis/redis.conf`, kept under this name or with `.j2` after it.
+    """The rendered template `redis/redis.conf`, whose file has this name or ends with `.j2`.
 
-    Raises Refused, at load and not half way through.
+    Raises Refused, at load rather than halfway through a run.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_template),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - configuration files, where an escape would be the fault
+        autoescape=False,  # noqa: S701 - configuration files, in which an escape would be wrong
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -124,7 +124,7 @@ def render(template: str, /, **values: object) -> str:
     try:
         return environment.select_template([template, f"{template}.j2"]).render(**values)
     except jinja2.UndefinedError as error:
-        raise Refused(where, str(error), "hand the value to render() or take it out of the template") from error
+        raise Refused(where, str(error), "pass the value to render(), or remove it from the template") from error
     except jinja2.TemplateSyntaxError as error:
         raise Refused(f"{where}:{error.lineno}", str(error), "correct the template") from error
     except jinja2.TemplatesNotFound as error:
@@ -132,19 +132,19 @@ def render(template: str, /, **values: object) -> str:
 
 
 def _read_template(template: str) -> tuple[str, str, Callable[[], bool]] | None:
-    """Text, file and whether it is still the same, as Jinja asks for it."""
+    """Text, file, and a function that says it is up to date, as Jinja expects."""
     file = REPOSITORY / template_file(template)
     return (file.read_text(encoding="utf-8"), str(file), lambda: True) if file.is_file() else None
 
 
 def place(page: "Page", files: Sequence[HostFile], title: str) -> None:
-    """The files are on the host, each replaced by a rename; their directories must be there."""
+    """The files are on the host, each replaced by a rename; their directories must exist."""
     register(page, files)
     _place(page=page, files=list(files), **page.op(title, HOST_SECONDS + SPARE_SECONDS))
 
 
 def lend(page: "Page", files: Sequence[HostFile], title: str) -> None:
-    """The same for files that a later page owns, where this one needs them first."""
+    """The same for files that a later page owns but this one needs first."""
     for file in files:
         page.uses(f"file {file.path}", f"{file.mode} {file.owner} {file.group} {file.meaning}")
     _place(page=page, files=list(files), **page.op(title, HOST_SECONDS + SPARE_SECONDS))
@@ -157,7 +157,7 @@ def absent(page: "Page", path: str) -> None:
 
 
 def directories(page: "Page", wanted: Sequence[HostDirectory]) -> None:
-    """The directories are there with mode and owner; what is in them is never touched."""
+    """The directories exist with mode and owner; their contents are never touched."""
     for directory in wanted:
         page.uses(f"directory {directory.path}", f"{directory.mode} {directory.owner} {directory.group}")
     _directories(page=page, wanted=list(wanted), **page.op("directories", HOST_SECONDS + SPARE_SECONDS))
@@ -171,18 +171,18 @@ def register(page: "Page", files: Sequence[HostFile]) -> None:
 
 
 def changed(files: Sequence[HostFile]) -> list[HostFile]:
-    """In a generator: those that lie on the host and are not as wanted."""
+    """In a generator: files that exist on the host and differ."""
     found = _found(files)
     return [file for file in _unlike(files, found) if file.path in found]
 
 
 def differing(files: Sequence[HostFile]) -> list[HostFile]:
-    """In a generator: those that are absent or not as wanted."""
+    """In a generator: files that are missing or differ."""
     return _unlike(files, _found(files))
 
 
 def archive(files: Sequence[HostFile]) -> str:
-    """The files as a tar in base64, each under its own path; the same files give the same text."""
+    """The files as a reproducible tar in base64, each under its own path."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for file in sorted(files, key=lambda file: file.path):
@@ -194,17 +194,17 @@ def archive(files: Sequence[HostFile]) -> str:
 
 
 def unpack(stage: str) -> str:
-    """Shell: what `archive` made, from standard input into a folder; a killed run may have left an old one."""
+    """Shell: unpacks what `archive` made from standard input into a folder, which a killed run may have left."""
     return f"rm -rf {stage}; mkdir -p -m 0700 {stage}; base64 -d > {stage}.tar; tar -xf {stage}.tar -C {stage}"
 
 
 def clean(stage: str, files: Sequence[HostFile]) -> str:
-    """Shell: whatever happens next, the stage and half-made files are gone at the end."""
+    """Shell: on exit, the stage and temporary files are removed, whatever happens."""
     return f"clean() {{ rm -rf {stage} {stage}.tar {_listed(_new(file) for file in files)}; }}; trap clean EXIT"
 
 
 def replace(stage: str, files: Sequence[HostFile]) -> str:
-    """Shell: all files are made beside their places and on disk, before the first is moved into its place."""
+    """Shell: all files are written beside their targets and synced before the first is moved into place."""
     install = [
         f"install -m {file.mode} -o {quote(file.owner)} -g {quote(file.group)}"
         f" {quote(stage + file.path)} {quote(_new(file))}"
@@ -220,7 +220,7 @@ def replace(stage: str, files: Sequence[HostFile]) -> str:
 def _place(page: "Page", files: list[HostFile]) -> Generator[StringCommand]:
     wanted = differing(files)
     if not wanted:
-        host.noop(f"{page.id}: {len(files)} files are as they shall be")
+        host.noop(f"{page.id}: {len(files)} files are up to date")
         return
     page.may_change(", ".join(file.path for file in wanted))
     stage = f"{STAGING}/{page.id}/files"
@@ -243,14 +243,14 @@ def _directories(page: "Page", wanted: list[HostDirectory]) -> Generator[StringC
     commands = [_make(directory, found.get(directory.path)) for directory in wanted]
     needed = [command for command in commands if command]
     if not needed:
-        host.noop(f"{page.id}: {len(wanted)} directories are as they shall be")
+        host.noop(f"{page.id}: {len(wanted)} directories are up to date")
         return
     page.may_change("directories")
     yield bounded("; ".join(needed), HOST_SECONDS)
 
 
 def _make(wanted: HostDirectory, found: Found | None) -> str:
-    """Shell that makes or corrects one directory; empty when there is nothing to do."""
+    """Shell that creates or corrects one directory; empty when there is nothing to do."""
     if found and found.kind == "directory" and found.belongs(wanted):
         return ""
     path = quote(wanted.path)
@@ -263,7 +263,7 @@ def _found(files: Sequence[HostFile]) -> dict[str, Found]:
 
 
 def _unlike(files: Sequence[HostFile], found: Mapping[str, Found]) -> list[HostFile]:
-    """Those that are absent, or neither byte for byte as wanted nor as a page left them with the same meaning."""
+    """Files that are missing, or neither identical nor written by a page with the same meaning."""
     return [file for file in files if not (file.path in found and _is_right(file, found[file.path]))]
 
 

@@ -1,7 +1,7 @@
-"""Images built on the host from a Containerfile and the pinned base; equal labels, no build.
+"""Images built on the host from a Containerfile and the pinned base; not rebuilt while the labels are equal.
 
-The tag carries a hash of the pin, and the id of what was built is kept on the host: another image under the
-tag, or a container that runs another, is seen.
+The tag carries a hash of the pin, and the id of the built image is kept on the host, which reveals another image
+under the tag, or a container that runs another.
 """
 
 import base64
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 IDS: Final = "/var/lib/motorcade/images"
 _BUILD_SECONDS: Final = 900
-_MTIME: Final = 315_619_200  # 2 January 1980: a zip, and so a wheel, knows no earlier time
+_MTIME: Final = 315_619_200  # 2 January 1980: a zip, and so a wheel, cannot hold an earlier time
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Image:
 
     @property
     def release(self) -> str:
-        """What the program in it calls itself: the tag alone, which no other source has."""
+        """The release that the program reports: the tag alone, which is unique to this source."""
         return self.tag.rpartition(":")[2]
 
     @property
@@ -57,13 +57,12 @@ class Image:
         return f"{IDS}/{self.tag.rpartition('/')[2].replace(':', '-')}.id"
 
     def check_before(self, file: str) -> str:
-        """The same for a page that needs the image: it names the page that builds it."""
-        return (
-            f"{self.check()} || {{ echo '{self.tag} was not built here from the pin; run {file} first'; false; }}"
-        )
+        """The same for a page that needs the image; a failure names the page that builds it."""
+        missing = f"{self.tag} was not built on this host from the pin; run {file} first"
+        return f"{self.check()} || {{ echo '{missing}'; false; }}"
 
     def check(self) -> str:
-        """Shell: succeeds when the image under the tag is the one that was built here from this pin."""
+        """Shell: succeeds when the image under the tag is the one built on this host from this pin."""
         form = " ".join(f'{{{{index .Labels "{label}"}}}}' for label in self.labels)
         wanted = " ".join(self.labels.values())
         return (
@@ -73,7 +72,7 @@ class Image:
 
 
 def base_tag(release: "Release") -> str:
-    """What a Containerfile's BASE_IMAGE is: a digest of a registry, or our tag of the imported archive."""
+    """A Containerfile's BASE_IMAGE: a registry's digest, or our tag of the imported archive."""
     if release.base.method == "registry":
         return f"{release.base.image}@sha256:{release.base.sha256}"
     return f"localhost/motorcade-base:13-{release.base.sha256[:12]}"
@@ -85,13 +84,13 @@ def of(page: "Page", service: str, pin: "Built") -> Image:
 
 
 def use(page: "Page", service: str, image: Image) -> Image:
-    """At load: the image is one of the things that shape the page's result."""
+    """At load: the image is part of the page's hash."""
     page.uses(f"image {service}", image.source)
     return image
 
 
 def at(release: "Release", service: str, pin: "Built", *, name: str = "", also: Sequence[str] = ()) -> Image:
-    """What `of` returns, before any page asks for it; `also` holds other files and folders of the repository.
+    """What `of` returns, without a page; `also` holds other files and folders of the repository.
 
     Its tag begins with `name`, or else with the version.
     """
@@ -116,9 +115,9 @@ def _source(labels: Mapping[str, str]) -> str:
 
 
 def provide_base(page: "Page") -> None:
-    """The base image is on the host: pulled by digest, or imported from the archive whose checksum is pinned.
+    """The base image is on the host: pulled by digest, or imported from an archive with a pinned checksum.
 
-    Raises Refused, at load, where it has to be imported and there is no archive.
+    Raises Refused, at load, if it must be imported and there is no archive.
     """
     archive = page.settings.base_archive
     absent = archive is None or not archive.is_file()
@@ -128,14 +127,14 @@ def provide_base(page: "Page") -> None:
         and not host.get_fact(Probe, _base_check(page.release)).green
     ):
         raise Refused(
-            "group_data", f"base_archive {archive} is no file", "name the root file system archive there"
+            "group_data", f"base_archive {archive} is not a file", "set it to the root file system archive"
         )
     page.uses("base", base_tag(page.release))
     _provide_base(page=page, **page.op(f"base image {base_tag(page.release)}", _BUILD_SECONDS + SPARE_SECONDS))
 
 
 def build(page: "Page", image: Image) -> None:
-    """The image is on the host under its tag, with its labels and the id that was recorded when it was built."""
+    """The image is on the host under its tag, with its labels and the id recorded by its build."""
     _build(page=page, image=image, **page.op(f"image {image.tag}", _BUILD_SECONDS + SPARE_SECONDS))
 
 
@@ -160,7 +159,7 @@ def _provide_base(page: "Page") -> Generator[StringCommand | FileUploadCommand]:
 
 
 def _base_check(release: "Release") -> str:
-    """Shell: succeeds when the base image is on the host, and came from the pin."""
+    """Shell: succeeds when the base image is on the host and came from the pin."""
     tag, form = base_tag(release), '{{index .Labels "motorcade.archive"}}'
     if release.base.method == "registry":
         return f"podman image exists {tag}"
@@ -190,9 +189,9 @@ def _build(page: "Page", image: Image) -> Generator[StringCommand]:
 
 
 def context_files(service: str, ref: str, also: Sequence[str] = ()) -> dict[str, tuple[bytes, bool]]:
-    """Path in the context -> content and whether it is executable, at a git ref or as it lies here.
+    """Path in the context -> content and whether it is executable, at a git ref or in the worktree.
 
-    What is below containers/<service> stands at the top; each of `also` keeps its path in the repository.
+    Files of containers/<service> are at the top; each of `also` keeps its path in the repository.
     """
     own = f"containers/{service}/"
     found = _worktree_files([own, *also]) if ref == WORKTREE else _committed_files(ref, [own, *also])
@@ -223,7 +222,7 @@ def _committed_files(ref: str, paths: Sequence[str]) -> Iterator[tuple[str, tupl
 
 
 def pack(files: Mapping[str, tuple[bytes, bool]]) -> bytes:
-    """A tar that is the same for the same files, whenever and by whomever it is made."""
+    """A reproducible tar: the same bytes for the same files."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, (content, executable) in sorted(files.items()):

@@ -1,4 +1,4 @@
-"""Programs from the distribution, in exactly the pinned version: by apt, or by dnf where there is no apt."""
+"""Programs from the distribution, in exactly the pinned version: by apt, or by dnf without apt."""
 
 from collections.abc import Generator
 from shlex import quote
@@ -18,7 +18,7 @@ INSTALL_SECONDS: Final = 600
 
 
 def service(page: "Page", program: str, version: str, *, probe: str) -> None:
-    """A program whose package has a unit of the same name; it is not started. `probe` sees the pinned version."""
+    """A program whose package has a unit of the same name; it is not started. `probe` checks the version."""
     page.uses(f"package {program}", version)
     _service(
         page=page,
@@ -30,7 +30,7 @@ def service(page: "Page", program: str, version: str, *, probe: str) -> None:
 
 
 def program(page: "Page", program: str, version: str, *, probe: str) -> None:
-    """A program without a unit of its own. `probe` sees the pinned version."""
+    """A program without a unit of its own. `probe` checks the version."""
     page.uses(f"package {program}", version)
     _program(
         page=page,
@@ -42,7 +42,7 @@ def program(page: "Page", program: str, version: str, *, probe: str) -> None:
 
 
 def install(program: str, version: str, beside: str = "") -> str:
-    """Shell. The pin is the program's own version; the distribution's revisions of it only add fixes."""
+    """Shell. The pin is the upstream version; the distribution's revisions only add fixes."""
     apt = (
         "export DEBIAN_FRONTEND=noninteractive; apt-get update --quiet=2; apt-get install --quiet=2 --yes"
         " --no-install-recommends --allow-downgrades -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold"
@@ -70,6 +70,6 @@ def _service(page: "Page", program: str, version: str, probe: str) -> Generator[
         host.noop(f"{page.id}: {program} {version} is installed")
         return
     page.may_change(f"{program} {version}")
-    # Debian starts a service as it unpacks it, with a configuration that is not ours.
+    # Debian starts a service when it installs it, with a configuration that is not ours.
     mask = f"systemctl --quiet mask --runtime {unit}; trap 'systemctl --quiet unmask --runtime {unit}' EXIT"
     yield bounded(f"{mask}; {install(program, version)}", INSTALL_SECONDS)

@@ -1,4 +1,4 @@
-"""Plain systemd units: there, loaded, wanted at boot, running."""
+"""Plain systemd units: installed, loaded, enabled, running."""
 
 from collections.abc import Generator, Sequence
 from shlex import quote
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def done(page: "Page", unit: str, *, probe: str, seconds: int = 60, why: str = "false") -> None:
-    """What a one-shot unit does is done, as `probe` sees it; else it runs again, whatever systemd remembers.
+    """A one-shot unit has done its work, as `probe` shows; otherwise it runs again, whatever systemd remembers.
 
-    `why` is the shell command that tells why it failed.
+    `why` is the shell command that prints why it failed.
     """
     page.uses(f"done {unit}", probe)
     restart = f"systemctl restart {unit} || {{ {why}; exit 1; }}"
@@ -33,7 +33,7 @@ def done(page: "Page", unit: str, *, probe: str, seconds: int = 60, why: str = "
 
 
 def loaded(page: "Page", unit: str) -> None:
-    """The unit is known to systemd as its file stands now."""
+    """The current file of the unit is loaded."""
     show = "systemctl show -P"
     probe = f'[ "$({show} LoadState {unit})" = loaded ] && [ "$({show} NeedDaemonReload {unit})" = no ]'
     _ensure(
@@ -42,7 +42,7 @@ def loaded(page: "Page", unit: str) -> None:
 
 
 def enabled(page: "Page", unit: str) -> None:
-    """The unit is known to systemd as its file stands now, and wanted at boot. Never for a Quadlet unit."""
+    """The current file of the unit is loaded, and the boot starts it. Never for a Quadlet unit."""
     probe = f'[ "$(systemctl show -P NeedDaemonReload {unit})" = no ] && systemctl is-enabled --quiet {unit}'
     _ensure(
         page=page,
@@ -54,13 +54,13 @@ def enabled(page: "Page", unit: str) -> None:
 
 
 def user(page: "Page", user: str) -> None:
-    """The system user whom /etc/sysusers.d/<user>.conf describes is there."""
+    """The system user of /etc/sysusers.d/<user>.conf exists."""
     made = f"systemd-sysusers /etc/sysusers.d/{user}.conf"
     _ensure(page=page, what=user, probe=f"getent passwd {user}", commands=[made], **page.op(f"user {user}", 30))
 
 
 def running(page: "Page", unit: str, *, reads: str = "") -> None:
-    """The unit is active; started if it is not, or if what it `reads` (paths) at its start is newer."""
+    """The unit is active; started if it is not, restarted if a path that it `reads` at its start is newer."""
     probe = f"systemctl is-active --quiet {unit}"
     if reads:
         since = f"systemctl show --timestamp=us -P ActiveEnterTimestamp {unit}"

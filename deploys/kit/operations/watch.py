@@ -1,4 +1,4 @@
-"""Watches: a timer asks a service one question, and a service that hangs is killed, a bounded number of times."""
+"""Watches: a timer asks a service one question and restarts a hung service, a limited number of times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from deploys.kit.run.page import Page
 
 PROGRAMS: Final = "/usr/local/libexec"
-RECOVERIES_AN_HOUR: Final = 3  # what three new lives have not healed, a fourth will not
+RECOVERIES_AN_HOUR: Final = 3  # what three restarts have not fixed, a fourth will not
 
 
 @dataclass(frozen=True)
 class Question:
-    r"""What a well service answers within five seconds, over TCP and without a password.
+    r"""What a healthy service answers within five seconds, over TCP and without a password.
 
-    `address` is an IPv4 address, or the path of a file that holds it; `network` is what it lies in, for
+    `address` is an IPv4 address, or the path of a file that holds it; `network` is its network, for
     IPAddressAllow=. `request` may hold \r and \n as escapes; `answer` is how the reply's first line begins.
     """
 
@@ -52,7 +52,7 @@ def files(page: "Page", name: str, unit: str, question: Question) -> list[HostFi
 
 
 def keep(page: "Page", name: str, wanted: Sequence[HostFile]) -> None:
-    """The watch is on the host, loaded as its files stand, at boot, and under way."""
+    """The watch is installed, loaded from its current files, enabled at boot, and running."""
     hostfiles.directories(page, [HostDirectory(PROGRAMS)])
     hostfiles.place(page, wanted, f"{name}, the watch")
     units.loaded(page, f"{name}.service")
@@ -61,5 +61,5 @@ def keep(page: "Page", name: str, wanted: Sequence[HostFile]) -> None:
 
 
 def green(name: str) -> str:
-    """Shell: the watch itself is well, and was answered the last time it asked."""
+    """Shell: the watch itself works, and its last question was answered."""
     return f'[ "$(systemctl show -P Result {name}.service)" = success ] && [ ! -e /run/{name}/misses ]'

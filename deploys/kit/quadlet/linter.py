@@ -1,4 +1,4 @@
-"""Faults of a Quadlet unit and its drop-ins that the generator accepts, or answers by leaving the unit out."""
+"""Faults of a Quadlet unit and its drop-ins that the generator accepts, or answers by dropping the unit."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-# Podman 5.4 knows these and no more (each was tried with its generator); a unit with one more key vanishes.
+# All keys that Podman 5.4 knows (each was tried with its generator); it drops a unit with any other key.
 KNOWN: Final[Mapping[str, frozenset[str]]] = {
     "Container": frozenset(
         """
@@ -39,9 +39,9 @@ KNOWN: Final[Mapping[str, frozenset[str]]] = {
     "Quadlet": frozenset({"DefaultDependencies"}),
 }
 KINDS: Final = {".container": "Container", ".network": "Network", ".volume": "Volume"}
-PODMAN_STOP_SECONDS: Final = 10  # Podman's own StopTimeout where a unit names none
+PODMAN_STOP_SECONDS: Final = 10  # Podman's own StopTimeout if a unit names none
 OWN_KEYS: Final = frozenset(
-    # Flags that are keys of a unit, where the rules below see them, or that give the host away.
+    # Flags that exist as keys of a unit, where the rules below check them, or that expose the host.
     """
     --publish --publish-all --expose --log-driver --log-opt --net --network --privileged --pull --env --env-file
     --env-host --secret --pid --ipc --uts --userns --cap-add --security-opt --device --sdnotify --health-cmd
@@ -85,7 +85,7 @@ class Setting(NamedTuple):
 class Unit:
     """A unit as the generator joins it: its file first, then its drop-ins in the order of their names.
 
-    `whole` is False when only drop-ins are at hand: what they lack may stand in the unit.
+    `whole` is False when only drop-ins are given: what they lack may be in the unit.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Unit:
         return (one for one in self.settings if one.section == section and one.key in keys)
 
     def last(self, section: str, key: str) -> str | None:
-        """The value that counts: of a scalar the last one."""
+        """The effective value of a scalar: the last one."""
         found = [one.value for one in self.values(section, key)]
         return found[-1] if found else None
 
@@ -117,7 +117,7 @@ def service_of(unit: str) -> str:
 
 
 def lint(files: Mapping[str, str]) -> list[str]:
-    """Every fault of these units and drop-ins (path -> text), each in one line."""
+    """Every fault of these units and drop-ins (path -> text), one line each."""
     faults = [
         f"{path}: neither a Quadlet unit nor a drop-in of one; place it with hostfiles.place"
         for path in files
@@ -134,7 +134,7 @@ def lint(files: Mapping[str, str]) -> list[str]:
 
 
 def parse(path: str, text: str, settings: list[Setting]) -> list[str]:
-    """Appends the file's settings; returns the lines that are none."""
+    """Appends the file's settings; returns a fault for every other line."""
     section, faults = "", []
     for number, line in enumerate(re.sub(r"\\\n", " ", text).splitlines(), 1):
         bare = line.strip()
@@ -146,12 +146,12 @@ def parse(path: str, text: str, settings: list[Setting]) -> list[str]:
         elif equals and section:
             settings.append(Setting(PurePosixPath(path).name, section, key.strip(), value.strip()))
         else:
-            faults.append(f"{path}:{number}: no section and no setting; write Key=value below a [Section]")
+            faults.append(f"{path}:{number}: neither a section nor a setting; write Key=value below a [Section]")
     return faults
 
 
 def seconds(span: str | None) -> float | None:
-    """A systemd time span; None for one that is absent, infinite, or none at all."""
+    """A systemd time span in seconds; None if it is missing, infinite, or invalid."""
     text = (span or "").strip()
     parts = _SPAN.findall(text)
     if not parts or _SPAN.sub("", text).strip() or any(unit not in _SECONDS for _, unit in parts):
@@ -168,9 +168,9 @@ def _unknown(unit: Unit) -> Iterator[str]:
     for file, section, key, _ in unit.settings:
         if section in (unit.kind, "Quadlet"):
             if key not in KNOWN[section]:
-                yield f"[{section}] {key}= in {file} is unknown to podman 5.4, so the unit vanishes; take it out"
+                yield f"[{section}] {key}= in {file} is unknown to podman 5.4, which drops the unit; remove it"
         elif section not in ("Unit", "Service", "Install") and not section.startswith("X-"):
-            yield f"[{section}] in {file} is no section of a {unit.kind} unit; correct its name"
+            yield f"[{section}] in {file} is not a section of a {unit.kind} unit; correct its name"
     for one in unit.values("Service", "User", "Group", "DynamicUser"):
         yield f"[Service] {one.key}= in {one.file} is refused by the generator; write User= in [Container]"
     for one in unit.values(unit.kind, "ServiceName"):
@@ -192,7 +192,7 @@ def _ports(unit: Unit) -> Iterator[str]:
 def _networks(unit: Unit) -> Iterator[str]:
     for one in unit.values("Container", "Network"):
         if one.value and not _NETWORK.fullmatch(one.value):
-            yield f"Network={one.value} is none of ours; name a .network unit, or none"
+            yield f"Network={one.value} is not one of our networks; use a .network unit, or none"
 
 
 def _logs(unit: Unit) -> Iterator[str]:
@@ -205,9 +205,9 @@ def _logs(unit: Unit) -> Iterator[str]:
     if unit.last("Container", "LogDriver") is None:
         yield "no LogDriver=; write k8s-file"
     if not options.get("max-size"):
-        yield "an unbounded log; write LogOpt=max-size="
+        yield "the log has no size limit; write LogOpt=max-size="
     if not options.get("path", "").startswith("/var/log/motorcade/"):
-        yield "a log that goes with the container; write LogOpt=path=/var/log/motorcade/SERVICE/container.log"
+        yield "the log goes with the container; write LogOpt=path=/var/log/motorcade/SERVICE/container.log"
 
 
 def _arguments(unit: Unit) -> Iterator[str]:
@@ -215,7 +215,7 @@ def _arguments(unit: Unit) -> Iterator[str]:
         for word in _words(one.value):
             flag = word.partition("=")[0]
             if flag in OWN_KEYS:
-                yield f"{one.key}={one.value}: {flag} goes round the rules; use the unit's own keys"
+                yield f"{one.key}={one.value}: {flag} bypasses the rules; use the unit's own keys"
             elif re.match(r"-[^-]", word):
                 yield f"{one.key}={one.value}: {word} may hide a -p; write the long form"
 
@@ -223,16 +223,16 @@ def _arguments(unit: Unit) -> Iterator[str]:
 def _image(unit: Unit) -> Iterator[str]:
     for one in unit.values("Container", "Image"):
         if not _PINNED.fullmatch(one.value):
-            yield f"Image={one.value} is no pin; write an image id, or localhost/motorcade-NAME:VERSION-PIN"
+            yield f"Image={one.value} is not a pin; write an image id, or localhost/motorcade-NAME:VERSION-PIN"
     for one in unit.values("Container", "Rootfs"):
-        yield f"Rootfs={one.value} has no pin; write Image="
+        yield f"Rootfs={one.value} cannot be pinned; use Image="
     for one in unit.values("Container", "Pull"):
         if one.value != "never":
-            yield f"Pull={one.value}; write never: images come to the host by their page only"
+            yield f"Pull={one.value}; write never: only a page brings images to the host"
     if unit.whole and unit.last("Container", "Image") is None:
         yield "no Image=; write one"
     if unit.whole and unit.last("Container", "Pull") is None:
-        yield "no Pull=; write never: images come to the host by their page only"
+        yield "no Pull=; write never: only a page brings images to the host"
 
 
 def _health(unit: Unit) -> Iterator[str]:
@@ -241,7 +241,7 @@ def _health(unit: Unit) -> Iterator[str]:
             yield f"{one.key}={one.value}: double quotes are broken in podman 5.7; use a script in the image"
     for one in unit.values("Container", "Notify"):
         if one.value == "healthy":
-            yield "Notify=healthy never becomes ready with a static podman; take it out"
+            yield "Notify=healthy never becomes ready with a static podman; remove it"
     if (
         unit.whole
         and unit.last("Container", "HealthCmd")
@@ -267,7 +267,7 @@ def _name(unit: Unit) -> Iterator[str]:
 
 
 def _label(unit: Unit) -> Iterator[str]:
-    """Without its own label a file's change would never reach the running container."""
+    """Without a label of its own, a file's change would never reach the running container."""
     for file, group in groupby(unit.settings, key=lambda one: one.file):
         # An image is compared by its id, so a drop-in that names only the image needs no label.
         shaping = [one for one in group if one.section == "Container" and one.key != "Image"]
@@ -308,7 +308,7 @@ def _timeouts(unit: Unit) -> Iterator[str]:
 def _words(value: str) -> list[str]:
     try:
         return shlex.split(value)
-    except ValueError:  # an open quote: judged by its blanks
+    except ValueError:  # an open quote: split at blanks
         return value.split()
 
 

@@ -1,14 +1,14 @@
-"""Quadlet units: judged at load, proved by the host's own generator, moved into place, loaded, and running.
+"""Quadlet units: linted at load, checked by the host's own generator, moved into place, loaded, and running.
 
-How a change is seen, whoever owns the file:
+How a change is detected, whichever page owns the file:
 - On the host, a unit is *fresh* when what the generator would make of the files now is what systemd has loaded. So
-  the next run repairs a kill between the move and the reload, and sees a drop-in, which systemd itself overlooks.
-- In the container, every file says who shaped it: the unit by `Label=motorcade.config=<sha>`, a drop-in of another
+  the next run repairs a kill between the move and the reload, and sees a drop-in, which systemd itself ignores.
+- In the container, every file has a label: the unit `Label=motorcade.config=<sha>`, a drop-in of another
   page by a label of its own, `Label=motorcade.config.<page>=<sha>`. Each hash covers only what that page wrote
-  (its file and the configuration that the program reads), so no page takes another's change for its own.
-  `running` compares all labels and the image of the container with those of the unit as joined with its drop-ins.
-- A drop-in with nothing for the container (such as [Install]) needs no label: joining the boot restarts nothing.
-`install` writes only the files it is handed; whatever else lies in a `.d` belongs to other pages and stays.
+  (its file and the configuration that the program reads), so no page mistakes another's change for its own.
+  `running` compares all labels and the image of the container with those of the unit joined with its drop-ins.
+- A drop-in with nothing for the container (such as [Install]) needs no label: enabling at boot restarts nothing.
+`install` writes only the files it is given; other files in a `.d` belong to other pages and stay.
 """
 
 import json
@@ -40,7 +40,7 @@ _GENERATED: Final = "/run/systemd/generator"
 _LOOK_SECONDS: Final = 20
 _RESTART_SECONDS: Final = 300  # more than the TimeoutStopSec and TimeoutStartSec of any unit together
 _FIND: Final = (
-    # systemd lets /usr/local go before /usr, where the static build and the package have their generators.
+    # systemd prefers /usr/local, the static build's, over /usr, the package's.
     "generator=$(ls /usr/local/lib/systemd/system-generators/podman-system-generator"
     " /usr/lib/systemd/system-generators/podman-system-generator 2>/dev/null | head -n 1)"
 )
@@ -66,7 +66,7 @@ class Unit:
         return bool(self.wanted) and self.wanted == self.loaded and self.load_state == "loaded"
 
     def labels(self) -> dict[str, str]:
-        """The configuration labels that the container shall carry."""
+        """The configuration labels that the container must have."""
         lines = [line.removeprefix("Label=") for line in self.wanted if line.startswith(f"Label={LABEL}")]
         return dict(line.partition("=")[::2] for line in lines)
 
@@ -81,10 +81,10 @@ class Service:
     image: str
     wanted_image: str
     pinned_image: str
-    newer: tuple[str, ...] = ()  # files the program read at its start that were written since
+    newer: tuple[str, ...] = ()  # files that the program reads at its start, written since then
 
     def faults(self, *, pinned: bool) -> list[str]:
-        """Why the container must be started anew."""
+        """Why the container must be restarted."""
         if not self.active:
             return ["not active"]
         found = {
@@ -97,7 +97,7 @@ class Service:
 
 
 class Units(FactBase[Unit]):
-    """One service as the generator and systemd see it; needs no generator and no podman to answer."""
+    """One service as the generator and systemd see it; answers even without a generator or podman."""
 
     @override
     @staticmethod
@@ -134,7 +134,7 @@ class Services(FactBase[Service]):
         if image:
             look.append(f"echo '== pin'; {inspect % ('image', quote('{{.Id}}'), quote(image))}")
         if reads:
-            # A file edited by hand, read at a crash, and put back leaves labels as they were: its ctime tells.
+            # A file edited by hand, read at a crash, and put back leaves the labels unchanged: its ctime shows it.
             form = quote('{{.State.StartedAt.Format "2006-01-02 15:04:05.999999999 -0700"}}')
             look.append(
                 f"echo '== newer'; since=$({inspect % ('container', form, unit)})"
@@ -161,7 +161,7 @@ class Services(FactBase[Service]):
 def unit(template: str, reads: Sequence[HostFile] = (), *, into: str = "", **values: object) -> HostFile:
     """A unit from its template, or a drop-in `into` one; `{{ config }}` is the hash over it and what it reads.
 
-    A value `image` stays out of the hash: images are compared by their ids, and a later drop-in may name another.
+    `image` is left out of the hash: images are compared by id, and a later drop-in may name another.
     """
     file = PurePosixPath(template).name
     path = f"{DIRECTORY}/{into}.d/{file}" if into else f"{DIRECTORY}/{file}"
@@ -170,7 +170,7 @@ def unit(template: str, reads: Sequence[HostFile] = (), *, into: str = "", **val
 
 
 def config_label(files: Sequence[HostFile]) -> str:
-    """One hash over files as they shall lie on the host, but for their comments, in any order."""
+    """One hash over the files of the host, without their comments, in any order."""
     lines = sorted(f"{file.path} {file.mode} {file.owner} {file.group} {file.meaning}" for file in files)
     return digest("\0".join(lines))
 
@@ -194,9 +194,9 @@ def install(page: "Page", service: str, files: Sequence[HostFile]) -> None:
 
 
 def running(page: "Page", unit: str, image: str = "", *, reads: str = "", seconds: int = _RESTART_SECONDS) -> None:
-    """The service is active with the configuration and image that its unit names; never restarted without need.
+    """The service is active with the configuration and image that its unit names; restarted only if needed.
 
-    `image` is the pin that the container must run; leave it out where a later page's drop-in may name another one.
+    `image` is the pin that the container must run; leave it out if a later page's drop-in may name another one.
     `reads` is the folder whose files the program reads at its start.
     """
     page.uses(f"running {unit}", image)
@@ -209,7 +209,7 @@ def running(page: "Page", unit: str, image: str = "", *, reads: str = "", second
 def _install(page: "Page", files: list[HostFile], services: list[str]) -> Generator[StringCommand]:
     wanted = hostfiles.differing(files)
     if not wanted and all(host.get_fact(Units, service=service).fresh for service in services):
-        host.noop(f"{page.id}: {', '.join(services)} as they shall be")
+        host.noop(f"{page.id}: {', '.join(services)} are up to date")
         return
     page.may_change(", ".join(file.path for file in wanted) or "what systemd has loaded")
     yield install_command(page.id, wanted, services)
@@ -220,21 +220,21 @@ def _running(page: "Page", unit: str, image: str, reads: str, seconds: int) -> G
     found = host.get_fact(Services, unit=unit, image=image, reads=reads)
     faults = found.faults(pinned=bool(image))
     if not faults and found.unit.fresh:
-        host.noop(f"{page.id}: {unit} runs as it shall")
+        host.noop(f"{page.id}: {unit} runs as configured")
         return
-    page.may_change(f"{unit} ({', '.join(faults) or 'not loaded as it lies on the host'})")
+    page.may_change(f"{unit} ({', '.join(faults) or 'systemd has not loaded its current files'})")
     yield run_command(unit, image, seconds, restart=bool(faults))
 
 
 def install_command(page_id: str, wanted: Sequence[HostFile], services: Sequence[str]) -> StringCommand:
-    """The units of `wanted` in their places, and all of `services` loaded."""
+    """Puts the units of `wanted` in place and loads all of `services`."""
     if not wanted:
         return bounded(_reload(services), hostfiles.HOST_SECONDS)
     return bounded(install_script(page_id, wanted, services), hostfiles.HOST_SECONDS, hostfiles.archive(wanted))
 
 
 def install_script(page_id: str, wanted: Sequence[HostFile], services: Sequence[str]) -> str:
-    """Shell: stage standard input, prove, move, reload, assert; up to the move the old units stay."""
+    """Shell: stage standard input, check, move, reload, assert; the old units stay until the move."""
     base = f"{hostfiles.STAGING}/{page_id}/units"
     new, stage = f"{base}/new", f"{base}/systemd"
     parents = " ".join(
@@ -256,7 +256,7 @@ def install_script(page_id: str, wanted: Sequence[HostFile], services: Sequence[
 
 
 def run_command(unit: str, image: str, seconds: int, *, restart: bool) -> StringCommand:
-    """Reload, and restart if asked to; a failure shows how the container ended."""
+    """Reloads, and restarts if asked to; a failure shows the last lines of the container's log."""
     name = f"{unit}.service"
     log = gate.last_lines(unit.removeprefix("motorcade-"))
     script = [
@@ -272,17 +272,17 @@ def run_command(unit: str, image: str, seconds: int, *, restart: bool) -> String
         )
     if restart:
         script += [
-            # A start limit that was reached holds the socket too, and restarts by hand count.
+            # A start limit that was reached also blocks the socket, and manual restarts count.
             f"systemctl reset-failed {name} {unit}.socket 2>/dev/null || true",
-            f'timeout {seconds} systemctl restart {name} || fail "does not come up; see its log"',
-            # Ready is when conmon says so; what cannot start ends within this second, and a gate sees the rest.
-            f'sleep 1; systemctl is-active --quiet {name} || fail "ended at once; see its log"',
+            f'timeout {seconds} systemctl restart {name} || fail "does not start; see its log"',
+            # conmon reports readiness early: what cannot start exits within this second; a gate covers the rest.
+            f'sleep 1; systemctl is-active --quiet {name} || fail "exited at once; see its log"',
         ]
     return StringCommand("sh -c", QuoteString("; ".join(script)))
 
 
 def _stage(stage: str, wanted: Sequence[HostFile]) -> str:
-    """Shell: all units of the host but other pages' containers, whose faults are not this page's."""
+    """Shell: all units of the host except other pages' containers, whose faults are not this page's."""
     own = sorted({linter.unit_of(file.path) for file in wanted})
     others = " ".join(f"! -name {quote(unit)}" for unit in own)
     return (
@@ -301,7 +301,7 @@ def _reload(services: Sequence[str]) -> str:
 
 
 def _look(service: str) -> str:
-    """Shell: one service as the generator would make it now, as systemd has it, and whether that was loadable."""
+    """Shell: one service as the generator would make it, as systemd has loaded it, and its state."""
     only = quote(f'/^---.*---$/ {{ on = ($0 == "---{service}---"); next }} on')
     return (
         f'{_FIND}; wanted=$([ -z "$generator" ] || "$generator" --dryrun 2>/dev/null | awk {only});'
@@ -317,10 +317,10 @@ def _named_image(unit: str) -> str:
 
 
 def _sections(output: Sequence[str]) -> dict[str, list[str]]:
-    """What stands below each `== title`, without comments and blank lines.
+    """The lines below each `== title`, without comments and blank lines.
 
-    The generator puts some options of ExecStart in another order at every call, so its words are sorted; what was
-    asked for stands unsorted in the X- section beside it.
+    The generator orders some options of ExecStart differently at every call, so its words are sorted; the X-
+    section beside it is left as written.
     """
     parts: dict[str, list[str]] = {}
     lines: list[str] = []

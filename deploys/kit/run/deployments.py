@@ -1,4 +1,4 @@
-"""The log of deploys for people: one page a day, one entry a run, each quoting the host's own line."""
+"""The log of deploys for people: one page per day, one entry per run, each quoting the host's record."""
 
 import os
 from collections.abc import Iterator
@@ -9,18 +9,20 @@ from deploys.kit.run.record import Event, Tail
 
 
 def prepare(directory: Path) -> Path:
-    """The directory, made where it was missing. Raises Refused when no run can be written there."""
+    """The directory, created if missing. Raises Refused when it is not writable."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Refused(str(directory), f"cannot be made ({error.strerror})", "see deployments_directory") from None
+        raise Refused(
+            str(directory), f"cannot be created ({error.strerror})", "see deployments_directory"
+        ) from None
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise Refused(str(directory), "you may not write there", "chown it, or see deployments_directory")
+        raise Refused(str(directory), "is not writable", "chown it, or see deployments_directory")
     return directory
 
 
 def append(directory: Path, event: Event, text: str) -> Path:
-    """Adds to the page of the event's day in one write, so that two runs at once do not mix; returns the page."""
+    """Adds to the page of the event's day in one write, so that two runs do not interleave; returns the page."""
     day = event["time"][:10]
     page = directory / f"{day}.md"
     try:
@@ -37,7 +39,7 @@ def append(directory: Path, event: Event, text: str) -> Path:
 
 
 def entry(event: Event, tail: Tail) -> str:
-    """A line for a run that changed nothing, else a section; `tail` is the record with the event at its end."""
+    """One line for a run that changed nothing, else a section; `tail` is the record that ends with the event."""
     line = f"record of {event['host']}, line {tail.count}, sha256 {tail.last}"
     title = f"{event['time'][11:19]} {event['event']}"
     if event["event"] == "OK" and not event["changed"] and not event.get("notes"):
@@ -50,7 +52,7 @@ def entry(event: Event, tail: Tail) -> str:
 
 
 def unrecorded(event: Event, tail: Tail, why: str) -> str:
-    """What is added when the host could not be told of the end: the line that `entry` quotes is not there."""
+    """Added when the end could not be written on the host: its record lacks the line that `entry` quotes."""
     return (
         f"- **{event['run']} is still open on {event['host']}** (withdrawn: sha256 {tail.last})\n"
         f"- {why}, then run again with `--data acknowledge={event['run']}`\n\n"

@@ -1,6 +1,6 @@
 """A run on record: its lock and its opening before the first operation, its end after the last.
 
-The host's record is the authority, and the log of deploys quotes it. A run that was refused has written nothing.
+The host's record is authoritative, and the log of deploys quotes it. A refused run writes nothing.
 """
 
 import json
@@ -21,25 +21,25 @@ from pyinfra.api.host import Host
 from deploys.kit.errors import Refused
 from deploys.kit.plan import pins, settings
 from deploys.kit.run import deployments, lock, record
-from deploys.kit.run.run_identity import Origin
-from deploys.kit.run.run_stats import Tally, page_of
+from deploys.kit.run.run_identity import RunIdentity
+from deploys.kit.run.run_stats import RunStats, page_of
 
-ANSWER_SECONDS: Final = 30  # for lock and record; a host that needs longer is as good as lost
+ANSWER_SECONDS: Final = 30  # for lock and record; a slower host counts as lost
 
 
 class Unreachable(Refused):
-    """The host did not answer: whatever was asked of it may have happened or not."""
+    """The host did not answer; the command may or may not have run."""
 
 
 @dataclass
 class Run:
-    """One run: who started it, its pages in order, and what they add to the record while they load and run."""
+    """One run: who started it, its pages in order, and what they add to the record."""
 
-    origin: Origin
+    identity: RunIdentity
     plan: list[str] = field(default_factory=list)
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     backups: list[dict[str, str]] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    stats: RunStats = field(default_factory=RunStats)
 
 
 class Journal:
@@ -57,11 +57,11 @@ class Journal:
         return self._opened is not None
 
     def open(self, host: Host, acknowledged: str | None) -> None:
-        """Take the lock, then append STARTED; `acknowledged` is a dead run that is closed on the way.
+        """Take the lock, then append STARTED; `acknowledged` is a dead run to close first.
 
-        Raises Refused, and has then written nothing.
+        Raises Refused, having written nothing.
         """
-        mine = self._run.origin
+        mine = self._run.identity
         self._started = self._describe(host, acknowledged)
         self._log = deployments.prepare(settings.read(host).deployments_directory)
         holder = lock.Holder(mine.run, mine.who, mine.machine, mine.since, tuple(self._started["pages"]), mine.pid)
@@ -77,9 +77,9 @@ class Journal:
             raise
 
     def close(self, host: Host, result: str, figures: Mapping[str, Any]) -> None:
-        """The log of deploys first, as the host may be out of reach; then record, red mark, lock at once.
+        """The log of deploys first, as the host may be unreachable; then record, red mark and lock together.
 
-        Nothing where the run was never opened.
+        Does nothing if the run was never opened.
         """
         if (opened := self._opened) is None:
             return
@@ -91,19 +91,19 @@ class Journal:
         commands = [record.append_command(self._directory, opened, lines)]
         red = self._red(event) if result != "OK" else None
         commands += [red] if red else []
-        commands.append(lock.release_command(self._directory, self._run.origin.run))
+        commands.append(lock.release_command(self._directory, self._run.identity.run))
         try:
             _ask(host, "set -e\n" + "\n".join(f"(\n{command}\n)" for command in commands))
         except Refused as error:
             deployments.append(self._log, event, deployments.unrecorded(event, end, str(error)))
-            self._summarize(event, f"{page}; the host does not know it: {error}")
+            self._summarize(event, f"{page}; not recorded on the host: {error}")
             if result == "OK":
                 raise click.ClickException(str(error)) from error
         else:
             self._summarize(event, f"{page}, line {end.count} on the host")
 
     def _open(self, host: Host, acknowledged: str | None, *, broke: bool) -> record.Tail:
-        """Append STARTED, and before it the end of an acknowledged run; returns the record's new end."""
+        """Append the end of an acknowledged run, then STARTED; returns the record's new end."""
         tail = record.read_tail(_ask(host, record.read_command(self._directory)))
         unclosed = record.unclosed(tail.lines)
         if unclosed and unclosed["run"] != acknowledged:
@@ -112,7 +112,7 @@ class Journal:
             raise Refused(host.name, f"{acknowledged} is neither open nor locked", "leave --data acknowledge out")
         events = [self._interrupted(acknowledged, unclosed or {})] if acknowledged else []
         lines, end = record.chain(tail, [*events, {**self._started, "event": "STARTED"}])
-        # Whoever closes a dead run cannot know how far its pages came: all of them have to pass again.
+        # How far the pages of a dead run came is unknown, so all of them must pass again.
         doubtful = [self._mark(page, unclosed, "killed") for page in unclosed["pages"]] if unclosed else []
         stale = f"rm -f {quote(self._directory)}/why"
         _ask(host, "\n".join(["set -e", stale, *doubtful, record.append_command(self._directory, tail, lines)]))
@@ -122,39 +122,39 @@ class Journal:
         return end
 
     def _describe(self, host: Host, acknowledged: str | None) -> dict[str, Any]:
-        """What both ends of a run say of it."""
+        """What the first and the last entry of a run have in common."""
         read = settings.read(host)
         release = pins.load(read.release_file)
         return {
             "time": _now(),
-            "run": self._run.origin.run,
+            "run": self._run.identity.run,
             "pages": list(dict.fromkeys(self._run.plan)),
             "environment": read.environment,
             "host": host.name,
             "release": release.name,
             "manifest": release.sha256,
-            "git": self._run.origin.git,
-            "dirty": self._run.origin.dirty,
-            "who": self._run.origin.who,
-            "from": self._run.origin.machine,
+            "git": self._run.identity.git,
+            "dirty": self._run.identity.dirty,
+            "who": self._run.identity.who,
+            "from": self._run.identity.machine,
             "notes": self._run.notes,
             "acknowledge": acknowledged,
         }
 
     def _interrupted(self, run: str, unclosed: record.Event) -> dict[str, Any]:
-        """Closes a dead run; one that died before its STARTED left nothing but its lock."""
+        """Closes a dead run; one that died before STARTED left only its lock."""
         return {
             **{key: unclosed.get(key, value) for key, value in self._started.items()},
             "event": "INTERRUPTED",
             "time": self._started["time"],
             "run": run,
             "started": unclosed.get("time", "not at all"),
-            "acknowledged_by": f"{self._run.origin.who}@{self._run.origin.machine}",
-            "acknowledged_in": self._run.origin.run,
+            "acknowledged_by": f"{self._run.identity.who}@{self._run.identity.machine}",
+            "acknowledged_in": self._run.identity.run,
         }
 
     def _why(self, host: Host) -> str:
-        """What a script of the failed operation has left in words for the record; it is read once."""
+        """The reason that a script of the failed operation left for the record; reading removes it."""
         file = f"{quote(self._directory)}/why"
         try:
             return " ".join(_ask(host, f"cat {file} 2>/dev/null; rm -f {file}"))
@@ -162,10 +162,10 @@ class Journal:
             return ""
 
     def _red(self, event: record.Event) -> str | None:
-        """Marks the page that failed, or that was stopped after it had changed something."""
-        operation = self._run.tally.last
+        """Marks the page that failed, or was stopped after changing something."""
+        operation = self._run.stats.last
         page = page_of(operation, self._run.plan)
-        stopped = event["event"] == "INTERRUPTED" and not self._run.tally.running
+        stopped = event["event"] == "INTERRUPTED" and not self._run.stats.running
         if page is None or (stopped and not event["changed_by_page"][page]):
             return None
         return self._mark(page, event, operation)
@@ -177,10 +177,8 @@ class Journal:
         return f"mkdir -p {steps} && printf '%s\\n' {quote(mark)} > {steps}/{page}.red"
 
     def _summarize(self, event: record.Event, where: str) -> None:
-        changed, operations = event["changed"], event["operations"]
-        logger.info(
-            f"--> {event['event']}: {self._run.origin.run}, {changed} of {operations} operations changed something"
-        )
+        run, changed, operations = event["run"], event["changed"], event["operations"]
+        logger.info(f"--> {event['event']}: {run}, {changed} of {operations} operations changed something")
         logger.info(f"recorded in {where}")
         for backup in self._run.backups:
             logger.info(f"to go back: {backup['restore']}")
@@ -192,9 +190,9 @@ def _ask(host: Host, command: str) -> list[str]:
         with gevent.Timeout(ANSWER_SECONDS, TimeoutError(f"no answer in {ANSWER_SECONDS} seconds")):
             good, output = host.run_shell_command(StringCommand(command), _sudo=bool(host.data.get("_sudo")))
     except (OSError, SSHException, EOFError) as error:
-        raise Unreachable(host.name, f"the connection is lost ({error})", "look at the host") from error
+        raise Unreachable(host.name, f"connection lost ({error})", "check the host") from error
     if not good:
-        raise Refused(host.name, f"lock or record: {output.stderr or output.stdout}", "look at the host's record")
+        raise Refused(host.name, f"lock or record: {output.stderr or output.stdout}", "check the host's record")
     return output.stdout_lines
 
 
@@ -203,7 +201,7 @@ def _unclosed(host: str, event: record.Event) -> Refused:
     return Refused(
         host,
         f"{event['run']} by {event['who']}@{event['from']} ({pages}) was started and never closed",
-        f"look at the host, then run again with --data acknowledge={event['run']}",
+        f"check the host, then run again with --data acknowledge={event['run']}",
     )
 
 

@@ -1,8 +1,8 @@
 """One run at a time: the lock on a host, and the shell commands that take, break and release it.
 
 The lock is a directory with one file in it, named after the run that holds it. Taking it is one rename onto a
-missing or empty directory; breaking and releasing it is one unlink of a name that only that run has. So whoever
-comes second, even by a moment, changes nothing.
+missing or empty directory; breaking and releasing it is one unlink of a name that only that run has. So the second
+run changes nothing, however close the race.
 """
 
 import json
@@ -19,7 +19,7 @@ RUN_ID: Final = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{4}")
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock; `since` is UTC, `machine` and `pid` say where to look for the run."""
+    """Who holds the lock; `since` is UTC, `machine` and `pid` tell where the run is."""
 
     run: str
     who: str
@@ -31,7 +31,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How taking the lock ended: `broke` says that the acknowledged run's lock was there and is gone."""
+    """The result of taking the lock; `broke` means the acknowledged run's lock was there and was removed."""
 
     taken: bool
     broke: bool
@@ -39,9 +39,9 @@ class Attempt:
 
 
 def take_command(directory: str, holder: Holder, acknowledged: str | None = None) -> str:
-    """Prints `broke` and `taken`, each on its line, or what the present holder wrote.
+    """Prints `broke` and `taken`, each on its own line, or what the current holder wrote.
 
-    `acknowledged` is the id of a dead run whose lock goes first.
+    `acknowledged` is the id of a dead run whose lock is removed first.
     """
     mine = f"lock.{quote(holder.run)}"
     broken = f"rm lock/{quote(acknowledged)}.json 2>/dev/null && echo broke || true\n" if acknowledged else ""
@@ -62,18 +62,20 @@ def read_attempt(output: Sequence[str]) -> Attempt:
 
 
 def release_command(directory: str, run: str) -> str:
-    """Does nothing when the lock is not, or no longer, that run's."""
+    """Does nothing if that run does not hold the lock."""
     return f"cd {quote(directory)} || exit; rm -f lock/{quote(run)}.json; rmdir lock 2>/dev/null || true"
 
 
 def refusal(host: str, holder: Holder | None) -> Refused:
     if holder is None:
         return Refused(
-            host, "the lock was held a moment ago, or has no holder", "run again; else look at its lock/"
+            host,
+            "the lock was held a moment ago, or has no holder",
+            "run again; if it persists, inspect the lock/ directory",
         )
     run = f"{', '.join(holder.pages)}, {holder.run}, process {holder.pid}"
     return Refused(
         host,
         f"locked by {holder.who}@{holder.machine} since {holder.since} ({run})",
-        f"wait for it, or if it is dead run again with --data acknowledge={holder.run}",
+        f"wait for it to finish or, if it is dead, run again with --data acknowledge={holder.run}",
     )

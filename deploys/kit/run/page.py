@@ -1,4 +1,4 @@
-"""A runbook page while it is loaded and run: what it may do, what shapes its result, what it leaves behind."""
+"""A runbook page while it loads and runs: what it may do, what shapes its result, and what it leaves."""
 
 import sys
 from collections.abc import Generator, Iterator
@@ -29,7 +29,7 @@ _INCLUDED: Final[ContextVar[bool]] = ContextVar("included", default=False)
 class Page:
     """One page on one host; the kit's verbs take it first.
 
-    `read_only` is a locked or frozen page that was not unlocked: it verifies, and any change it needs fails.
+    `read_only` marks a locked or frozen page that was not unlocked: it verifies, and fails if it needs a change.
     """
 
     entry: Entry
@@ -48,30 +48,30 @@ class Page:
         return self.entry.id
 
     def uses(self, label: str, content: str | bytes) -> None:
-        """At load: what shapes the result joins the hash by which a change is seen."""
+        """At load: adds what shapes the result to the hash that detects changes."""
         self._uses[label] = digest(content)
 
     def owns(self, path: str, content: str) -> None:
-        """At load: this host file is this page's and no other's."""
+        """At load: this host file belongs to this page alone."""
         meaning = prose.without_comments(path, content)
         self.uses(f"file {path}", meaning)
         self._owns[path], self._meanings[path] = digest(content), digest(meaning)
 
     def op(self, title: str, seconds: int) -> dict[str, Any]:
-        """The global arguments of an operation: its name on screen and in the record, and its bound."""
+        """The global arguments of an operation: its name on screen and in the record, and its timeout."""
         return {"name": f"{self.id} | {title}", "_timeout": seconds}
 
     def may_change(self, what: str) -> None:
-        """Before the first command of a change. Raises OperationError where the page may only look."""
+        """Call before the first command of a change. Raises OperationError if the page is read-only."""
         self.run.differences[str(host.current_op_hash)] = what
         if self.read_only:
             raise OperationError(
-                f"{self.id}: {what} is not as the page says, and the page is locked; find out who changed it, "
+                f"{self.id}: {what} differs from the page, and the page is locked; find out who changed it, "
                 f"then run it with --data unlock={self.id} --data reason='…'"
             )
 
     def step(self) -> Step:
-        """What the host will know of this page when it has passed."""
+        """What the host will record of this page when it passes."""
         joined = "".join(f"{label}={value}\n" for label, value in sorted(self._uses.items()))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Step(
@@ -86,21 +86,21 @@ class Page:
         )
 
     def settled(self) -> bool:
-        """At execute: the host passed this configuration before, so an active verification need not run again."""
+        """At execution: the host passed this configuration before, so active checks need not run again."""
         known = self._step is not None and self._step.green and self._step.equals(self.step())
         return known and not self.verify_again
 
     def remember(self, step: Step | None) -> None:
-        """What the host knew of this page when its run began."""
+        """What the host had recorded of this page when the run began."""
         self._step = step
 
 
 def begin(page_id: str) -> Page:
-    """Start a page, or refuse before anything is touched.
+    """Start a page, or refuse before anything changes.
 
-    Raises Refused: a host in none of the page's groups, several hosts, an unpinned or invalid manifest, a
-    prerequisite neither passed on the host nor earlier in this command, a locked or frozen page without the
-    owner's unlock.
+    Raises Refused for a host in none of the page's groups, several hosts, an unpinned or invalid manifest, a
+    prerequisite neither passed on the host nor earlier in this command, and a locked or frozen page that the
+    owner has not unlocked.
     """
     entry = runbook.find(page_id)
     _refuse_elsewhere(entry)
@@ -108,7 +108,9 @@ def begin(page_id: str) -> Page:
     release = pins.load(read.release_file)
     if release.environment != read.environment:
         where = f"{read.release_file}: release"
-        raise Refused(where, f"{release.name} is not of {read.environment}", "name the environment's own manifest")
+        raise Refused(
+            where, f"{release.name} is not a release of {read.environment}", "use the environment's own manifest"
+        )
     run = session.current()
     unlocked = _unlocked(entry, run)
     page = Page(entry, read, release, run, _read_only(entry, unlocked=unlocked), _verify_again(run))
@@ -121,7 +123,7 @@ def begin(page_id: str) -> Page:
 
 @contextmanager
 def included() -> Iterator[None]:
-    """Pages loaded inside were not named on the command line: a locked one verifies only."""
+    """Pages loaded inside were not named on the command line; a locked one only verifies."""
     token = _INCLUDED.set(True)
     try:
         yield
@@ -139,7 +141,7 @@ def _refuse_elsewhere(entry: Entry) -> None:
 
 
 def passed(page: Page) -> None:
-    """The page's last operation: all before it was green, so the host may say that it passed."""
+    """The page's last operation: all before it were green, so the host records that it passed."""
     _passed(page=page, **page.op("on record", 30))
 
 
@@ -147,18 +149,18 @@ def _unlocked(entry: Entry, run: session.Session) -> bool:
     if run.data("unlock") != entry.id:
         return False
     if not (run.data("reason") or "").strip():
-        raise Refused(entry.id, "an unlock without a reason", "add --data reason='why the owner allows it'")
+        raise Refused(entry.id, "an unlock needs a reason", "add --data reason='why the owner allows it'")
     return True
 
 
 def _verify_again(run: session.Session) -> bool:
     if (asked := run.data("verify")) not in (None, "again"):
-        raise Refused("--data verify", f"{asked!r} is not known", "say `again`, or leave it out")
+        raise Refused("--data verify", f"{asked!r} is not a known value", "use `again`, or leave it out")
     return asked == "again"
 
 
 def _read_only(entry: Entry, *, unlocked: bool) -> bool:
-    """Whether the page may only look. Raises Refused when somebody named it on the command line all the same."""
+    """Whether the page is read-only. Raises Refused if it was named on the command line."""
     closed = entry.frozen or entry.locked
     step = host.get_fact(Steps).get(entry.id)
     if not closed or unlocked or step is None or not step.passed:
@@ -166,7 +168,9 @@ def _read_only(entry: Entry, *, unlocked: bool) -> bool:
     if not _INCLUDED.get() and "--dry" not in sys.argv:
         state = "frozen" if entry.frozen else "locked since it passed"
         raise Refused(
-            entry.id, f"the page is {state}", f"with the owner's word: --data unlock={entry.id} --data reason='…'"
+            entry.id,
+            f"the page is {state}",
+            f"with the owner's permission: --data unlock={entry.id} --data reason='…'",
         )
     return True
 
@@ -178,7 +182,7 @@ def _missing(entry: Entry, plan: list[str]) -> Iterator[tuple[Entry, str]]:
         step = steps.get(needed.id)
         if needed.id in plan or (step and step.green):
             continue
-        yield needed, f"is red since {step.red}" if step and step.red else "has not passed on this host"
+        yield needed, f"has been red since {step.red}" if step and step.red else "has not passed on this host"
 
 
 def _refuse_early(entry: Entry, plan: list[str]) -> None:
@@ -188,7 +192,7 @@ def _refuse_early(entry: Entry, plan: list[str]) -> None:
 
 @operation()
 def _still_permitted(page: Page) -> Generator[str]:
-    """What load allowed because of the plan must be true now: an earlier page has really passed."""
+    """At load, the plan was enough; by now the earlier pages must have passed."""
     page.remember(host.get_fact(Steps).get(page.id))
     executing = host.state is not None and host.state.is_executing
     for needed, why in _missing(page.entry, [] if executing else page.run.plan):
@@ -200,23 +204,23 @@ def _still_permitted(page: Page) -> Generator[str]:
 @operation()
 def _passed(page: Page) -> Generator[StringCommand]:
     found = host.get_fact(Steps).get(page.id)
-    wanted = page.step() if found is None else _as_they_lie(page.step(), found)
+    wanted = page.step() if found is None else _as_on_host(page.step(), found)
     if found and found.green and found.equals(wanted) and _files(found) == _files(wanted):
-        host.noop(f"{page.id} is on record since {found.passed}")
+        host.noop(f"{page.id} has been on record since {found.passed}")
     else:
         yield write_command(wanted)
 
 
-def _as_they_lie(wanted: Step, found: Step) -> Step:
-    """`wanted`, but with the older content of files that were left because only their comments are new."""
+def _as_on_host(wanted: Step, found: Step) -> Step:
+    """`wanted`, with the older content of files that were kept because only their comments changed."""
     older = {
         path: found.files[path]
         for path, content in wanted.files.items()
         if found.files.get(path) not in (None, content)
         if found.left(path, found.files[path], wanted.meanings[path])
     }
-    lying = page_files.sums(host, older)
-    kept = {path: content for path, content in older.items() if lying.get(path) == content}
+    on_host = page_files.sums(host, older)
+    kept = {path: content for path, content in older.items() if on_host.get(path) == content}
     return replace(wanted, files={**wanted.files, **kept})
 
 

@@ -1,12 +1,12 @@
-"""The record that a host keeps of every run: one JSON object a line, each chained to the line before it by hash.
+"""The record that a host keeps of every run: one JSON object per line, each chained to the previous line by hash.
 
-`python -m deploys.kit.run.record verify FILE [PAGE…]` finds a changed, missing, moved or torn line; with the pages
-of docs/deployments also a changed or missing end, as they quote the host's lines.
+`python -m deploys.kit.run.record verify FILE [PAGE…]` finds a changed, missing, moved or torn line; given the
+pages of docs/deployments, which quote the host's lines, also a changed or missing end.
 `… show FILE` prints it for people.
 FILE `-` is standard input: `ssh HOST sudo cat /var/lib/motorcade/record.jsonl | .venv/bin/python -m … show -`.
 
-A power cut can leave a last line without its end. It stays, as evidence: the next line begins on a line of its
-own, carries the hash of what was left, and says `mends`.
+A power cut can leave an incomplete last line. It stays, as evidence: the next entry starts on a new line, carries
+the hash of what was left, and has the key `mends`.
 """
 
 import json
@@ -21,21 +21,23 @@ import click
 
 from deploys.kit.facts import digest
 
-FIRST: Final = "0" * 64  # what the first line is chained to
+FIRST: Final = "0" * 64  # the hash before the first line
 CLOSED: Final = ("OK", "FAILED", "INTERRUPTED")
 
 _FILE: Final = "record.jsonl"
-_TAIL_LINES: Final = 20  # a run that was never closed stops the next one, so it stands among the last few
+_TAIL_LINES: Final = 20  # a run that was never closed blocks the next, so it is among the last
 _HASH: Final = f"tail -n 1 {_FILE} | tr -d '\\n' | sha256sum | cut -d ' ' -f 1"
 _QUOTED: Final = re.compile(r"record of (\S+), line (\d+), sha256 ([0-9a-f]{64})")
-_WITHDRAWN: Final = re.compile(r"withdrawn: sha256 ([0-9a-f]{64})")  # the host was lost before it could write it
+_WITHDRAWN: Final = re.compile(
+    r"withdrawn: sha256 ([0-9a-f]{64})"
+)  # the host was lost before the line was written
 
 Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Tail:
-    """A record's end: how many lines it has, the hash of the last, whether that one is torn, and the last few."""
+    """A record's end: its number of lines, the hash of the last, whether that is torn, and the last few lines."""
 
     count: int
     last: str
@@ -44,7 +46,7 @@ class Tail:
 
 
 def read_command(directory: str) -> str:
-    # What is torn can be any bytes, and pyinfra reads UTF-8; a line of ours is ASCII.
+    # A torn line can hold any bytes, and pyinfra reads UTF-8; our own lines are ASCII.
     ascii_only = f"tail -n {_TAIL_LINES} {_FILE} | tr -cd '\\n -~'"
     return (
         f"cd {quote(directory)} || exit; [ -s {_FILE} ] || {{ echo 0 {FIRST} 0a; exit 0; }}\n"
@@ -59,7 +61,7 @@ def read_tail(output: Sequence[str]) -> Tail:
 
 
 def chain(tail: Tail, events: Sequence[Event]) -> tuple[list[str], Tail]:
-    """The lines to append after `tail`, and the end of the record when they are there."""
+    """The lines to append after `tail`, and the end of the record once they are written."""
     lines = []
     count, last = tail.count, tail.last
     mends = tail.torn and parse(tail.lines[-1] if tail.lines else "") is None
@@ -72,7 +74,7 @@ def chain(tail: Tail, events: Sequence[Event]) -> tuple[list[str], Tail]:
 
 
 def append_command(directory: str, tail: Tail, lines: Sequence[str]) -> str:
-    """Fails, and writes nothing, when the record no longer ends with `tail`."""
+    """Fails without writing if the record no longer ends with `tail`."""
     text = ("\\n" if tail.torn else "") + "%s\\n" * len(lines)
     return (
         f"set -eu; umask 077; cd {quote(directory)}; last={FIRST}; [ ! -s {_FILE} ] || last=$({_HASH})\n"
@@ -82,7 +84,7 @@ def append_command(directory: str, tail: Tail, lines: Sequence[str]) -> str:
 
 
 def parse(line: str | bytes) -> dict[str, Any] | None:
-    """None for a line that is no event: torn, or not written by the kit."""
+    """None for a line that is not an event: torn, or not written by the kit."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -102,8 +104,8 @@ def unclosed(lines: Sequence[str]) -> Event | None:
 
 
 def verify(lines: Sequence[bytes]) -> list[str]:
-    """Every fault, by the number of its line; `lines` are the file's, each with its end."""
-    faults = [] if lines else ["line 1: there is none; an empty file is no record"]
+    """Every fault, by line number; `lines` are the lines of the file, each with its end."""
+    faults = [] if lines else ["line 1: missing; the file is empty"]
     wanted, last = 1, FIRST
     for number, raw in enumerate(lines, 1):
         event = parse(raw)
@@ -120,12 +122,12 @@ def verify(lines: Sequence[bytes]) -> list[str]:
 
 
 def unlike(lines: Sequence[bytes], page: str) -> list[str]:
-    """Lines that a page of docs/deployments quotes and that are not, or not so, in this host's record."""
+    """Lines quoted by a page of docs/deployments that are missing from this host's record, or differ."""
     events = list(filter(None, map(parse, lines)))
     hashes = [digest(raw.removesuffix(b"\n")) for raw in lines]
     withdrawn = _WITHDRAWN.findall(page)
     return [
-        f"line {number}: is not what the page quotes, which is {sha256}"
+        f"line {number}: differs from the line that the page quotes, {sha256}"
         for host, number, sha256 in _QUOTED.findall(page)
         if events and host == events[0]["host"]
         if sha256 not in withdrawn and hashes[int(number) - 1 : int(number)] != [sha256]
@@ -157,7 +159,7 @@ def record() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.argument("pages", type=click.File(), nargs=-1)
 def _verify(file: BinaryIO, pages: Sequence[TextIO]) -> None:
-    """Check the chain, and what pages of docs/deployments quote; exit 1 on any fault."""
+    """Check the chain, and the quotes in pages of docs/deployments; exit 1 on any fault."""
     lines = file.readlines()
     faults = verify(lines) + [fault for page in pages for fault in unlike(lines, page.read())]
     for fault in faults:

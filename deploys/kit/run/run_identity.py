@@ -12,8 +12,8 @@ from deploys.kit.errors import Refused
 
 
 @dataclass(frozen=True)
-class Origin:
-    """One run's identity; `run` names it on the host, in the record and in every file it marks."""
+class RunIdentity:
+    """Identifies one run; `run` is its id on the host, in the record and in every file it marks."""
 
     run: str
     since: str
@@ -24,9 +24,9 @@ class Origin:
     dirty: bool
 
 
-def here() -> Origin:
+def here() -> RunIdentity:
     now = datetime.now(UTC)
-    return Origin(
+    return RunIdentity(
         run=f"run-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         since=now.isoformat(timespec="seconds"),
         who=getpass.getuser(),
@@ -39,7 +39,7 @@ def here() -> Origin:
 
 
 def _git(*words: str) -> str:
-    """What git prints; empty where there is no git or no repository."""
+    """What git prints; empty without git or a repository."""
     try:
         return git.ask(*words)
     except Refused:

@@ -1,4 +1,4 @@
-"""What the operations of a run came to: how many changed something, how long each took, which one it ended in."""
+"""Statistics of a run: how many operations changed something, how long each took, and which one was last."""
 
 from dataclasses import dataclass, field
 from time import monotonic
@@ -7,12 +7,12 @@ from typing import Any, Final
 from pyinfra.api.host import Host
 from pyinfra.api.state import State, StateStage
 
-SLOW_SECONDS: Final = 1.0  # what takes longer is worth a line in the record
+SLOW_SECONDS: Final = 1.0  # slower operations are listed in the record
 
 
 @dataclass
-class Tally:
-    """`last` began last; `running` is the same until it succeeds: what failed, at the end."""
+class RunStats:
+    """`last` is the operation started last; `running` is the same until it succeeds, so a failed one stays."""
 
     began: float = field(default_factory=monotonic)
     last: str = ""
@@ -44,7 +44,7 @@ def title(state: State, op_hash: str, pages: list[str]) -> str:
 
 
 def page_of(operation: str, pages: list[str]) -> str | None:
-    """The page that an operation's title begins with."""
+    """The page named at the start of an operation's title."""
     page = operation.partition(" | ")[0]
     return page if page in pages else None
 
@@ -60,16 +60,16 @@ def changed(state: State, host: Host, pages: list[str]) -> dict[str, int]:
     return counts
 
 
-def figures(state: State, host: Host, pages: list[str], tally: Tally) -> dict[str, Any]:
-    """For the record. One host a run stops at its first failed operation, so `failed` is one or none."""
+def figures(state: State, host: Host, pages: list[str], stats: RunStats) -> dict[str, Any]:
+    """For the record. A run stops at its first failed operation, so `failed` is 0 or 1."""
     stopped = state.current_stage is not StateStage.Disconnect
     by_page = changed(state, host, pages)
     return {
         "changed": sum(by_page.values()),
-        "failed": int(stopped and bool(tally.running)),
+        "failed": int(stopped and bool(stats.running)),
         "operations": len(state.ops[host]),
-        "seconds": tally.seconds(),
+        "seconds": stats.seconds(),
         "changed_by_page": by_page,
-        "slow": tally.slow,
-        "failed_operation": tally.running if stopped else "",
+        "slow": stats.slow,
+        "failed_operation": stats.running if stopped else "",
     }

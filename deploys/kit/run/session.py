@@ -1,8 +1,8 @@
-"""One run of one or several pages on one host: its plan, its lock, its record, its end.
+"""One run of one or more pages on one host: its plan, lock, record and end.
 
-Pages are loaded, then pyinfra runs their operations. The first operation's start takes the lock and opens the
-record; the disconnect, which pyinfra never leaves out, closes both. Neither is an operation, so neither counts as
-a change, and a dry run or a refused load writes nothing.
+Pages are loaded, then pyinfra runs their operations. The start of the first operation takes the lock and opens the
+record; the disconnect, which pyinfra never skips, closes both. Neither is an operation, so neither counts as a
+change, and a dry run or a refused load writes nothing.
 """
 
 import sys
@@ -24,80 +24,82 @@ from deploys.kit.run.journal import Journal, Run
 from deploys.kit.run.signals import Stop
 
 DIRECTORY: str = "/var/lib/motorcade"
-_FLAGS: Final = {"--no-wait": "a failed operation would end with 0", "--serial": "it hides why a run was refused"}
+_FLAGS: Final = {"--no-wait": "a failed operation would exit with 0", "--serial": "it hides why a run was refused"}
 
 
 class Session:
     """What pages, callbacks and signals share during one run. Made by `current`."""
 
     def __init__(self, state: State, directory: str) -> None:
-        self.differences: dict[str, str] = {}  # hash of an operation -> what is not as its page says
+        self.differences: dict[str, str] = {}  # hash of an operation -> what differs from its page
         self._run = Run(run_identity.here())
         self._journal = Journal(self._run, directory)
         self._stop = Stop(state)
 
     @property
     def plan(self) -> list[str]:
-        """The pages of this run, in order, as far as they are loaded."""
+        """The pages of this run loaded so far, in order."""
         return self._run.plan
 
     @property
     def run_id(self) -> str:
-        return self._run.origin.run
+        return self._run.identity.run
 
     @property
     def git(self) -> str:
-        """The commit that runs, marked when files differ from it."""
-        return self._run.origin.git + ("-dirty" if self._run.origin.dirty else "")
+        """The deployed commit, marked `-dirty` when files differ from it."""
+        return self._run.identity.git + ("-dirty" if self._run.identity.dirty else "")
 
     def listen(self) -> None:
         self._stop.listen()
 
     def enter(self, page_id: str, note: Mapping[str, Any] | None) -> None:
-        """At load, in order: the page joins the plan. `note` goes on record too, such as the owner's unlock."""
+        """At load, in order: adds the page to the plan. `note`, such as the owner's unlock, is recorded too."""
         self._acknowledged()
         self.plan.append(page_id)
         if note:
             self._run.notes[page_id] = note
 
     def note(self, page_id: str, note: Mapping[str, Any]) -> None:
-        """At load: what else the record shall say of a page."""
+        """At load: adds a note on the page to the record."""
         self._run.notes[page_id] = {**self._run.notes.get(page_id, {}), **note}
 
     def note_backup(self, path: str, restore: str) -> None:
         self._run.backups.append({"path": path, "restore": restore})
 
     def data(self, key: str) -> str | None:
-        """A `--data` value. Raises Refused for what pyinfra turned into a number, a list, true or false."""
+        """A `--data` value. Raises Refused if pyinfra turned it into a number, a list or a boolean."""
         value = host.data.get(key)
         if value is None or isinstance(value, str):
             return value
-        raise Refused(f"--data {key}", f"{value!r} is not text", "give a word, such as a tag instead of a number")
+        raise Refused(f"--data {key}", f"{value!r} is not text", "give text, such as a tag instead of a number")
 
     def start_operation(self, state: State, host: Host, op_hash: str) -> None:
-        """Before the first one: the lock and the record. Raises Refused, and then nothing runs."""
+        """The first one takes the lock and opens the record. Raises Refused, and then nothing runs."""
         if not self._journal.is_open:
             if given := settings.overridden(host):
                 self._run.notes["--data"] = given
             self._journal.open(host, self._acknowledged())
-        self._run.tally.start(run_stats.title(state, op_hash, self.plan))
+        self._run.stats.start(run_stats.title(state, op_hash, self.plan))
 
     def stop_operation(self, *, succeeded: bool) -> None:
-        self._run.tally.stop(succeeded=succeeded)
+        self._run.stats.stop(succeeded=succeeded)
 
     def finish(self, state: State, host: Host) -> None:
-        """However the run ended, and even if it never began."""
+        """Called however the run ended, even if it never began."""
         self._stop.closing = True
-        # Told to stop, pyinfra disconnects while a step still runs; the lock has to outlive the step.
+        # Asked to stop, pyinfra disconnects while a step still runs; the lock must outlive the step.
         gevent.joinall([other for other in state.pool.greenlets if other is not gevent.getcurrent()])
         if self._journal.is_open:
-            figures = run_stats.figures(state, host, self.plan, self._run.tally)
+            figures = run_stats.figures(state, host, self.plan, self._run.stats)
             self._journal.close(host, self._result(state, host), figures)
 
     def _acknowledged(self) -> str | None:
         run = self.data("acknowledge")
         if run is not None and not lock.RUN_ID.fullmatch(run):
-            raise Refused("--data acknowledge", f"{run!r} is no run id", "copy it from the refusal or the record")
+            raise Refused(
+                "--data acknowledge", f"{run!r} is not a run id", "copy it from the refusal or the record"
+            )
         return run
 
     def _result(self, state: State, host: Host) -> str:
@@ -108,7 +110,7 @@ class Session:
 
 
 class _Callbacks(BaseStateCallback):
-    """pyinfra's hooks: they know the state of a run, and by it its session."""
+    """pyinfra's hooks: each gets the state of a run, which leads to its session."""
 
     @override
     @staticmethod
@@ -137,9 +139,9 @@ _SESSIONS: Final[WeakKeyDictionary[State, Session]] = WeakKeyDictionary()
 
 
 def current() -> Session:
-    """The run's session; at the first call, by the first page, it joins pyinfra's callbacks and hears signals.
+    """The run's session; the first call registers pyinfra's callbacks and the signal handlers.
 
-    Raises Refused for several hosts at once, and for flags under which a failure could go unseen.
+    Raises Refused for several hosts at once, and for flags that could hide a failure.
     """
     state = host.state
     if state in _SESSIONS:
@@ -156,7 +158,7 @@ def current() -> Session:
     session = _SESSIONS[state] = Session(state, DIRECTORY)
     state.callback_handlers.append(_Callbacks())
     session.listen()
-    # pyinfra shows a refusal as one line; gevent would print its traceback as well.
+    # pyinfra prints a refusal as one line; gevent would add its traceback.
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
     return session

@@ -1,4 +1,4 @@
-"""Ctrl-C, TERM and HUP: the running step is waited for, none begins after it, and the run is closed as usual."""
+"""Ctrl-C, TERM and HUP: the current step finishes, no other starts, and the run is closed as usual."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ _HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
-    """What was heard; `closing` is set when the run has ended and its record is being written."""
+    """The signal received; `closing` is set while the record of an ended run is written."""
 
     def __init__(self, state: State) -> None:
         self.heard: signal.Signals | None = None
@@ -22,7 +22,7 @@ class Stop:
 
     def listen(self) -> None:
         for number in _HEARD:
-            # What the shell ignores on purpose (nohup) stays ignored.
+            # A signal that the shell ignores on purpose (nohup) stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._hear)
 
@@ -30,15 +30,15 @@ class Stop:
         if self.closing or self._state.current_stage is StateStage.Disconnect:
             _say("the run has ended and is being recorded")
         elif self.heard:
-            _say("already stopping after the running step")
+            _say("already stopping after the current step")
         else:
             self.heard = signal.Signals(number)
-            _say("stopping after the running step")
+            _say("stopping after the current step")
             _leave(128 + number)
 
 
 def _leave(code: int) -> None:
-    """End the program's main greenlet, and no other: a step that runs in its own is not cut in the middle."""
+    """End only the main greenlet: a step running in its own must finish."""
     hub = gevent.get_hub()
     if gevent.getcurrent() in (hub, hub.parent):
         sys.exit(code)
@@ -46,6 +46,6 @@ def _leave(code: int) -> None:
 
 
 def _say(text: str) -> None:
-    # Not print: a signal may come in the middle of one, and the terminal may be what has just gone.
+    # Not print: a signal may interrupt one, and the terminal may be gone.
     with contextlib.suppress(OSError):
         os.write(2, f"\n--> {text}\n".encode())

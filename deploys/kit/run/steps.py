@@ -1,4 +1,4 @@
-"""Which pages a host has passed: one file a page, written only after everything in the page was green."""
+"""Which pages a host has passed: one file per page, written only when everything in the page was green."""
 
 import json
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ DIRECTORY: Final = "/var/lib/motorcade/steps"
 
 @dataclass(frozen=True)
 class Step:
-    """What a host knows of one page.
+    """What a host records of one page.
 
     `config` is the sha256 of everything that shaped the result; `files` are the host files that the page owns,
     each with the sha256 of its content, and `meanings` the same without comments. `red` is the run that failed or
-    was killed since; a page that never passed has nothing else.
+    was killed since; a page that never passed has only that.
     """
 
     page: str
@@ -37,16 +37,16 @@ class Step:
         return bool(self.passed) and not self.red
 
     def equals(self, other: "Step") -> bool:
-        """The same release and configuration, whenever that was seen."""
+        """Same release and configuration, whenever they passed."""
         return (self.release, self.config) == (other.release, other.config)
 
     def left(self, path: str, content: str, meaning: str) -> bool:
-        """Whether the page left just this content (a sha256) at the path, and it means this (another)."""
+        """Whether the page wrote this content (a sha256) with this meaning (another) to the path."""
         return (self.files.get(path), self.meanings.get(path)) == (content, meaning)
 
 
 class Steps(FactBase[dict[str, Step]]):
-    """Every page that has left a trace on the host; empty on one that no page has met."""
+    """Every page recorded on the host; empty on a host where no page has run."""
 
     default = dict
 
@@ -62,14 +62,14 @@ class Steps(FactBase[dict[str, Step]]):
             file, _, text = line.partition(" ")
             page, _, kind = file.partition(".")
             values = _read(text)
-            # A mark that cannot be read is a mark; a step that cannot be read is none, so the page runs again.
+            # An unreadable mark counts as a mark; an unreadable step counts as none, so the page runs again.
             known = {"red": values.get("run", "a run that is not known")} if kind == "red" else values
             found.setdefault(page, {}).update(known)
         return {page: Step(**{"page": page, **values}) for page, values in found.items()}
 
 
 def _read(text: str) -> dict[str, Any]:
-    """What a file holds; nothing where a power cut or a hand left something else."""
+    """What a file holds; empty where a power cut or an edit left something else."""
     try:
         values = json.loads(text)
     except ValueError:
@@ -83,7 +83,7 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def write_command(step: Step) -> StringCommand:
-    """Replaces the step in one rename, and ends the page's red mark."""
+    """Replaces the step in one rename and removes the page's red mark."""
     path = f"{DIRECTORY}/{step.page}.json"
     values = {name: value for name, value in asdict(step).items() if name != "red"}
     text = quote(json.dumps(values, sort_keys=True))

@@ -17,7 +17,7 @@ ENVIRONMENTS: Final = ("prod", "staging", "lab")
 
 
 class _Group(click.Group):
-    """Ends with the message, not with a traceback, on what an operator can mend."""
+    """Prints a message instead of a traceback for what an operator can fix."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
@@ -31,7 +31,7 @@ def _vault(function: Callable[..., None]) -> Callable[..., None]:
     directory = click.option(
         "--directory",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Where the secrets lie, if not in group_data/secrets/ENVIRONMENT.",
+        help="The folder of the secrets, if not group_data/secrets/ENVIRONMENT.",
     )
     return click.argument("environment", type=click.Choice(ENVIRONMENTS))(directory(function))
 
@@ -42,44 +42,44 @@ def _open(environment: str, directory: Path | None, identity: Path | None = None
 
 @click.group(cls=_Group)
 def command() -> None:
-    """The secrets of an environment; no command shows a value."""
+    """Manage the secrets of an environment; no command shows a value."""
 
 
 @command.command("set")
 @_vault
 @click.argument("name")
 def set_value(environment: str, directory: Path | None, name: str) -> None:
-    """Keep a value that another party gave us: asked for without echo, or read from standard input."""
+    """Store a value from another party: prompted for without echo, or read from standard input."""
     vault = _open(environment, directory)
-    # Refused before anybody has typed a secret.
+    # Refuse before a secret is typed.
     vault.rule(name)
     vault.readers()
     vault.store(name, _ask(name))
-    _tell(vault, name)
+    _report(vault, name)
 
 
 @command.command()
 @_vault
 @click.argument("name")
 def rotate(environment: str, directory: Path | None, name: str) -> None:
-    """Replace a value by a new random one, which nobody gets to see."""
+    """Replace a value with a new random one, which is never shown."""
     vault = _open(environment, directory)
     if made_by := vault.rule(name).made_by:
-        raise Refused(name, f"is made by `{made_by}`, and a random value is none", "make one so and `set` it")
+        raise Refused(name, f"is made by `{made_by}`, not at random", "make one and `set` it")
     vault.store(name, value.generate(vault.rule(name).minimum_length))
-    _tell(vault, name)
+    _report(vault, name)
 
 
 @command.command("list")
 @_vault
 def list_secrets(environment: str, directory: Path | None) -> None:
-    """Show what there is; opens nothing and needs no key."""
+    """List the secrets; decrypts nothing and needs no key."""
     vault = _open(environment, directory)
     rows = [("NAME", "PRESENT", "ROTATED ON", "CONSUMERS")]
     for name, rule in vault.rules().items():
         present = "yes" if vault.file(name).is_file() else "no"
         rows.append((name, present, rule.rotated_on, ", ".join(rule.consumers)))
-    rows += [(name, "yes", "", "declared by no service") for name in vault.strays()]
+    rows += [(name, "yes", "", "declared by no service") for name in vault.unlisted()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -93,11 +93,11 @@ def list_secrets(environment: str, directory: Path | None) -> None:
     help=f"Your key; else ${keys.IDENTITY_VARIABLE}.",
 )
 def check(environment: str, directory: Path | None, identity: Path | None) -> None:
-    """Try every secret as a page would; ends with 1 when one cannot be used."""
+    """Try every secret as a page would; exits with 1 if one cannot be used."""
     vault = _open(environment, directory, identity)
     names = list(vault.rules())
     faults = vault.faults(names)
-    faults += [Refused(str(vault.file(stray)), "no service declares it", UNDECLARED) for stray in vault.strays()]
+    faults += [Refused(str(vault.file(name)), "no service declares it", UNDECLARED) for name in vault.unlisted()]
     for fault in faults:
         click.echo(str(fault), err=True)
     vault.readers()
@@ -107,16 +107,16 @@ def check(environment: str, directory: Path | None, identity: Path | None) -> No
 
 
 def _ask(name: str) -> str:
-    """Asked for twice at a terminal; else all of standard input, without the line break at its end."""
+    """Prompts twice at a terminal; otherwise reads all of standard input, without the final line break."""
     if sys.stdin.isatty():
         return str(click.prompt(f"New value of {name}", hide_input=True, confirmation_prompt=True))
     found = value.text(sys.stdin.buffer.read())
     if found is None:
-        raise Refused(f"the new {name}", "is no UTF-8", "give another value; nothing was changed")
+        raise Refused(f"the new {name}", "is not UTF-8", "give another value; nothing was changed")
     return found.removesuffix("\n")
 
 
-def _tell(vault: Vault, name: str) -> None:
+def _report(vault: Vault, name: str) -> None:
     consumers = ", ".join(vault.rule(name).consumers)
     click.echo(f"{vault.file(name)} is written; commit it with {vault.manifest}, then run: {consumers}")
 

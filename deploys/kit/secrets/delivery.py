@@ -1,6 +1,6 @@
 """Secrets on their way to a host: from the age file through standard input into Podman, and nowhere else.
 
-Podman keeps the sha256 of the age file as a label, so that a run sees without opening anything what is there.
+Podman keeps the sha256 of the age file as a label, so that a run can compare without decrypting anything.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -26,9 +26,9 @@ _CREATE_SECONDS: Final = 60
 
 
 class Delivered(FactBase[dict[str, str]]):
-    """Name in Podman -> sha256 of the age file it came from, empty when it came from elsewhere.
+    """Name in Podman -> sha256 of its age file, empty for a secret from elsewhere.
 
-    What is not there is left out; without Podman nothing is there.
+    Missing secrets are left out; without Podman the result is empty.
     """
 
     default = dict
@@ -47,13 +47,13 @@ class Delivered(FactBase[dict[str, str]]):
 
 
 class Hidden:
-    """A value for standard input; no repr, JSON or log of a command shows it."""
+    """A value for standard input that no repr, JSON or log of a command shows."""
 
     def __init__(self, value: str) -> None:
         self._value = value
 
     def readlines(self) -> list[str]:
-        """What pyinfra calls, again at each try."""
+        """Called by pyinfra, once per attempt."""
         return [self._value]
 
     def __iter__(self) -> Iterator[str]:
@@ -61,28 +61,28 @@ class Hidden:
 
 
 def fingerprint(settings: "Settings", name: str) -> str:
-    """Sha256 of the age file, by which whoever uses the secret sees that it is another one. Raises Refused."""
+    """Sha256 of the age file, by which users of the secret detect a new one. Raises Refused."""
     return digest(Vault(settings.secrets_directory, settings.age_identity).ciphertext(name))
 
 
 def reveal(settings: "Settings", name: str) -> str:
-    """One value, to be turned at once into what may be kept, such as a verifier. Raises Refused."""
+    """One value, to be turned at once into something that may be kept, such as a verifier. Raises Refused."""
     return _vault(settings).reveal(name)
 
 
-def demand(settings: "Settings", names: Sequence[str]) -> None:
-    """At load: all of them are usable. Raises Refused, with every one that is not."""
+def require(settings: "Settings", names: Sequence[str]) -> None:
+    """At load: all of them are usable. Raises Refused, listing every one that is not."""
     faults = _vault(settings).faults(names)
     if len(faults) == 1:
         raise faults[0]
     if faults:
         listed = "".join(f"\n  {fault}" for fault in faults)
-        raise Refused(str(settings.secrets_directory), f"{listed}\n", "mend each line above")
+        raise Refused(str(settings.secrets_directory), f"{listed}\n", "fix each line above")
 
 
 def deliver(page: "Page", names: Sequence[str]) -> None:
-    """Each secret is on the host as `motorcade-<name>`, as it lies in the vault."""
-    demand(page.settings, names)
+    """Each secret is on the host as `motorcade-<name>`, with its value from the vault."""
+    require(page.settings, names)
     vault = _vault(page.settings)
     for name in names:
         page.uses(f"secret {name}", vault.ciphertext(name))
@@ -109,12 +109,12 @@ def name_on_host(name: str) -> str:
 def create_command(name: str, cipher: str, value: str) -> StringCommand:
     """Puts one secret into Podman, replacing an older one.
 
-    The line break that pyinfra appends tells whether all has arrived: without it `read` fails and nothing is made.
-    `printf` is part of the shell, so the value is in no list of processes.
+    The line break that pyinfra appends proves that all arrived: without it `read` fails and nothing is created.
+    `printf` is built into the shell, so the value appears in no process list.
     """
     secret = name_on_host(name)
     script = (
-        f"IFS= read -r value || {{ echo '{secret}: cut off on its way; run the page again' >&2; exit 1; }};"
+        f"IFS= read -r value || {{ echo '{secret}: cut off in transit; run the page again' >&2; exit 1; }};"
         f' printf %s "$value" | podman secret create --replace --label {LABEL}={cipher} {secret} - >/dev/null'
     )
     return StringCommand("sh -c", QuoteString(script), _stdin=Hidden(value))

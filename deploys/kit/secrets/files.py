@@ -1,4 +1,4 @@
-"""Secrets that a program of the host itself reads: a file of options, from age files through standard input."""
+"""Secrets for programs of the host itself: a file of options, from age files through standard input."""
 
 from collections.abc import Generator, Mapping
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ from pyinfra.context import host
 
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile
-from deploys.kit.secrets.delivery import Hidden, demand, reveal
+from deploys.kit.secrets.delivery import Hidden, require, reveal
 
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
@@ -21,11 +21,11 @@ _END: Final = "# end"
 
 
 def place(page: "Page", path: str, group: str, secret_of: Mapping[str, str]) -> None:
-    """`path` holds each option with the value of its secret, for root and the group to read. Raises Refused."""
-    demand(page.settings, list(secret_of.values()))
+    """`path` holds each option with the value of its secret, readable by root and the group. Raises Refused."""
+    require(page.settings, list(secret_of.values()))
     lines = [f"{option}={reveal(page.settings, name)}" for option, name in secret_of.items()]
     content = "\n".join([f"# {page.id} owns this file.", "[global]", *lines, _END, ""])
-    # Only digests of the content are kept: of values that nobody can guess, they tell nobody anything.
+    # Only digests of the content are kept; for values that cannot be guessed they reveal nothing.
     file = HostFile(path, content, "440", "root", group)
     hostfiles.register(page, [file])
     _place(page=page, file=_Kept(file), **page.op(f"secrets in {path}", _SECONDS))
@@ -42,14 +42,14 @@ class _Kept:
 def _place(page: "Page", file: _Kept) -> Generator[StringCommand]:
     wanted = file.file
     if not hostfiles.differing([wanted]):
-        host.noop(f"{page.id}: {wanted.path} is as it shall be")
+        host.noop(f"{page.id}: {wanted.path} is up to date")
         return
     page.may_change(wanted.path)
     new = quote(f"{wanted.path}.motorcade-new")
-    # The last line tells whether all has arrived.
+    # The last line proves that everything arrived.
     script = (
         f"umask 077; cat > {new}; [ \"$(tail -n 1 {new})\" = '{_END}' ] || {{ rm -f {new};"
-        f" echo '{wanted.path}: cut off on its way; run the page again' >&2; exit 1; }};"
+        f" echo '{wanted.path}: cut off in transit; run the page again' >&2; exit 1; }};"
         f" chown {wanted.owner}:{wanted.group} {new} && chmod {wanted.mode} {new} && sync {new}"
         f" && mv -fT {new} {quote(wanted.path)} && sync {quote(str(PurePosixPath(wanted.path).parent))}"
     )

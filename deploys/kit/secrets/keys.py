@@ -1,4 +1,4 @@
-"""The operators' keys: who may read the secrets, and the identity with which one does."""
+"""The operators' keys: the recipients of the secrets, and the identity that decrypts them."""
 
 import os
 import stat
@@ -15,11 +15,13 @@ _SSH_KEY: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
 def identities(setting: Path | None) -> tuple[Path, list[Any]]:
-    """The file that the setting, else the environment, names, and its identities. Raises Refused."""
+    """The file named by the setting, or else by the environment, and its identities. Raises Refused."""
     named = setting or os.environ.get(IDENTITY_VARIABLE)
     if not named:
         raise Refused(
-            IDENTITY_VARIABLE, "no age identity is named", "set it to the path of the file with your private key"
+            IDENTITY_VARIABLE,
+            "no age identity is configured",
+            "set it to the path of the file with your private key",
         )
     path = Path(named).expanduser()
     content = _private(path)
@@ -28,14 +30,14 @@ def identities(setting: Path | None) -> tuple[Path, list[Any]]:
             return path, [pyrage.ssh.Identity.from_buffer(content)]
         found = [pyrage.x25519.Identity.from_str(line) for line in _lines(content.decode("ascii", "replace"))]
     except pyrage.IdentityError as error:
-        raise Refused(str(path), f"is no age identity that is read here ({error})", _IDENTITY_REMEDY) from None
+        raise Refused(str(path), f"is not a usable age identity ({error})", _IDENTITY_REMEDY) from None
     if not found:
-        raise Refused(str(path), "holds no identity", _IDENTITY_REMEDY)
+        raise Refused(str(path), "contains no identity", _IDENTITY_REMEDY)
     return path, found
 
 
 def recipients(path: Path) -> list[Any]:
-    """Everybody who can decrypt what is written from now on. Raises Refused, also when that is nobody."""
+    """The recipients of everything encrypted from now on. Raises Refused, also if there are none."""
     try:
         content = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -47,15 +49,15 @@ def recipients(path: Path) -> list[Any]:
                 found.append(recipient(text))
             except ValueError:
                 raise Refused(
-                    f"{path}:{number}", "is no age or ssh-ed25519 public key", "correct or remove the line"
+                    f"{path}:{number}", "is not an age or ssh-ed25519 public key", "correct or remove the line"
                 ) from None
     if not found:
-        raise Refused(str(path), "names nobody who could decrypt", _RECIPIENT_REMEDY)
+        raise Refused(str(path), "lists no recipient", _RECIPIENT_REMEDY)
     return found
 
 
 def recipient(text: str) -> Any:  # noqa: ANN401 - pyrage has a class for each kind and no types
-    """Raises ValueError when it is no public key of the two kinds."""
+    """Raises ValueError if it is not a public key of the two kinds."""
     kinds = {"age1": pyrage.x25519.Recipient, "ssh-ed25519 ": pyrage.ssh.Recipient}
     for start, kind in kinds.items():
         if text.startswith(start):
@@ -63,16 +65,16 @@ def recipient(text: str) -> Any:  # noqa: ANN401 - pyrage has a class for each k
                 return kind.from_str(text)
             except pyrage.RecipientError:
                 break
-    raise ValueError("no age or ssh-ed25519 public key")
+    raise ValueError("not an age or ssh-ed25519 public key")
 
 
 def _private(path: Path) -> bytes:
-    """A file that nobody else can have read or written."""
+    """The content of a file that only its owner can read or write."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise Refused(str(path), "is no file", _IDENTITY_REMEDY)
+                raise Refused(str(path), "is not a file", _IDENTITY_REMEDY)
             if status.st_uid != os.geteuid():
                 raise Refused(
                     str(path),
@@ -88,7 +90,7 @@ def _private(path: Path) -> bytes:
 
 
 def _lines(text: str) -> list[str]:
-    """What an age file of keys says, without comments and blank lines."""
+    """The lines of an age key file, without comments and blank lines."""
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 

@@ -16,12 +16,12 @@ from deploys.kit.secrets.manifest import Rule
 
 COMMAND: Final = "python -m deploys.kit.secrets"
 _REPLACE: Final = f"replace it ({COMMAND} rotate, or set)"
-_FILE_MODE: Final = 0o644  # what lies there is encrypted or public, and git keeps it
+_FILE_MODE: Final = 0o644  # its files are encrypted or public, and git keeps them
 
 
 @dataclass(frozen=True)
 class Vault:
-    """Where an environment's secrets lie, and the key that opens them; holds no value."""
+    """The folder of an environment's secrets, and the key that decrypts them; holds no value."""
 
     directory: Path
     identity: Path | None = None
@@ -55,33 +55,33 @@ class Vault:
         try:
             return self.file(name).read_bytes()
         except FileNotFoundError:
-            remedy = f"make it ({COMMAND} rotate) or enter it ({COMMAND} set)"
+            remedy = f"generate it ({COMMAND} rotate) or enter it ({COMMAND} set)"
             raise Refused(str(self.file(name)), "no such file", remedy) from None
         except OSError as error:
             raise Refused(str(self.file(name)), f"cannot be read ({error.strerror})", "restore it") from None
 
     def reveal(self, name: str) -> str:
-        """The value. Raises Refused on everything that is not a usable secret."""
+        """The value. Raises Refused for anything but a usable secret."""
         return self.decrypt(name, self.ciphertext(name))
 
     def decrypt(self, name: str, ciphertext: bytes) -> str:
-        """The value inside; to be handed on and dropped, never kept or shown."""
+        """The decrypted value; pass it on and drop it, never keep or show it."""
         file = str(self.file(name))
         path, identities = keys.identities(self.identity)
         try:
             content: bytes = pyrage.decrypt(ciphertext, identities)
         except pyrage.DecryptError as error:
-            remedy = f"if you should be able to, let somebody who is rotate it for the keys in {self.recipients}"
-            raise Refused(file, f"does not open with {path} ({error})", remedy) from None
+            remedy = f"if you should have access, ask an operator who has it to rotate it for {self.recipients}"
+            raise Refused(file, f"cannot be decrypted with {path} ({error})", remedy) from None
         found = value.text(content)
         if found is None:
-            raise Refused(file, "is no UTF-8", _REPLACE)
+            raise Refused(file, "is not UTF-8", _REPLACE)
         if wrong := value.fault(found, self.rule(name).minimum_length):
             raise Refused(file, wrong, _REPLACE)
         return found
 
     def faults(self, names: Sequence[str]) -> list[Refused]:
-        """Why secrets cannot be used, one for each that cannot."""
+        """One refusal for each secret that cannot be used."""
         found = []
         for name in names:
             try:
@@ -90,22 +90,22 @@ class Vault:
                 found.append(refused)
         return found
 
-    def strays(self) -> list[str]:
+    def unlisted(self) -> list[str]:
         """Files of secrets that no service declares, so no page reads them."""
         return sorted({file.stem for file in self.directory.glob("*.age")} - set(self.rules()))
 
     def readers(self) -> list[Any]:
-        """The public keys for which a new value is encrypted. Raises Refused when there is none."""
+        """The public keys for which a new value is encrypted. Raises Refused if there are none."""
         return keys.recipients(self.recipients)
 
     def store(self, name: str, new: str) -> None:
-        """Encrypts for all recipients; the old file stays whole until the new one is. Raises Refused."""
+        """Encrypts for all recipients; the old file stays until the new one is complete. Raises Refused."""
         if wrong := value.fault(new, self.rule(name).minimum_length):
             raise Refused(f"the new {name}", wrong, "give another value; nothing was changed")
         noted = manifest.rotated(self.manifest, name, datetime.now(UTC).date())
         encrypted: bytes = pyrage.encrypt(new.encode(), self.readers(), armored=True)
         _write(self.file(name), encrypted)
-        # Last, so that a crash in between leaves a date too old and never one too new.
+        # Last, so that a crash in between leaves an old date, never one too new.
         _write(self.manifest, noted.encode())
 
 
@@ -123,7 +123,7 @@ def generate_all(directory: Path, source: Path, recipients: Sequence[str]) -> Va
 
 
 def _write(path: Path, content: bytes) -> None:
-    """In one rename, so that nobody ever reads half a file."""
+    """Writes with one rename, so that no reader sees half a file."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""Backups and WAL in the store: where things lie, their programs and units, and what the page asks of them."""
+"""Backups and WAL in the store: their paths, programs and units, and the checks of the page."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = "/etc/motorcade/backup"
 PROGRAMS: Final = "/usr/local/libexec/motorcade"
-STATE: Final = "/var/lib/motorcade-backup"  # beside the kit's own folder, which is for root only
+STATE: Final = "/var/lib/motorcade-backup"  # not in the kit's own folder, which is for root only
 SCRATCH: Final = "/srv/motorcade/scratch"  # where backups are restored to
 SPOOL: Final = "/srv/motorcade/spool/wal"
 DRILL: Final = "motorcade-drill.service"
 SHIP: Final = "motorcade-wal-ship.service"
-# Settings and secrets for the stanza; what lies in /etc/pgbackrest is not ours.
+# Settings and secrets for the stanza; /etc/pgbackrest is not ours.
 PGBACKREST: Final = (
     f"pgbackrest --config={SETTINGS}/pgbackrest.conf --config-include-path={SETTINGS}/conf.d --stanza=motorcade"
 )
@@ -40,7 +40,7 @@ WATCHED: Final = (
     "motorcade-backup.path",
     "motorcade-drill.timer",
 )
-_REASON: Final = r's/.*"reason": "\([^"]*\)".*/\1/'  # of a state, as people read it
+_REASON: Final = r's/.*"reason": "\([^"]*\)".*/\1/'  # of a state, for people
 PROVED: Final = f"systemctl start {DRILL} || {{ sed '{_REASON}' {STATE}/drill.json; false; }}"
 DRILL_SECONDS: Final = 6 * 3600
 _BACKUP_SECONDS: Final = 4 * 3600
@@ -55,7 +55,7 @@ def programs(**values: object) -> list[HostFile]:
 
 
 def units(**values: object) -> list[HostFile]:
-    """Services by one hardened template, each with the roads that it needs; their timers, and a path."""
+    """Services from one hardened template, each with the access that it needs; their timers, and a path unit."""
     oneshot: dict[str, Any] = {"type": "oneshot", "seconds": 30, "volume": True, "network": True}
     services: dict[str, dict[str, Any]] = {
         "wal-ship": {
@@ -82,28 +82,28 @@ def units(**values: object) -> list[HostFile]:
 
 
 def stanza(page: "Page", store: str) -> None:
-    """The store knows this cluster; one that holds another's backups is refused in words."""
+    """The store knows this cluster; a store with another cluster's backups is refused with a message."""
     probe = f'grep -q \'"ok": true, "store": "{store}"\' {STATE}/stanza.json'
     why = f"sed '{_REASON}' {STATE}/stanza.json"
     systemd.done(page, "motorcade-backup-stanza.service", probe=probe, seconds=150, why=why)
 
 
 def started(page: "Page") -> None:
-    """Shipper, timers and path run; the shipper with its program as it lies there."""
+    """Shipper, timers and path run; the shipper with its current program."""
     systemd.running(page, SHIP, reads=f"{PROGRAMS}/wal-ship /etc/systemd/system/{SHIP}")
     for unit in WATCHED:
         systemd.running(page, unit)
 
 
 def taken(page: "Page", store: str) -> None:
-    """There is a good base backup in this store; the first one is taken now."""
+    """This store has a good base backup; the first one is taken now."""
     probe = f'grep \'"ok": true\' {STATE}/backup.json | grep -q \'"store": "{store}"\''
     why = f"sed '{_REASON}' {STATE}/backup.json"
     systemd.done(page, "motorcade-backup.service", probe=probe, seconds=_BACKUP_SECONDS, why=why)
 
 
 def renew(page: "Page") -> None:
-    """A base backup of what is live now, where PLAT_08 has passed."""
+    """A base backup of the live database, if PLAT_08 has passed."""
     _renew(page=page, **page.op("a new base backup", _BACKUP_SECONDS + SPARE_SECONDS))
 
 

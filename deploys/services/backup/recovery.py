@@ -1,4 +1,4 @@
-"""The way back out of the store: a restore by the host's own program, whose words the operator sees."""
+"""Restores from the store: run by the host's own program, whose output the operator sees."""
 
 from collections.abc import Generator
 from datetime import datetime
@@ -31,7 +31,7 @@ def moment(given: str | None) -> str:
     except ValueError:
         zoned = False
     if not zoned:
-        raise Refused("--data at", f"{given!r} is no time with a zone", "say it as 2026-11-21T18:30:00Z")
+        raise Refused("--data at", f"{given!r} is not a time with a zone", "write it as 2026-11-21T18:30:00Z")
     return given
 
 
@@ -41,7 +41,7 @@ def into_scratch(page: "Page", at: str) -> None:
 
 
 def over_live(page: "Page", at: str) -> None:
-    """The same in the place of the live one, which is moved aside; the line that brings it back goes on record."""
+    """The same in place of the live one, which is moved aside; the command that brings it back is recorded."""
     aside = f"{backup.DIRECTORY}/{page.run.run_id}/{page.id}"
     words = f"live {aside} {quote(at)}"
     _restore(page=page, words=words, aside=aside, **page.op("restore over the live database", _SECONDS))
@@ -52,14 +52,14 @@ def _restore(page: "Page", words: str, aside: str) -> Generator[StringCommand]:
     page.may_change("the database")
     if aside:
         page.run.note_backup(f"{aside}/{MAJOR}", _way_back(aside))
-    # It takes minutes or hours, and an operator shall see that something moves.
+    # It takes minutes or hours, and the operator should see progress.
     host.state.print_output = True
     yield StringCommand(f"timeout {_SECONDS - SPARE_SECONDS} {PROGRAM} {words}")
     host.state.print_output = False
 
 
 def _way_back(aside: str) -> str:
-    """Shell: the database of before is live again; nothing where it was never moved."""
+    """Shell: makes the previous database live again; does nothing if it was never moved."""
     live, old = database.CLUSTER, f"{aside}/{MAJOR}"
     return (
         f"sudo sh -c '[ -d {old} ] && systemctl stop motorcade-postgres && mv {live} {aside}/restored"

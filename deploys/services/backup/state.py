@@ -1,4 +1,4 @@
-"""How the backups are: what their programs say of themselves on the host, and what is wrong with that."""
+"""The state of the backups: what their programs report on the host, and what is wrong with it."""
 
 import json
 import re
@@ -17,21 +17,21 @@ from deploys.services.backup import pgbackrest
 if TYPE_CHECKING:
     from deploys.kit.run.page import Page
 
-# The host's own time, then each program's last word on one line; nothing on a host without backups.
+# The host's own time, then each program's last report on one line; empty on a host without backups.
 _LOOK: Final = (
     f"cd {pgbackrest.STATE} 2>/dev/null || exit 0; date --utc +%FT%TZ;"
     ' for each in ship backup drill; do echo "$each $(cat "$each.json" 2>/dev/null)"; done'
 )
 _DRILLED: Final = f"date --utc +%FT%TZ; cat {pgbackrest.STATE}/drill.json 2>/dev/null; true"
 _LABEL: Final = re.compile(r"(\d{8}-\d{6}F_)?\d{8}-\d{6}[FDI]")
-SHIP_AGE: Final = timedelta(minutes=2)  # it speaks every few seconds
-BACKUP_AGE: Final = timedelta(hours=26)  # one a day, and two hours for it
-DRILL_AGE: Final = timedelta(days=2)  # one a day; one that did not come is seen by the next
+SHIP_AGE: Final = timedelta(minutes=2)  # it reports every few seconds
+BACKUP_AGE: Final = timedelta(hours=26)  # one per day, plus two hours to take it
+DRILL_AGE: Final = timedelta(days=2)  # one per day, with room for one that was missed
 _PAGE: Final = "docs/services/backup.md"
 
 
 def troubles(host: Host, _settings: object, _release: object) -> list[str]:
-    """Every fault in a sentence; nothing on a host without backups."""
+    """Every fault in a sentence; empty on a host without backups."""
     answer = host.get_fact(Probe, _LOOK)
     if not answer.lines:
         return []
@@ -53,12 +53,12 @@ def news(host: Host) -> str:
 
 
 def proof(of: Host) -> str:
-    """What the last drill restored, how fast, and what would have been lost; empty when it was not green."""
+    """What the last drill restored, how fast, and what would have been lost; empty if it was not green."""
     return _proof(_read("".join(of.get_fact(Probe, _DRILLED).lines[1:])))
 
 
 def warn(page: "Page") -> None:
-    """At load of a page that may change the database: its way back goes on record; without one it is told."""
+    """At load of a page that may change the database: records the last drill, or warns without a good one."""
     if (step := host.get_fact(Steps).get("PLAT_08")) and step.passed:
         now, *text = host.get_fact(Probe, _DRILLED).lines
         said = _read("".join(text))
@@ -70,13 +70,13 @@ def warn(page: "Page") -> None:
 
 def _ship(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if not said or now - _time(said["at"]) > SHIP_AGE:
-        yield f"WAL: its shipper says nothing since {said.get('at', 'ever')}"
+        yield f"WAL: the shipper has reported nothing since {said.get('at', 'its installation')}"
     elif not said["ok"]:
         yield f"WAL: {said['reason']} (since {said['since']})"
 
 
 def _backup(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    """An old good backup is a fault of its own: nobody may have tried to take a newer one."""
+    """An old good backup is a fault too: perhaps no newer one was attempted."""
     label = said.get("label", "") if _LABEL.fullmatch(said.get("label", "")) else ""
     if said and not said["ok"]:
         yield f"backup: {said['reason']} ({said['at']}; the last good one is {label or 'none'})"
@@ -88,18 +88,18 @@ def _drill(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if said and not said["ok"]:
         yield f"drill: {said['reason']} ({said['at']})"
     elif not said or now - _time(said["at"]) > DRILL_AGE:
-        yield f"drill: none was green since {said.get('at', 'ever')}"
+        yield f"drill: none has passed since {said.get('at', 'its installation')}"
 
 
 def _proof(said: Mapping[str, Any]) -> str:
     if not said or not said["ok"]:
         return ""
     took, lost = said.get("rto_seconds"), said.get("rpo_seconds")
-    return f"{said.get('label')} was restored in {took} s, and {lost} s would have been lost ({said['at']})"
+    return f"{said.get('label')} was restored in {took} s; {lost} s of data would have been lost ({said['at']})"
 
 
 def _taken(label: str) -> datetime:
-    """When a backup was begun: a label is the full backup's time, and after `_` its own, with its kind."""
+    """When a backup began: a label is the time of the full backup and, after `_`, its own, with its kind."""
     return datetime.strptime(label.rpartition("_")[2][:-1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
 
 
@@ -108,7 +108,7 @@ def _time(text: str) -> datetime:
 
 
 def _read(text: str) -> dict[str, Any]:
-    """What a program said; nothing where a hand or a full disk left something else."""
+    """A program's report; empty where an edit or a full disk left something else."""
     try:
         said = json.loads(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The intake's API keys: their lines joined from the vault, judged as the intake will, and put on the host.
+"""The intake's API keys: joined from the vault, checked as the intake will, and put on the host.
 
-The file holds digests of random keys, so its text is no secret; the probe's key itself goes to Podman only.
+The file holds digests of random keys, so it is not secret; the probe's key itself goes to Podman only.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -29,9 +29,9 @@ _COMMAND: Final = "python -m deploys.kit.secrets set"
 
 
 def deliver(page: "Page", *, owned: bool) -> None:
-    """The file is on the host and the probe's key in Podman; `owned` by the page that answers for it.
+    """The file is on the host and the probe's key in Podman; `owned` by the page that is responsible for it.
 
-    Raises Refused, at load, for a secret that is not usable and for a line that the intake would not read.
+    Raises Refused, at load, for an unusable secret and for a line that the intake would not read.
     """
     wanted = file(page)
     secrets.deliver(page, [PROBE])
@@ -43,13 +43,13 @@ def ending(host: Host, days: int) -> list[str]:
     """Keys on the host that have expired or will within `days`, as `where: what; what to do`."""
     answer = host.get_fact(Probe, f"[ ! -f {FILE} ] || cat {FILE}")
     if not answer.green:
-        return [f"{FILE}: cannot be read; look at it on the host"]
+        return [f"{FILE}: cannot be read; check it on the host"]
     if not answer.lines:
         return []
     try:
         ring = api_key.KeyRing.load("\n".join(answer.lines), FILE)
     except KeyFileError as error:
-        return [f"{FILE}: {error.what}; deploys/leadgen_06.py puts the vault's in its place"]
+        return [f"{FILE}: {error.what}; deploys/leadgen_06.py restores it from the vault"]
     now = datetime.now(UTC)
     return [
         f"API key {key.client.key_id}: of {key.client.client_id} {'expired' if key.expired(now) else 'expires'} at"
@@ -60,8 +60,8 @@ def ending(host: Host, days: int) -> list[str]:
 
 
 def file(page: "Page") -> HostFile:
-    """The keys file as it shall be. Raises Refused."""
-    secrets.demand(page.settings, [KEYS, PROBE])
+    """The keys file as it must be. Raises Refused."""
+    secrets.require(page.settings, [KEYS, PROBE])
     return HostFile(FILE, _text(page.settings), "640", "root", leadgen.USER)
 
 
@@ -73,10 +73,10 @@ def _text(settings: "Settings") -> str:
         ring = api_key.KeyRing.load(text, where)
     except KeyFileError as error:
         raise Refused(
-            error.where, error.what, f"write the lines of `leadgen keys new` with `;` between: {_COMMAND}"
+            error.where, error.what, f"separate the lines of `leadgen keys new` with `;`: {_COMMAND}"
         ) from None
     if [entry.client.client_id for entry in ring].count(CLIENT_ID) > 1:
-        raise Refused(where, f"it holds a key of {CLIENT_ID}", f"take it out; {PROBE} is the place of that key")
+        raise Refused(where, f"contains a key of {CLIENT_ID}", f"remove it; that key belongs in {PROBE}")
     return text
 
 
@@ -86,6 +86,6 @@ def _probe_line(settings: "Settings") -> str:
     if key_id is None:
         where = str(settings.secrets_directory / f"{PROBE}.age")
         raise Refused(
-            where, "is no API key", f"set what `leadgen keys new --client {CLIENT_ID}` prints: {_COMMAND}"
+            where, "is not an API key", f"set what `leadgen keys new --client {CLIENT_ID}` prints: {_COMMAND}"
         )
     return f"{key_id} {CLIENT_ID} intake {api_key.digest_of(key).hex()} never"

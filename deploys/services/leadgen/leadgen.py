@@ -1,4 +1,4 @@
-"""The intake as its pages see it: its image at a ref, its three services, and what their units are filled with."""
+"""The intake for its pages: its image at a ref, its three services, and the values of their units."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,12 +24,12 @@ _OPTIONS: Final = {"Secret": "--secret", "Environment": "--env", "Volume": "--vo
 
 
 def image_at(page: "Page", ref: str) -> Image:
-    """The image of the intake at a ref; its tag begins with the ref. Raises Refused when there is no such ref."""
+    """The image of the intake at a ref; its tag begins with the ref. Raises Refused if the ref does not exist."""
     return image.use(page, "leadgen", image_from(page.release, ref))
 
 
 def image_from(release: "Release", ref: str) -> Image:
-    """The same, before any page asks for it."""
+    """The same, without a page."""
     return image.from_recipe(release, "leadgen", recipe(replace(LEADGEN.pin(release), ref=ref)))
 
 
@@ -39,12 +39,12 @@ def unit_of(service: str) -> str:
 
 
 def ready() -> str:
-    """Shell: succeeds when a lead could be stored at this moment, and shows why when not."""
+    """Shell: succeeds if a lead can be stored right now, and otherwise shows why not."""
     return f"curl --silent --show-error --fail-with-body --max-time 5 http://{ADDRESS}/lead/ready"
 
 
 def healthy(dependency: str) -> str:
-    """Shell: succeeds when health calls a dependency ok, and shows the whole of it when not."""
+    """Shell: succeeds if health calls a dependency ok, and otherwise prints health."""
     return (
         f'found=$(curl --silent --show-error --fail --max-time 5 http://{ADDRESS}/lead/health) && case "$found" in'
         f' *\'"{dependency}": "ok"\'*) ;; *) echo "$found"; false ;; esac'
@@ -57,8 +57,8 @@ def seconds_of(percent: int) -> str:
     return f"{whole}.{rest * 10000:06}s" if rest else f"{whole}s"
 
 
-def podman_words(unit: str) -> Iterator[str]:
-    """What gives a container of `podman run` the secrets, settings and files of this unit's container."""
+def podman_options(unit: str) -> Iterator[str]:
+    """Options that give a container of `podman run` the secrets, settings and files of this unit's container."""
     settings: list[linter.Setting] = []
     linter.parse("", unit, settings)
     for setting in settings:
@@ -67,7 +67,7 @@ def podman_words(unit: str) -> Iterator[str]:
 
 
 def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
-    """What the templates of a service's unit ask for."""
+    """The values of a service's unit templates."""
     settings = page.settings.of(Intake)
     return {
         "page": page.id,

@@ -1,4 +1,4 @@
-"""Migrations of an image of the intake: which it ships, which the database has, and how the rest is applied."""
+"""Migrations of an image of the intake: those it ships, those the database has, and how the rest is applied."""
 
 import io
 import re
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from deploys.kit.run.page import Page
 
 OWNER: Final = "postgres-owner"
-_APPLY_SECONDS: Final = 300  # the runner bounds each statement itself; this is for one that hangs
+_APPLY_SECONDS: Final = 300  # the runner limits each statement itself; this is for a hang
 _FILE: Final = re.compile(r"leadgen/store/migrations/(\d{4})_(pre|post)_\w+\.sql")
 
 
 class Migration(NamedTuple):
-    """`stage` is `pre` when the release before works on its schema, `post` when it does not."""
+    """`stage` is `pre` if the previous release works on its schema, `post` if it does not."""
 
     stage: str
     version: str
@@ -37,7 +37,7 @@ class Migration(NamedTuple):
 
 
 def shipped(image: Image) -> list[Migration]:
-    """Those of an image, in order, from what it is built of; each begins with `-- version: <version>`."""
+    """The migrations in an image's build context, in order; each begins with `-- version: <version>`."""
     with tarfile.open(fileobj=io.BytesIO(image.context)) as tar:
         found = [
             (name[1], name[2], content.read().decode())
@@ -48,7 +48,7 @@ def shipped(image: Image) -> list[Migration]:
 
 
 def up_to(image: Image, version: str) -> list[Migration]:
-    """The image's migrations up to and with one. Raises Refused when it does not ship that one."""
+    """The image's migrations up to and including one. Raises Refused if it does not ship that one."""
     known = shipped(image)
     versions = [migration.version for migration in known]
     if version not in versions:
@@ -57,7 +57,7 @@ def up_to(image: Image, version: str) -> list[Migration]:
 
 
 def describe(migrations: Sequence[Migration]) -> str:
-    """The query that answers `expected` when they are applied, each with the text that the image ships."""
+    """The query that answers `expected` once they are applied, each with the text that the image ships."""
     listed = ", ".join(f"'{migration.version}'" for migration in migrations)
     return f"SELECT version || ' ' || checksum FROM app.schema_migrations WHERE version IN ({listed}) ORDER BY 1"  # noqa: S608 - versions of our own files
 
@@ -67,7 +67,7 @@ def expected(migrations: Sequence[Migration]) -> str:
 
 
 def applied(page: "Page", image: Image, migrations: Sequence[Migration]) -> None:
-    """They are applied, by the image itself and as the owner role, in a container that is gone afterwards."""
+    """They are applied by the image itself, as the owner role, in a temporary container."""
     secrets.deliver(page, [OWNER])
     page.uses("migrations", expected(migrations))
     _applied(
@@ -79,13 +79,13 @@ def applied(page: "Page", image: Image, migrations: Sequence[Migration]) -> None
 
 
 def backup_before(page: "Page", postgres_image: str, migrations: Sequence[Migration]) -> None:
-    """A dump that was restored and counted, if one of them is still to be applied."""
+    """If one of them is not yet applied: a dump, restored and counted."""
     backup_state.warn(page)
     database.backup_before(page, postgres_image, describe=describe(migrations), expected=expected(migrations))
 
 
 def missing(migrations: Sequence[Migration]) -> list[Migration]:
-    """In a generator: those that the database lacks. Raises OperationError when one is there with another text."""
+    """In a generator: those that the database lacks. Raises OperationError if one differs there."""
     answer = host.get_fact(Probe, database.query(describe(migrations), "motorcade"))
     there = dict(line.split(" ") for line in answer.lines) if answer.green else {}
     for migration in migrations:

@@ -1,4 +1,4 @@
-"""What the intake says of itself, and which release it is."""
+"""The state of the intake, and which release runs."""
 
 import re
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deploys.kit.plan.pins import Release
     from deploys.kit.plan.settings import Settings
 
-# The release that its drop-in names, how ready it is, and its health; nothing on a host without one.
+# The release that its drop-in names, its readiness, and its health; empty on a host without an intake.
 _LOOK: Final = (
     "cd /etc/containers/systemd/motorcade-leadgen-api.container.d 2>/dev/null && [ -f 50-release.conf ] || exit 0;"
     " sed -n 's/^Image=.*://p' 50-release.conf;"
@@ -40,9 +40,7 @@ def troubles(host: Host, _settings: object, release: "Release | None") -> list[s
     )
     down = re.findall(r'"(\w+)": "(?:degraded|down)"', " ".join(health).partition('"dependencies"')[2])
     found += (
-        [f"{host.name}: the intake misses {', '.join(down)}; docs/runbooks/incident-first-steps.md"]
-        if down
-        else []
+        [f"{host.name}: the intake lacks {', '.join(down)}; docs/runbooks/incident-first-steps.md"] if down else []
     )
     if ref and not running.startswith(f"{ref.replace('/', '-')}-"):
         found.append(

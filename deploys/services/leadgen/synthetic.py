@@ -1,4 +1,4 @@
-"""Checks that send a synthetic lead, look for it where it must arrive, and take it away again."""
+"""Checks that send a synthetic lead, verify that it arrived, and remove it."""
 
 import json
 from shlex import quote
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = False) -> None:
     """deploys/services/leadgen/templates/check-<name>.sh, at the API's own address or at the edge's public one.
 
-    Once for each configuration, as it writes into the live database; `verify=again` repeats it.
+    Runs once per configuration, because it writes into the live database; `verify=again` repeats it.
     """
     states, site = page.settings.of(Intake).leadgen_states, page.settings.of(Edge)
-    # The name has to be on the certificate that lies here, wherever it leads today.
+    # The certificate here must name it, wherever DNS points today.
     words = f"--resolve {site.edge_host}:443:127.0.0.1 --cacert {quote(site.edge_certificate)}" if edge else ""
     script = render(
         f"leadgen/check-{name}.sh",

@@ -1,4 +1,4 @@
-"""Podman by the pinned method: a Debian package, or a static archive whose checksum and signature hold."""
+"""Podman by the pinned method: a Debian package, or a static archive with a verified checksum and signature."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploys.kit.run.page import Page
     from deploys.services.podman import Podman
 
-# netavark and aardvark-dns are the network and its names; nftables is what netavark calls.
+# netavark provides the network, aardvark-dns its names; netavark calls nftables.
 PACKAGES: Final = "netavark aardvark-dns nftables"
 ONE_ON_PATH: Final = (
     'found=$(for folder in $(echo "$PATH" | tr : " "); do'
@@ -32,12 +32,12 @@ _GENERATOR: Final = "lib/systemd/system-generators/podman-system-generator"
 
 
 def generator(pin: "Podman") -> str:
-    """Where the Quadlet generator of this method lies."""
+    """The path of this method's Quadlet generator."""
     return f"/usr/{_GENERATOR}" if pin.method == "package" else f"/usr/local/{_GENERATOR}"
 
 
 def install(page: "Page", pin: "Podman") -> None:
-    """Podman of exactly the pinned version; another version is replaced, the same one left alone."""
+    """Podman of exactly the pinned version; another version is replaced."""
     page.uses("podman", f"{pin.method} {pin.version} {pin.sha256}")
     _install(
         page=page,
@@ -61,7 +61,7 @@ def _install(page: "Page", pin: "Podman") -> Generator[StringCommand | FileUploa
 
 
 def _fetch(page: "Page", pin: "Podman") -> Generator[StringCommand | FileUploadCommand]:
-    """The archive, its signature and the key that signed it, all in the staging folder; nothing is trusted yet."""
+    """The archive, its signature and the key that signed it, in the staging folder, not yet trusted."""
     beside = page.settings.release_file.parent
     yield StringCommand(f"rm -rf {_STAGE} && mkdir -p -m 0700 {_STAGE}")
     for source, name in ((pin.archive, "archive"), (pin.signature, "signature")):
@@ -75,12 +75,12 @@ def _fetch(page: "Page", pin: "Podman") -> Generator[StringCommand | FileUploadC
 
 def _read(page: "Page", path: Path) -> bytes:
     if not path.is_file():
-        raise Refused(str(page.settings.release_file), f"podman: no file {path}", "put it there")
+        raise Refused(str(page.settings.release_file), f"podman: {path} is missing", "put it there")
     return path.read_bytes()
 
 
 def dearmor(key: bytes) -> bytes:
-    """An OpenPGP key as gpgv reads it: without the armour of RFC 9580, if it has one."""
+    """An OpenPGP key in the form that gpgv reads: without the armour of RFC 9580."""
     if not key.startswith(b"-----BEGIN PGP PUBLIC KEY BLOCK-----"):
         return key
     body = key.replace(b"\r\n", b"\n").partition(b"\n\n")[2].partition(b"-----END")[0]
@@ -88,7 +88,7 @@ def dearmor(key: bytes) -> bytes:
 
 
 def install_archive(pin: "Podman") -> str:
-    """The shell command that checks the staged archive and installs its usr/local, each file by a rename.
+    """The shell command that verifies the staged archive and installs its usr/local, each file by a rename.
 
     The archive's own /etc is left out: containers.conf and its neighbours are ours.
     """

@@ -1,4 +1,4 @@
-"""PostgreSQL as pages see it: described by a query, compared with what is expected, brought there by a script."""
+"""PostgreSQL for pages: a query describes it, the answer is compared, and a script applies changes."""
 
 import base64
 import hashlib
@@ -30,12 +30,12 @@ VOLUME: Final = "/srv/motorcade/volumes/postgres"
 CLUSTER: Final = f"{VOLUME}/{MAJOR}"
 DATA: Final = f"{CLUSTER}/data"
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
-# Settings that were changed on disk and are not those of the running server, by name; none is the good answer.
+# Settings that differ between disk and the running server, by name; empty is the good answer.
 PENDING: Final = (
     "SELECT name FROM pg_file_settings JOIN pg_settings USING (name)"
     " WHERE NOT applied OR pending_restart OR error IS NOT NULL"
 )
-_SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's own default; the passwords are random, so more would only cost time
+_SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's default; the passwords are random, so more would only cost time
 _BACKUP: Final = Path("deploys/services/postgres/templates/backup-database.sh")
 _RESTORE: Final = Path("deploys/services/postgres/templates/restore-database.sh")
 _BACKUP_SECONDS: Final = 1800
@@ -55,22 +55,22 @@ def query(sql: str, database: str = "postgres") -> str:
 
 
 def expect(sql: str, answer: str, database: str = "postgres") -> str:
-    """The shell command that succeeds when a query's answer is this, and prints it when it is another."""
+    """The shell command that succeeds when a query answers this, and otherwise prints the answer."""
     return f'found="$({query(sql, database)})" && [ "$found" = {quote(answer)} ] || {{ echo "$found"; false; }}'
 
 
 def compare(sql: str, answer: str) -> str:
-    """The shell command that succeeds when a query's answer is this, and prints the lines that differ when not."""
+    """The shell command that succeeds when a query answers this, and otherwise prints the lines that differ."""
     show = f'printf %s {quote(answer)} | diff /dev/fd/3 - 3<<FOUND || {{ echo "< found, > expected"; false; }}'
     return f'found="$({query(sql, "motorcade")})"; {show}\n$found\nFOUND\n'
 
 
 def differences(found: Sequence[str], expected: Sequence[str]) -> str:
-    """Facts of `state` that are on one side only, for people: of a password, whose it is."""
+    """Facts of `state` on one side only, for people; of a password, only its role."""
     more = [_fact(line) for line in found if line not in expected]
     less = [_fact(line) for line in expected if line not in found]
-    told = [f"{title}: {', '.join(facts)}" for title, facts in (("found", more), ("expected", less)) if facts]
-    return f" ({'; '.join(told)})" if told else ""
+    sides = [f"{title}: {', '.join(facts)}" for title, facts in (("found", more), ("expected", less)) if facts]
+    return f" ({'; '.join(sides)})" if sides else ""
 
 
 def _fact(line: str) -> str:
@@ -78,7 +78,7 @@ def _fact(line: str) -> str:
 
 
 def scram_verifier(password: str, salt_from: str) -> str:
-    """What PostgreSQL stores of a password; the same password and salt give the same text."""
+    """What PostgreSQL stores for a password; deterministic for a password and salt."""
     return verifier_with(password, hashlib.sha256(salt_from.encode()).digest()[:16])
 
 
@@ -92,41 +92,41 @@ def verifier_with(password: str, salt: bytes) -> str:
 
 
 def may_begin(page: "Page") -> None:
-    """The cluster is there, or this page never passed and may make it; a lost one is not made anew."""
-    _may_begin(page=page, **page.op("a cluster, or leave to make one", 30))
+    """The cluster exists, or this page never passed and may create it; a lost one is never recreated."""
+    _may_begin(page=page, **page.op("the cluster exists or may be created", 30))
 
 
 @operation()
 def _may_begin(page: "Page") -> Generator[StringCommand]:
     if host.get_fact(Probe, f"[ -f {DATA}/PG_VERSION ] || [ -f {VOLUME}/begin ]").green:
-        host.noop(f"{page.id}: the cluster is there, or may be made")
+        host.noop(f"{page.id}: the cluster exists, or may be created")
         return
     step = host.get_fact(Steps).get(page.id)
     if step and step.passed:
         raise OperationError(
-            f"{page.id}: {DATA} is gone, and there was a database since {step.passed}; mount it or"
-            f" restore it, or, to begin with an empty one, touch {VOLUME}/begin"
+            f"{page.id}: {DATA} is gone, although a database has existed since {step.passed}; mount it or"
+            f" restore it, or, to start with an empty one, touch {VOLUME}/begin"
         )
     page.may_change("the cluster")
     yield StringCommand(f"touch {VOLUME}/begin")
 
 
 def exists(page: "Page", database: str) -> None:
-    """The database exists; made in UTF-8 if not."""
+    """The database exists; created in UTF-8 if not."""
     _exists(page=page, database=database, **page.op(f"database {database}", 60))
 
 
 def state(page: "Page", title: str, *, describe: str, expected: str, apply: str) -> None:
-    """`describe` (a query) answers `expected` (lines in its order); else `apply` is run and must bring it there.
+    """`describe` (a query) answers `expected` (lines in order); otherwise `apply` runs and must achieve that.
 
-    `apply` may hold password verifiers: it goes by standard input and into no hash, log or list of processes.
+    `apply` may hold password verifiers: it goes through standard input and into no hash, log or process list.
     """
     page.uses(title, expected)
     _state(page=page, describe=describe, expected=expected, apply=apply, **page.op(title, 120))
 
 
 def backup_before(page: "Page", image: str, *, describe: str, expected: str) -> None:
-    """A dump that was restored into a scratch container and counted, if `state` is going to change something."""
+    """If `state` will change something: a dump, restored into a scratch container and counted."""
     _backup(
         page=page,
         image=image,
@@ -183,8 +183,8 @@ def _ask(sql: str, database: str = "motorcade") -> Answer:
 
 
 def verifiers(page: "Page", secret_of: Mapping[str, str]) -> dict[str, str]:
-    """Role -> what PostgreSQL shall store, from the role's secret. Raises Refused for every secret not usable."""
-    secrets.demand(page.settings, list(secret_of.values()))
+    """Role -> what PostgreSQL must store, from the role's secret. Raises Refused for unusable secrets."""
+    secrets.require(page.settings, list(secret_of.values()))
     return {role: _verifier(page, role, name) for role, name in secret_of.items()}
 
 
@@ -193,11 +193,11 @@ def _verifier(page: "Page", role: str, name: str) -> str:
     password = secrets.reveal(page.settings, name)
     if not password.isascii():
         raise Refused(
-            str(file), "PostgreSQL would normalise what is not ASCII", "rotate it, or set an ASCII password"
+            str(file), "is not ASCII, which PostgreSQL would normalise", "rotate it, or set an ASCII password"
         )
     return scram_verifier(password, role + digest(file.read_bytes()))
 
 
 def fingerprints(verifiers: Mapping[str, str]) -> dict[str, str]:
-    """Role -> sha256 of its verifier: enough to see a change, of no use to whoever reads it."""
+    """Role -> sha256 of its verifier: it reveals a change and nothing else."""
     return {role: digest(verifier) for role, verifier in verifiers.items()}

@@ -312,7 +312,7 @@ def test_verify_without_git_says_so_and_passes_nothing() -> None:
 
 
 def test_git_s_own_words_are_told() -> None:
-    with pytest.raises(Refused, match=r"^git rev-parse: fatal: .*; run it in a whole checkout$"):
+    with pytest.raises(Refused, match=r"^git rev-parse: fatal: .*; run it in a full checkout$"):
         git.ask("rev-parse", "--verify", "refs/tags/none")
     without_git()
     with pytest.raises(Refused, match=r"^git log: .*not a git repository"):

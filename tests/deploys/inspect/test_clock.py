@@ -22,7 +22,7 @@ def test_a_clock_that_agrees_and_is_kept_right_is_no_difference(lines: tuple[str
 
 
 def test_a_clock_that_nothing_keeps_right_is_told() -> None:
-    assert look(f"{time.time():.9f}", "no") == ["nothing keeps the clock right"]
+    assert look(f"{time.time():.9f}", "no") == ["nothing synchronises the clock"]
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_a_clock_that_nothing_keeps_right_is_told() -> None:
 )
 def test_a_clock_is_off_by_what_the_way_there_and_back_cannot_explain(there: float, off: int) -> None:
     found = clock.judge(100.0, there, 101.0, [])
-    assert [finding.what for finding in found] == ([f"is {off} seconds off this machine's"] if off else [])
+    assert [finding.what for finding in found] == ([f"is {off} seconds off this machine's clock"] if off else [])
 
 
 def test_a_host_that_does_not_tell_the_time_is_not_called_right() -> None:
     host: Any = KnownHost(probes={"date": RED})
     host.name = "host"
-    with pytest.raises(Refused, match="host: does not tell the time"):
+    with pytest.raises(Refused, match="host: does not report its time"):
         clock.look(host)

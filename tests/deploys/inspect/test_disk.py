@@ -22,12 +22,12 @@ def test_what_is_as_full_as_it_may_be_is_no_difference() -> None:
 
 def test_bytes_and_inodes_are_told_each_by_its_file_system() -> None:
     assert told("81% 5% /", "5% 99% /srv/a b") == [
-        ("/", "81 % of its bytes are in use, and 80 are the most (disk_percent_max)"),
-        ("/srv/a b", "99 % of its inodes are in use, and 80 are the most (disk_percent_max)"),
+        ("/", "81 % of its bytes are in use; the limit is 80 (disk_percent_max)"),
+        ("/srv/a b", "99 % of its inodes are in use; the limit is 80 (disk_percent_max)"),
     ]
 
 
 @pytest.mark.parametrize(("lines", "status"), [((), 0), (("df: no",), 1)])
 def test_a_host_that_does_not_tell_is_not_called_empty(lines: tuple[str, ...], status: int) -> None:
-    with pytest.raises(Refused, match="host: does not tell how full it is"):
+    with pytest.raises(Refused, match="host: does not report its disk usage"):
         told(*lines, status=status)

@@ -36,8 +36,8 @@ def test_a_host_that_does_not_answer_was_not_seen(tmp_path: Path) -> None:
     assert (told["host"], told["findings"], len(told["unseen"])) == ("away", [], 1)
     done = drift(str(inventory))
     assert done.returncode == UNSEEN
-    assert "away was not seen whole" in done.stdout
-    assert "not seen: " in done.stdout
+    assert "away could not be fully inspected" in done.stdout
+    assert "not inspected: " in done.stdout
 
 
 def test_a_host_that_the_inventory_does_not_name_was_not_seen(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_page_with_nothing_to_do_is_no_finding_and_one_with_something_names_it
 
 
 def test_a_page_of_another_checkout_is_told_by_which_one_passed() -> None:
-    assert what(PASSED, "on record") == ["says something else now than when it passed (2026-11-21, lab-1, abc)"]
+    assert what(PASSED, "on record") == ["has changed since it last passed (2026-11-21, lab-1, abc)"]
 
 
 @pytest.mark.parametrize("step", [None, Step("PLAT_08B", red="run-2")])
@@ -34,7 +34,7 @@ def test_a_page_that_never_passed_is_told_without_what_it_would_do(step: Step | 
 
 
 def test_a_page_that_failed_since_is_told_by_the_run() -> None:
-    assert what(replace(PASSED, red="run-2"), "settings (/a)") == ["is red since run-2"]
+    assert what(replace(PASSED, red="run-2"), "settings (/a)") == ["has been red since run-2"]
 
 
 def test_a_closed_page_needs_the_word_of_its_owner() -> None:

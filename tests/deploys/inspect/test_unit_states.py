@@ -23,7 +23,7 @@ case "$*" in
     *) printf 'Result=start-limit-hit\\n\\nNRestarts=9\\n' ;;
 esac
 """
-LOOK = "sudo systemctl status motorcade-x.service tells more"
+LOOK = "run sudo systemctl status motorcade-x.service"
 INSTALL = "run the page that owns its file again"
 
 
@@ -57,11 +57,11 @@ def test_who_is_as_it_shall_be_is_no_trouble(shown: dict[str, str]) -> None:
         ({"ActiveState": "failed", "Type": "oneshot"}, f"failed (result success, restarted 0 times); {LOOK}"),
         (
             {"ActiveState": "inactive", "SubState": "dead"},
-            f"is inactive (dead, result success, restarted 0 times), and the boot wants it; {LOOK}",
+            f"is inactive (dead, result success, restarted 0 times), but is enabled at boot; {LOOK}",
         ),
         (
             {"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code", "NRestarts": "3"},
-            f"is activating (auto-restart, result exit-code, restarted 3 times), and the boot wants it; {LOOK}",
+            f"is activating (auto-restart, result exit-code, restarted 3 times), but is enabled at boot; {LOOK}",
         ),
         (
             {"LoadState": "masked", "WantedBy": ""},

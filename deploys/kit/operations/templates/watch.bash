@@ -1,20 +1,20 @@
 #!/bin/bash
 # {{ page }} owns this file. Asks {{ unit }} one question and restarts it when the answer
-# fails to come three times in a row, {{ recoveries }} times an hour at most. What is not well by then needs a person: the
-# watch itself fails, to say so.
+# fails to come three times in a row, {{ recoveries }} times an hour at most. After that the service needs a
+# person: the watch itself fails, to report it.
 set -eu
 unit={{ unit }}
 misses=$RUNTIME_DIRECTORY/misses
 recoveries=$STATE_DIRECTORY/recoveries
 
-# Prints the invocation of the unit, which tells one life of it from the next; nothing unless it is active.
+# Prints the invocation of the unit, which differs each time it starts; nothing unless it is active.
 life() {
     local seen
     seen=$(systemctl show --property ActiveState,InvocationID "$unit") || return
     [[ $seen != *ActiveState=active* ]] || { [[ $seen =~ InvocationID=([0-9a-f]+) ]] && echo "${BASH_REMATCH[1]}"; }
 }
 
-# A hung program still accepts connections, by the kernel: only the answer counts.
+# The kernel accepts connections even for a hung program: only the answer counts.
 answers() {
     local reply
     # shellcheck disable=SC2016 # for the inner bash
@@ -23,7 +23,7 @@ answers() {
     [[ $reply == {{ answer }}* ]]
 }
 
-# Prints the times of the last hour's recoveries; what lies in the future is no time to wait for.
+# Prints the times of the last hour's recoveries; a time in the future is ignored.
 recent() {
     local at
     [ ! -f "$recoveries" ] || while read -r at; do
@@ -50,20 +50,20 @@ known='' count=0
 [ ! -f "$misses" ] || read -r known count <"$misses"
 [ "$known" = "$now" ] || count=0
 echo "$now $((count += 1))" >"$misses"
-echo "$unit: does not answer, for the ${count}. time in a row"
+echo "$unit: does not answer ($count in a row)"
 ((count >= 3)) || exit 0
 
 # shellcheck disable=SC2046 # one word a time of recovery
 set -- $(recent)
 if (($# >= {{ recoveries }})); then
-    echo "$unit: recovered {{ recoveries }} times within the hour and does not answer; read its log, then restart it by hand"
+    echo "$unit: restarted {{ recoveries }} times within the hour and still does not answer; read its log, then restart it by hand"
     exit 1
 fi
-# On record before the deed: a watch that is cut off must not forget it.
+# Recorded before the restart: a watch that is interrupted must not forget it.
 printf '%s\n' "$@" "$EPOCHSECONDS" >"$recoveries.new"
 mv -f "$recoveries.new" "$recoveries"
 rm -f "$misses"
-echo "$unit: restarted, for the $(($# + 1)). time within the hour"
+echo "$unit: restarted ($(($# + 1)) within the hour)"
 # Not `kill`: with its conmon gone, podman needs a failed start to see that the container is dead.
-# What an operator has stopped meanwhile stays stopped.
+# A unit that an operator has stopped meanwhile stays stopped.
 systemctl try-restart --no-block "$unit"

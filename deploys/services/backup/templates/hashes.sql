@@ -1,6 +1,6 @@
--- One line a table of the company's: name, rows, and a sum of hashes that no order of rows changes. psql runs it, inside
+-- One line per table of the company: name, rows, and a sum of hashes that does not depend on the order of rows. psql runs it, inside
 -- the caller's transaction if there is one. Left out is the schema `backup`, whose rows the backups themselves change.
--- What shapes a value's text is fixed here, so that two servers say the same of the same rows.
+-- Everything that shapes a value's text is fixed here, so that two servers print the same for the same rows.
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
 SET TimeZone = 'UTC';

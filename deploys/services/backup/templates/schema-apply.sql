@@ -1,11 +1,11 @@
--- What PLAT_08 keeps in the database, for the superuser and whoever reads everything.
+-- PLAT_08's own tables, for the superuser and for roles that may read everything.
 CREATE SCHEMA IF NOT EXISTS backup;
--- When the database was last alive; in a restored copy its age is what was lost.
+-- When the database was last alive; in a restored copy, its age is the loss.
 CREATE TABLE IF NOT EXISTS backup.heartbeat (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     at timestamptz NOT NULL DEFAULT now()
 );
--- Every table as it is at a backup's restore point: a drill counts and hashes the restored ones and compares.
+-- Every table at a backup's restore point: a drill counts and hashes the restored ones and compares.
 CREATE TABLE IF NOT EXISTS backup.manifests (
     label text,
     restore_point text NOT NULL,

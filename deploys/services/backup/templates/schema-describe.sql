@@ -1,4 +1,4 @@
--- Everything PLAT_08 answers for in the database, one line a fact, in one order.
+-- Everything that PLAT_08 manages in the database, one line per fact, in a fixed order.
 SELECT line COLLATE "C" FROM (
     SELECT concat_ws(' ', 'schema', nspname, 'owned by', nspowner::regrole, nspacl::text) FROM pg_namespace WHERE nspname = 'backup'
     UNION ALL

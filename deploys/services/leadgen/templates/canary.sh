@@ -1,4 +1,4 @@
-# Beside the running API, with its rights and its database, on an address that only this host reaches.
+# Runs beside the API, with its rights and its database, on an address reachable from this host only.
 name=motorcade-leadgen-canary
 end() {
     code=$?
@@ -13,7 +13,7 @@ why() {
     exit 1
 }
 trap end EXIT
-trap '' PIPE # an operator who is gone does not keep it from cleaning up
+trap '' PIPE # a lost connection must not stop the cleanup
 trap 'exit 1' HUP INT TERM
 set -eu
 podman run --detach --replace --name $name --pull never --network motorcade-core --read-only --cap-drop all \
@@ -25,9 +25,9 @@ podman run --detach --replace --name $name --pull never --network motorcade-core
 address=$(podman inspect --format '{% raw %}{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}{% endraw %}' $name)
 end=$(($(date +%s) + 45))
 until curl --silent --fail --max-time 5 "http://$address:8000/lead/ready" >/dev/null; do
-    [ "$(podman inspect --format '{% raw %}{{.State.Status}}{% endraw %}' $name)" = running ] || why 'it ended at its start'
+    [ "$(podman inspect --format '{% raw %}{{.State.Status}}{% endraw %}' $name)" = running ] || why 'it exited at startup'
     [ "$(date +%s)" -lt $end ] || why 'not ready within 45 seconds'
     sleep 0.5
 done
-curl --silent --fail --max-time 5 "http://$address:8000/lead/health" | grep -q '"release": *"{{ release }}"' || why 'it is another release than its tag says'
+curl --silent --fail --max-time 5 "http://$address:8000/lead/health" | grep -q '"release": *"{{ release }}"' || why 'its release differs from its tag'
 timeout 30 podman exec $name leadgen check --write --no-redis || why 'it cannot write a lead'

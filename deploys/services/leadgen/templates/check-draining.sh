@@ -1,4 +1,4 @@
-# A lead is accepted with nobody there to drain; the worker alone drains it, and without Redis the sweeper does.
+# A lead is accepted while nothing drains; then the worker alone drains it, and without Redis the sweeper does.
 set -eu
 {% include "leadgen/synthetic.sh" %}
 restore() {

@@ -1,4 +1,4 @@
-# Kills the API's first process and waits until another life of it answers.
+# Kills the API's first process and waits until a new container answers.
 set -eu
 life() { podman inspect --format '{% raw %}{{.Id}}{% endraw %}' motorcade-leadgen-api 2>/dev/null; }
 before=$(life)

@@ -1,9 +1,9 @@
-# Each process of the API reads the file by itself, so it is asked more often than it has processes.
+# Each process of the API reads the file by itself, so there are more requests than processes.
 set -eu
 url=http://{{ address }}/lead/intake/00000000-0000-7000-8000-000000000000
-# Well-formed, so that it is looked up as a revoked one would be; a mistyped one is refused before.
+# Well-formed, so that it is looked up like a revoked one; a malformed one is refused earlier.
 nobody=mcl_nobody00_0000000000000000000000000000000000000000000_sjAB14
-status() { # the answer to the Authorization that stands on standard input
+status() { # the status for the Authorization header from standard input
     curl --config - --silent --max-time 5 --output /dev/null --write-out '%{http_code}' $url
 }
 curl --silent --fail --max-time 5 http://{{ address }}/lead/health | grep -q '"api_keys": *"ok"'

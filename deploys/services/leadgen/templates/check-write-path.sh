@@ -1,4 +1,4 @@
-# A real intake makes one row, and the same Idempotency-Key no second one.
+# An intake makes one row, and the same Idempotency-Key makes no second one.
 set -eu
 {% include "leadgen/synthetic.sh" %}
 post_accepted

@@ -1,9 +1,9 @@
-# The whole release or none of it: whatever goes wrong here, the one before is put back.
-# One at a time, also where an operator was lost and the next one acknowledged it: this goes on without them.
+# The whole release or none of it: on any failure the previous one is restored.
+# One roll at a time, even if an operator was lost and the next one acknowledged the run: the script goes on alone.
 exec 9>/var/lib/motorcade/roll.lock
-flock --wait 600 9 || { echo 'another roll is under way; wait for its end'; exit 1; }
+flock --wait 600 9 || { echo 'another roll is in progress; wait for it to finish'; exit 1; }
 before={{ stage }}
-# What a roll that died half way had kept is where to go back to, unless the page has passed since.
+# The backup of a roll that died halfway is still the one to go back to, unless the page has passed since.
 if [ ! -d $before ] || [ "$(find {{ step }} -newer $before 2>/dev/null)" ]; then
     rm -rf $before $before.new
     mkdir -p -m 0700 $before.new
@@ -18,14 +18,14 @@ if [ ! -d $before ] || [ "$(find {{ step }} -newer $before 2>/dev/null)" ]; then
 fi
 before_release=$(cat $before/release)
 
-restart() { # a start limit that was reached holds the socket too, and restarts by hand count
+restart() { # a reached start limit also blocks the socket, and manual restarts count
     systemctl reset-failed "motorcade-leadgen-$1.service" "motorcade-leadgen-$1.socket" 2>/dev/null || true
     timeout 120 systemctl restart "motorcade-leadgen-$1.service"
 }
 
-serves() { # the release $1, within $2 seconds: its own words, and a database that takes a lead
+serves() { # the release $1, within $2 seconds: it reports the release, and the database accepts a lead
     end=$(($(date +%s) + $2))
-    # Callers wait in the socket meanwhile, so what starts for the third time is given up at once.
+    # Callers wait in the socket meanwhile, so a third start is a failure.
     until curl --silent --max-time 5 http://{{ address }}/lead/health | grep -q "\"release\": *\"$1\"" &&
         curl --silent --fail --max-time 5 http://{{ address }}/lead/ready >/dev/null; do
         [ "$(date +%s)" -lt $end ] && [ "$(systemctl show -P NRestarts motorcade-leadgen-api.service)" -lt 3 ] || return 1
@@ -33,13 +33,13 @@ serves() { # the release $1, within $2 seconds: its own words, and a database th
     done
 }
 
-drain() { # worker and sweeper do, within 20 seconds: by their own signs of life, and not those of the release before
+drain() { # worker and sweeper do, within 20 seconds: by heartbeats of their own, not of the previous release
     end=$(($(date +%s) + 20))
     until health=$(curl --silent --max-time 5 http://{{ address }}/lead/health) &&
         fallen=sweeper && [ "$(timeout 10 podman exec motorcade-postgres psql --no-psqlrc --quiet --tuples-only --no-align --dbname=motorcade \
             --command="SELECT release FROM app.heartbeats WHERE service = 'sweeper'")" = {{ release }} ] &&
         fallen=worker && case $health in
-        # Without Redis there is no worker, and no reason to keep a release back: the sweeper drains.
+        # Without Redis there is no worker, and no reason to hold a release: the sweeper drains.
         *'"redis": "ok"'*'"worker": "ok"'* | *'"worker": "ok"'*'"redis": "ok"'*) ;;
         *'"redis": "ok"'*) false ;;
         esac; do
@@ -48,7 +48,7 @@ drain() { # worker and sweeper do, within 20 seconds: by their own signs of life
     done
 }
 
-life() { # of one service: its container and that one's image
+life() { # of one service: the ids of its container and image
     podman inspect --format '{% raw %}{{.Id}} {{.Image}}{% endraw %}' "motorcade-leadgen-$1"
 }
 
@@ -64,7 +64,7 @@ stay() { # each container is the same for five seconds, and runs what was record
 {% endfor %}
 }
 
-back() { # nothing may end this half way: neither a missing log, nor an operator who is not there to read
+back() { # nothing may stop this halfway: neither a missing log nor a lost connection
     trap '' HUP INT TERM PIPE
     set +e
     echo "{{ release }}: $1"
@@ -75,15 +75,15 @@ back() { # nothing may end this half way: neither a missing log, nor an operator
     [ ! -f $before/{{ loop.index }} ] || cp -p $before/{{ loop.index }} {{ folder }}/50-release.conf
 {% endfor %}
     systemctl daemon-reload
-    # What does not answer has nothing to finish, and its stop would take longer than callers wait.
+    # An API that does not answer has nothing to finish, and stopping it would take longer than callers wait.
     curl --silent --max-time 2 http://{{ address }}/lead/health >/dev/null ||
         timeout 20 podman kill --signal KILL motorcade-leadgen-api >/dev/null 2>&1
     for service in {{ services | join(" ") }}; do restart $service; done
-    if [ -z "$before_release" ]; then now='nothing served before it'
+    if [ -z "$before_release" ]; then now='nothing served before'
     elif serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
     echo "$now"
     echo "{{ release }}: $1; $now" >/var/lib/motorcade/why
-    touch -d @0 {{ id_file }} # nobody will want to go back to it
+    touch -d @0 {{ id_file }} # it is not worth keeping for a rollback
     rm -rf $before
     exit 1
 }

@@ -1,4 +1,4 @@
-{# Shell functions of the checks that send a synthetic lead to `base` and take it away again. #}
+{# Shell functions of the checks that send a synthetic lead to `base` and remove it again. #}
 key="{{ page }}-$(cat /proc/sys/kernel/random/uuid)"
 lead={{ lead }}
 answer=$(mktemp)
@@ -8,7 +8,7 @@ sql() {
         --tuples-only --no-align --set=ON_ERROR_STOP=1 --dbname=motorcade
 }
 
-as_probe() { # curl with the probe's key, which comes from Podman through a pipe and is in no list of processes
+as_probe() { # curl with the probe's key, which comes from Podman through a pipe and appears in no process list
     {
         printf 'header = "Authorization: Bearer '
         podman secret inspect --showsecret --format '{% raw %}{{.SecretData}}{% endraw %}' motorcade-leadgen-probe-key | tr -d '\n'
@@ -34,12 +34,12 @@ is_lead() {
 becomes_lead() { # within $1 seconds
     end=$(($(date +%s) + $1))
     until is_lead; do
-        [ "$(date +%s)" -lt $end ] || fail "$id is no lead after $1 seconds"
+        [ "$(date +%s)" -lt $end ] || fail "$id is not a lead after $1 seconds"
         sleep 0.3
     done
 }
 
-fail() { # what is shown holds nothing of a person: the lead is synthetic, and health counts only
+fail() { # the output holds no personal data: the lead is synthetic, and health has only counts
     echo "$1; the answer was: $(head -c 600 "$answer")"
     echo "health: $(curl --silent --max-time 5 http://{{ address }}/lead/health | head -c 600)"
     for unit in api worker sweeper; do
@@ -49,7 +49,7 @@ fail() { # what is shown holds nothing of a person: the lead is synthetic, and h
 }
 
 # shellcheck disable=SC2329 # `finish` calls it
-restore() { :; } # what a check has stopped it starts again here
+restore() { :; } # a check restarts here what it has stopped
 
 finish() {
     status=$?
@@ -62,5 +62,5 @@ finish() {
     exit $status
 }
 trap finish EXIT
-trap '' PIPE # an operator who is gone does not keep it from cleaning up
+trap '' PIPE # a lost connection must not stop the cleanup
 trap 'exit 1' HUP INT TERM

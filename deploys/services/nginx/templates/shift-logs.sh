@@ -4,5 +4,5 @@ cd /var/log/motorcade/nginx
 big=$(find . -maxdepth 1 -name '*.log' -size +16M)
 [ "$big" ] || exit 0
 for log in $big; do mv -f "$log" "$log.1"; done
-# Not only told to reopen: nginx may write its logs, but not make new ones.
+# A reload, not a reopen: nginx may write its logs, but not create new ones.
 systemctl reload nginx.service

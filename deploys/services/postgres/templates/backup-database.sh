@@ -34,7 +34,7 @@ podman exec --interactive "$scratch" psql --quiet --dbname=postgres <"$directory
 podman exec "$scratch" createdb motorcade
 podman exec --interactive "$scratch" pg_restore --exit-on-error --dbname=motorcade <"$directory.new/motorcade.dump"
 
-# Rows a table: as the dump holds them, and as the scratch database answers.
+# Rows per table: in the dump, and in the scratch database.
 podman exec --interactive "$scratch" pg_restore --data-only --file=- <"$directory.new/motorcade.dump" |
     awk '!copying && /^COPY / { table = $2; rows[table] = 0; copying = 1; next }
          /^\\\.$/ { copying = 0 }

@@ -1,4 +1,4 @@
-# Each role does what it must and is refused the rest, over the network with its own password, from a throw-away
+# Each role can do its work and is refused the rest, over the network with its own password, from a throw-away
 # container. The image of PostgreSQL is the client.
 set -eu
 client() {
@@ -10,7 +10,7 @@ as() {
     shift
     client --secret "motorcade-postgres-$role,uid={{ user }},mode=0400" --entrypoint postgres-as {{ image }} "$role" "$@"
 }
-refused() { # role, SQL: succeeds when the server says insufficient_privilege; what is allowed is taken back
+refused() { # role, SQL: succeeds when the server says insufficient_privilege; what is allowed is rolled back
     if answer=$(as "$1" --set=VERBOSITY=sqlstate --command="BEGIN; $2; ROLLBACK" 2>&1); then
         echo "motorcade_$1 was allowed: $2"
         exit 1
@@ -30,7 +30,7 @@ refused backup 'CREATE TABLE app.probe (id int)'
 for role in postgres motorcade_app; do
     if client --entrypoint psql {{ image }} --no-password --host=motorcade-postgres --username=$role \
         --dbname=motorcade --command='SELECT 1' >/dev/null 2>&1; then
-        echo "$role was let in without a password"
+        echo "$role connected without a password"
         exit 1
     fi
 done

@@ -1,5 +1,5 @@
-# Puts the roles and the database back as this folder holds them. What is there now is renamed, not dropped, and renamed
-# back if anything fails. Whoever is connected is disconnected; services connect again by themselves.
+# Puts the roles and the database back as this folder holds them. The current database is renamed, not dropped, and
+# renamed back if anything fails. Clients are disconnected; services reconnect by themselves.
 set -eu
 folder=$(cd "$(dirname "$0")" && pwd)
 aside=motorcade_until_$(date -u +%Y%m%d_%H%M%S)
@@ -27,8 +27,8 @@ SQL
 trap back EXIT
 trap 'exit 143' TERM INT HUP
 superuser pg_restore --create --exit-on-error --dbname=postgres <"$folder/motorcade.dump"
-# The roles are there already, which is an error for each CREATE ROLE; what follows gives them their old rights back.
+# The roles exist already, so each CREATE ROLE fails; the statements after it restore their rights.
 superuser psql --no-psqlrc --quiet --dbname=postgres <"$folder/globals.sql" 2>&1 >/dev/null | grep -v 'already exists' || true
 trap - EXIT
 printf 'ALTER DATABASE %s ALLOW_CONNECTIONS true;\n' "$aside" | say
-echo "restored from $folder; what was there until now is the database $aside, to be dropped when nobody misses it"
+echo "restored from $folder; the previous database is now $aside; drop it when you no longer need it"

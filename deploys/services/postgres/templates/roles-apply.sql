@@ -1,4 +1,4 @@
--- After leadgen/store/roles.sql, in the same transaction: what is the platform's business. Run by the superuser.
+-- After leadgen/store/roles.sql, in the same transaction: the platform's part. Run by the superuser.
 REVOKE ALL ON DATABASE motorcade FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM PUBLIC, pg_database_owner;
 CREATE SCHEMA IF NOT EXISTS app AUTHORIZATION motorcade_owner;

@@ -1,4 +1,4 @@
--- Everything PLAT_03 answers for, one line a fact, in one order; of a password only the hash of its verifier.
+-- Everything that PLAT_03 manages, one line per fact, in a fixed order; of a password only the hash of its verifier.
 SELECT line COLLATE "C" FROM (
     SELECT concat_ws(' ', 'role', rolname, CASE WHEN rolcanlogin THEN 'login' END, CASE WHEN rolsuper THEN 'superuser' END,
         CASE WHEN rolcreatedb THEN 'createdb' END, CASE WHEN rolcreaterole THEN 'createrole' END,

@@ -1,4 +1,4 @@
-# Kills Redis and waits until another life of it answers.
+# Kills Redis and waits until a new container answers.
 set -eu
 before=$(podman inspect --format '{% raw %}{{.State.StartedAt}}{% endraw %}' motorcade-redis)
 podman kill --signal KILL motorcade-redis >/dev/null

@@ -323,7 +323,7 @@ def test_a_template_is_found_with_and_without_its_suffix(templates: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("{{ port }}", "deploys/services/redis/templates/a: 'port' is undefined; hand"),
+        ("{{ port }}", "deploys/services/redis/templates/a: 'port' is undefined; pass"),
         ("{% if port %}", "deploys/services/redis/templates/a:1: Unexpected end of template"),
         (None, "deploys/services/redis/templates/a: no such template; write it"),
     ],

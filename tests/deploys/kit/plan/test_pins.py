@@ -211,7 +211,7 @@ def test_the_worktree_is_the_labs_alone() -> None:
         (b"release: lab\nbase: &b {}\npodman: *b\n", "line 2: anchors and aliases are not read here"),
         (b"release: !!python/name:os.system lab\n", "line 1: tags are not read here"),
         (b"release: lab\n---\nrelease: prod\n", "line 2: expected a single document"),
-        (b"? [release]\n: lab\n", "line 1 has a key that is no word"),
+        (b"? [release]\n: lab\n", "line 1 has a key that is not plain text"),
         (b"<<: {release: lab}\n", "<< is no key of a manifest"),
         (b"release: lab\x00\n", "unacceptable character"),
         (b"release: l\xe4b\n", "byte 10 is not UTF-8"),

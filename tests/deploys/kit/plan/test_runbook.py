@@ -272,8 +272,8 @@ def test_a_page_asks_its_host_for_the_prerequisites_of_that_host_only() -> None:
     host: Any = KnownHost({Steps: {"PLAT_05": Step("PLAT_05", red="run-2")}})
     for groups, missing in [
         (["platform"], ["PLAT_05", "PLAT_04"]),
-        (["edge"], ["PLAT_05"]),
-        (["app"], ["PLAT_04"]),
+        (["edge"], ["PLAT_05", "PLAT_02A"]),
+        (["app"], ["PLAT_02A", "PLAT_04"]),
     ]:
         host.groups = groups
         with ctx_host.use(host):

@@ -104,7 +104,7 @@ def test_a_port_on_loopback_is_none(value: str) -> None:
 )
 def test_a_network_that_is_none_of_ours_is_a_fault(value: str) -> None:
     (fault,) = lint({PATH: with_line("Container", f"Network={value}")})
-    assert f"Network={value} is none of ours" in fault
+    assert f"Network={value} is not one of our networks" in fault
 
 
 @pytest.mark.parametrize("value", ["none", "motorcade-core.network:ip=10.89.10.5"])
@@ -162,7 +162,7 @@ def test_other_arguments_are_none() -> None:
 )
 def test_an_image_without_a_pin_is_a_fault(image: str) -> None:
     (fault,) = lint({PATH: with_line("Container", f"Image={image}")})
-    assert f"Image={image} is no pin" in fault
+    assert f"Image={image} is not a pin" in fault
 
 
 @pytest.mark.parametrize("image", [ID, f"sha256:{ID}", f"docker.io/library/redis@sha256:{ID}"])
@@ -192,10 +192,10 @@ def test_a_pinned_image_is_none(image: str) -> None:
         ("Container", "Environment=db_secret=x", "Environment db_secret in motorcade-redis.container looks like"),
         ("Container", "LogDriver=journald", "LogDriver=journald; write k8s-file"),
         ("Container", "LogDriver=none", "LogDriver=none; write k8s-file"),
-        ("Container", "LogOpt=max-size=", "an unbounded log"),
-        ("Container", "LogOpt=path=/tmp/x", "a log that goes with the container"),
+        ("Container", "LogOpt=max-size=", "the log has no size limit"),
+        ("Container", "LogOpt=path=/tmp/x", "the log goes with the container"),
         ("Container", "Pull=missing", "Pull=missing; write never"),
-        ("Container", "Rootfs=/srv/x", "Rootfs=/srv/x has no pin"),
+        ("Container", "Rootfs=/srv/x", "Rootfs=/srv/x cannot be pinned"),
         ("Container", 'HealthCmd=["redis-cli"]', "double quotes are broken"),
         ("Container", "HealthInterval=30s", "a health timer is a silent no-op"),
         ("Container", "Notify=healthy", "Notify=healthy never becomes ready"),
@@ -218,8 +218,8 @@ def test_a_pinned_image_is_none(image: str) -> None:
         ("Container", "StopTimeout=soon", "TimeoutStopSec= is not above StopTimeout="),
         ("Unit", "StartLimitIntervalSec=0", "no StartLimitIntervalSec="),
         ("Unit", "StartLimitBurst=0", "no StartLimitBurst="),
-        ("Install", "[Contaner]\nTmpfs=/x", "[Contaner] in motorcade-redis.container is no section"),
-        ("Unit", "this is no setting", "no section and no setting"),
+        ("Install", "[Contaner]\nTmpfs=/x", "[Contaner] in motorcade-redis.container is not a section"),
+        ("Unit", "this is no setting", "neither a section nor a setting"),
     ],
 )
 def test_each_fault_is_named_and_nothing_else_is(section: str, line: str, fault: str) -> None:

@@ -86,7 +86,7 @@ def test_a_refusal_names_the_holder_and_the_way_out() -> None:
     assert str(lock.refusal("web-01", ANA)) == (
         "web-01: locked by ana@desk since 2026-11-21T10:30:00+00:00"
         " (PLAT_02B, run-20261121-103000-3f2a, process 7);"
-        " wait for it, or if it is dead run again with --data acknowledge=run-20261121-103000-3f2a"
+        " wait for it to finish or, if it is dead, run again with --data acknowledge=run-20261121-103000-3f2a"
     )
     assert "run again" in str(lock.refusal("web-01", None))
 

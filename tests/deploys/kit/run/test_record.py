@@ -158,9 +158,9 @@ def test_a_cut_or_changed_end_is_found_by_what_a_page_quotes(written: Path) -> N
     page = quoted(append(written, event(3, "OK")))
     lines = lines_of(written)
     assert record.unlike(lines, page) == []
-    assert record.unlike(lines[:-1], page)[0].startswith("line 7: is not what")
+    assert record.unlike(lines[:-1], page)[0].startswith("line 7: differs from the line")
     assert record.unlike([*lines[:-1], lines[-1].replace(b"ana", b"eve")], page)[0].startswith(
-        "line 7: is not what"
+        "line 7: differs from the line"
     )
 
 

@@ -232,7 +232,7 @@ def test_a_signal_lets_the_running_step_end_and_no_other_begin(
     output, _ = process.communicate(timeout=BOUND_SECONDS)
     assert (process.returncode, place.kinds()) == (code, ["STARTED", "INTERRUPTED"])
     assert (place.has("slept"), place.has("gone-on")) == (True, False)
-    assert output.count("stopping after the running step") == 2
+    assert output.count("stopping after the current step") == 2
     assert place.has("state/steps/PLAT_02B.red")
     place.assert_consistent()
 
@@ -315,7 +315,7 @@ def test_a_run_whose_end_the_host_cannot_record_is_not_ok(place: Place, harm: Ca
     harm(place)
     place.let_go()
     output, _ = process.communicate(timeout=BOUND_SECONDS)
-    assert (process.returncode, "the host does not know it" in output) == (1, True)
+    assert (process.returncode, "not recorded on the host" in output) == (1, True)
     assert "is still open on @local" in place.page()
     assert place.has("state/lock") == (harm is break_the_record)
 

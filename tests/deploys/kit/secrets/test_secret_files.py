@@ -64,7 +64,7 @@ def test_what_was_cut_off_on_its_way_replaces_nothing(wanted: HostFile, given: s
     (command,) = placing(KnownHost({HostFiles: {}}), wanted)
     ended = run(command, given)
     assert ended.returncode == 1
-    assert "cut off on its way; run the page again" in ended.stderr
+    assert "cut off in transit; run the page again" in ended.stderr
     assert Path(wanted.path).read_text() == "as it was"
     assert [file.name for file in Path(wanted.path).parent.iterdir()] == ["secrets.conf"]
 

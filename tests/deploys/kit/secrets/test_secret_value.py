@@ -18,7 +18,7 @@ def test_an_empty_value_is_told_first(empty: str) -> None:
     "broken", ["a\nb", "a\n", "a\0b", "a\rb", "a\tb", "\x1b[2J", "a\u2028b", "a\u200bb", "\ufeffa"]
 )
 def test_what_cannot_be_printed_is_told(broken: str) -> None:
-    fault = "holds a line break or another character that cannot be printed"
+    fault = "contains a line break or another unprintable character"
     assert value.fault(broken, 1) == fault
 
 
@@ -44,7 +44,7 @@ def test_what_only_resembles_a_placeholder_is_left_alone(good: str) -> None:
 
 
 def test_a_value_that_is_too_short_is_told_by_its_length_only() -> None:
-    assert value.fault("k8-Zq", 24) == "has 5 characters where 24 are the least"
+    assert value.fault("k8-Zq", 24) == "has 5 characters; the minimum is 24"
     assert value.fault("k8-Zq", 5) == ""
 
 
@@ -52,9 +52,9 @@ def test_a_value_that_is_too_short_is_told_by_its_length_only() -> None:
 def test_a_fault_never_quotes_the_value(text: str, minimum: int) -> None:
     faults = {
         "is empty",
-        "holds a line break or another character that cannot be printed",
+        "contains a line break or another unprintable character",
         "is a placeholder",
-        f"has {len(text)} characters where {minimum} are the least",
+        f"has {len(text)} characters; the minimum is {minimum}",
         "",
     }
     assert value.fault(text, minimum) in faults

@@ -236,7 +236,7 @@ def test_a_value_that_was_cut_off_on_its_way_is_not_kept(folder: Path, arrived: 
     command = delivery.create_command("redis", "0" * 64, GOOD).get_raw_value()
     done = subprocess.run(["sh", "-c", command], input=arrived, text=True, capture_output=True, check=False)
     assert done.returncode != 0
-    assert done.stderr == "motorcade-redis: cut off on its way; run the page again\n"
+    assert done.stderr == "motorcade-redis: cut off in transit; run the page again\n"
     assert list(folder.iterdir()) == []
 
 
@@ -353,7 +353,7 @@ def test_the_page_is_refused_at_load_with_every_secret_that_cannot_be_used(page:
     given: Any = page
     with pytest.raises(Refused) as one:
         secrets.deliver(given, ["redis", "api-key"])
-    assert str(one.value).startswith(f"{store.file('api-key')}: no such file; make it")
+    assert str(one.value).startswith(f"{store.file('api-key')}: no such file; generate it")
     store.file("redis").write_bytes(pyrage.encrypt(b"changeme", store.readers(), armored=True))
     with pytest.raises(Refused) as both:
         secrets.deliver(given, ["redis", "api-key"])
@@ -363,7 +363,7 @@ def test_the_page_is_refused_at_load_with_every_secret_that_cannot_be_used(page:
         f"  {store.file('redis')}: is a placeholder",
         f"  {store.file('api-key')}: no such file",
     ]
-    assert last == "; mend each line above"
+    assert last == "; fix each line above"
     assert page.used == {}
 
 
@@ -378,7 +378,7 @@ def test_where_nobody_has_given_keys_yet_a_page_is_refused_with_the_list(
     names = [f"postgres-{role}" for role in ("owner", "app", "ro", "backup")]
     given: Any = Settings(directory, None)
     with pytest.raises(Refused) as error:
-        secrets.demand(given, names)
+        secrets.require(given, names)
     assert [line.partition(":")[0] for line in str(error.value).splitlines()[1:-1]] == [
         f"  {directory}/{name}.age" for name in names
     ]

@@ -72,10 +72,10 @@ def test_set_reads_standard_input_without_the_line_break_at_its_end(vault: Vault
         ("", "is empty"),
         ("\n", "is empty"),
         ("changeme", "is a placeholder"),
-        ("Kx83hdkw9Lq2mZx8", "has 16 characters where 24 are the least"),
-        (f"{GOOD}\n\n", "holds a line break or another character that cannot be printed"),
-        (f"{GOOD}\r\n", "holds a line break or another character that cannot be printed"),
-        (GOOD.encode("latin-1"), "is no UTF-8"),
+        ("Kx83hdkw9Lq2mZx8", "has 16 characters; the minimum is 24"),
+        (f"{GOOD}\n\n", "contains a line break or another unprintable character"),
+        (f"{GOOD}\r\n", "contains a line break or another unprintable character"),
+        (GOOD.encode("latin-1"), "is not UTF-8"),
     ],
 )
 def test_set_refuses_a_value_that_no_page_would_take(vault: Vault, value: str | bytes, fault: str) -> None:
@@ -131,7 +131,7 @@ def test_nothing_is_asked_when_the_answer_could_not_be_kept(vault: Vault) -> Non
     status, shown = at_a_terminal(vault)
     assert status == 1
     assert "New value" not in shown
-    assert "names nobody who could decrypt" in shown
+    assert "lists no recipient" in shown
 
 
 def test_rotate_makes_another_value_each_time_and_shows_none(vault: Vault) -> None:
@@ -162,7 +162,7 @@ def test_without_recipients_nothing_is_made(vault: Vault, action: str) -> None:
     vault.recipients.write_text("# nobody yet\n")
     done = call(vault, action, "redis", stdin=GOOD)
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"{vault.recipients}: names nobody who could decrypt; write each operator's")
+    assert done.stderr.startswith(f"{vault.recipients}: lists no recipient; write each operator's")
     assert vault.manifest.read_text() == MANIFEST
 
 
@@ -191,9 +191,7 @@ def test_what_another_command_makes_is_not_replaced_by_random_words(
     vault.manifest.write_text("# days\n")
     done = call(vault, "rotate", "redis")
     assert done.exit_code == 1
-    assert done.stderr == (
-        "redis: is made by `leadgen keys new`, and a random value is none; make one so and `set` it\n"
-    )
+    assert done.stderr == ("redis: is made by `leadgen keys new`, not at random; make one and `set` it\n")
     assert not vault.file("redis").exists()
     assert call(vault, "set", "redis", stdin=GOOD).exit_code == 0
     assert vault.rule("redis").made_by == "leadgen keys new"
@@ -216,7 +214,7 @@ def test_check_tells_every_fault_at_once_and_ends_with_one(vault: Vault) -> None
         f"{vault.file('redis')}: is a placeholder",
         f"{vault.file('api-key')}: no such file",
         f"{vault.file('old')}: no service declares it",
-        f"{vault.recipients}: names nobody who could decrypt",
+        f"{vault.recipients}: lists no recipient",
     ]
 
 

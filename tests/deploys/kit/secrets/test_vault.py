@@ -75,7 +75,7 @@ def test_a_name_that_the_manifest_does_not_know_is_refused_first(store: Vault) -
 
 def test_an_absent_file_is_refused_before_a_key_is_asked_for(store: Vault) -> None:
     assert refusal(Vault(store.directory)) == (
-        f"{store.file('redis')}: no such file; make it (python -m deploys.kit.secrets rotate)"
+        f"{store.file('redis')}: no such file; generate it (python -m deploys.kit.secrets rotate)"
         " or enter it (python -m deploys.kit.secrets set)"
     )
 
@@ -88,7 +88,8 @@ def test_a_file_that_cannot_be_read_is_refused(store: Vault) -> None:
 def test_without_an_identity_nothing_is_opened(store: Vault) -> None:
     put(store, "redis", b"")
     assert refusal(Vault(store.directory)) == (
-        "MOTORCADE_AGE_IDENTITY: no age identity is named; set it to the path of the file with your private key"
+        "MOTORCADE_AGE_IDENTITY: no age identity is configured;"
+        " set it to the path of the file with your private key"
     )
 
 
@@ -136,10 +137,10 @@ def test_an_identity_of_another_user_is_refused(store: Vault, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("", "holds no identity"),
-        ("# AGE-SECRET-KEY-1\n", "holds no identity"),
-        ("AGE-SECRET-KEY-1XYZ\n", "is no age identity that is read here (invalid Bech32 encoding)"),
-        ("größer\n", "is no age identity that is read here (invalid Bech32 encoding)"),
+        ("", "contains no identity"),
+        ("# AGE-SECRET-KEY-1\n", "contains no identity"),
+        ("AGE-SECRET-KEY-1XYZ\n", "is not a usable age identity (invalid Bech32 encoding)"),
+        ("größer\n", "is not a usable age identity (invalid Bech32 encoding)"),
     ],
 )
 def test_a_file_that_holds_no_identity_is_refused(store: Vault, content: str, fault: str) -> None:
@@ -151,15 +152,15 @@ def test_a_file_that_holds_no_identity_is_refused(store: Vault, content: str, fa
 
 def test_an_identity_that_is_no_file_is_refused(store: Vault) -> None:
     put(store, "redis", GOOD.encode())
-    assert "/dev/null: is no file; name a file" in refusal(Vault(store.directory, Path("/dev/null")))
+    assert "/dev/null: is not a file; name a file" in refusal(Vault(store.directory, Path("/dev/null")))
 
 
 def test_a_wrong_identity_opens_nothing(store: Vault, tmp_path: Path) -> None:
     store.store("redis", GOOD)
     wrong = identity(tmp_path / "wrong.txt", f"{pyrage.x25519.Identity.generate()}\n")
     assert refusal(Vault(store.directory, wrong)) == (
-        f"{store.file('redis')}: does not open with {wrong} (No matching keys found); if you should be able to,"
-        f" let somebody who is rotate it for the keys in {store.recipients}"
+        f"{store.file('redis')}: cannot be decrypted with {wrong} (No matching keys found);"
+        f" if you should have access, ask an operator who has it to rotate it for {store.recipients}"
     )
 
 
@@ -168,7 +169,7 @@ def test_a_damaged_file_opens_nothing(store: Vault, kept: int) -> None:
     store.store("redis", GOOD)
     content = store.file("redis").read_bytes()
     store.file("redis").write_bytes(content[:kept])
-    assert refusal(store).startswith(f"{store.file('redis')}: does not open with {store.identity} (")
+    assert refusal(store).startswith(f"{store.file('redis')}: cannot be decrypted with {store.identity} (")
 
 
 def test_a_changed_byte_opens_nothing(store: Vault) -> None:
@@ -176,18 +177,18 @@ def test_a_changed_byte_opens_nothing(store: Vault) -> None:
     content = bytearray(pyrage.encrypt(GOOD.encode(), key))
     content[-1] ^= 1
     store.file("redis").write_bytes(content)
-    assert "does not open" in refusal(store)
+    assert "cannot be decrypted" in refusal(store)
 
 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (GOOD.encode("latin-1"), "is no UTF-8"),
-        (f"{GOOD}\n".encode(), "holds a line break or another character that cannot be printed"),
-        (f"{GOOD}\0".encode(), "holds a line break or another character that cannot be printed"),
+        (GOOD.encode("latin-1"), "is not UTF-8"),
+        (f"{GOOD}\n".encode(), "contains a line break or another unprintable character"),
+        (f"{GOOD}\0".encode(), "contains a line break or another unprintable character"),
         (b"", "is empty"),
         (b"CHANGE_ME", "is a placeholder"),
-        (b"Kx83hdkw9Lq2mZx8", "has 16 characters where 24 are the least"),
+        (b"Kx83hdkw9Lq2mZx8", "has 16 characters; the minimum is 24"),
     ],
 )
 def test_a_value_that_no_service_may_trust_is_refused(store: Vault, content: bytes, fault: str) -> None:
@@ -245,7 +246,7 @@ def test_nothing_is_written_for_nobody(store: Vault, content: str) -> None:
     with pytest.raises(Refused) as error:
         store.store("redis", GOOD)
     assert str(error.value) == (
-        f"{store.recipients}: names nobody who could decrypt;"
+        f"{store.recipients}: lists no recipient;"
         " write each operator's age or ssh-ed25519 public key there, one a line"
     )
     assert not store.file("redis").exists()
@@ -266,7 +267,7 @@ def test_a_recipient_that_is_no_public_key_is_refused_by_line_and_not_quoted(sto
     with pytest.raises(Refused) as error:
         store.store("redis", GOOD)
     assert str(error.value) == (
-        f"{store.recipients}:4: is no age or ssh-ed25519 public key; correct or remove the line"
+        f"{store.recipients}:4: is not an age or ssh-ed25519 public key; correct or remove the line"
     )
 
 
@@ -285,7 +286,7 @@ def test_an_ssh_key_with_a_passphrase_is_refused(store: Vault, tmp_path: Path) -
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", key], check=True)
     put(store, "redis", GOOD.encode())
     assert refusal(Vault(store.directory, key)) == (
-        f"{key}: is no age identity that is read here (ssh key must be decrypted first); name a file made by"
+        f"{key}: is not a usable age identity (ssh key must be decrypted first); name a file made by"
         " `age-keygen`, or an ssh-ed25519 key without passphrase, in MOTORCADE_AGE_IDENTITY"
     )
 
@@ -300,9 +301,9 @@ def test_all_faults_of_several_secrets_are_found(store: Vault) -> None:
 
 def test_a_file_that_the_manifest_does_not_know_is_a_stray(store: Vault) -> None:
     store.store("redis", GOOD)
-    assert store.strays() == []
+    assert store.unlisted() == []
     put(store, "old", GOOD.encode())
-    assert store.strays() == ["old"]
+    assert store.unlisted() == ["old"]
 
 
 def test_a_fresh_vault_is_filled_with_secrets_that_differ(tmp_path: Path) -> None:

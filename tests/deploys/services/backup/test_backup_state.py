@@ -35,8 +35,12 @@ def test_a_host_without_backups_and_one_whose_backups_are_well_have_nothing_to_t
     ("ship", "backup", "words"),
     [
         ({**SHIP, "ok": False, "reason": "403"}, BACKUP, "host: WAL: 403 (since 2026-11-20T00:00:00Z); docs/"),
-        ({**SHIP, "at": "2026-11-21T11:57:00Z"}, BACKUP, "its shipper says nothing since 2026-11-21T11:57:00Z"),
-        (None, BACKUP, "its shipper says nothing since ever"),
+        (
+            {**SHIP, "at": "2026-11-21T11:57:00Z"},
+            BACKUP,
+            "the shipper has reported nothing since 2026-11-21T11:57:00Z",
+        ),
+        (None, BACKUP, "the shipper has reported nothing since its installation"),
         (SHIP, {**BACKUP, "label": "20261115-031000F_20261120-031000D"}, "the last one is 20261115-031000F_"),
         (SHIP, {**BACKUP, "label": "20261120-031000F"}, "the last one is 20261120-031000F"),
         (SHIP, {**BACKUP, "label": "", "ok": False, "reason": "no"}, "backup: no (2026-11-21T03:11:00Z; the last"),

@@ -70,7 +70,7 @@ def test_for_a_moment_it_is_the_newest_that_had_ended_before(tmp_path: Path) -> 
         (
             said(code=99, message="[CryptoError] unable to load info file"),
             [],
-            "wrong key: the list of backups does not open with the passphrase",
+            "wrong key: the passphrase does not decrypt the list of backups",
         ),
     ],
 )
@@ -82,4 +82,4 @@ def test_a_wrong_key_whose_garbage_is_no_text_is_called_by_its_name(tmp_path: Pa
     garbage = (
         said(code=99, message="[FormatError] found at line 1: @").encode().replace(b"@", b"\xe5@\x9c\x01\x08")
     )
-    assert choose(tmp_path, garbage) == (1, "wrong key: the list of backups does not open with the passphrase")
+    assert choose(tmp_path, garbage) == (1, "wrong key: the passphrase does not decrypt the list of backups")

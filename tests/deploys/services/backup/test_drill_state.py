@@ -15,7 +15,7 @@ NOW = "2026-11-21T12:00:00Z"
 PASSED = {"PLAT_08": Step("PLAT_08", passed="2026-11-01T00:00:00+00:00")}
 FIGURES = {"label": "20261121-031000F", "rto_seconds": 5, "rpo_seconds": 12}
 WELL = {"at": "2026-11-21T04:41:00Z", "ok": True, "reason": "", **FIGURES}
-PROOF = "20261121-031000F was restored in 5 s, and 12 s would have been lost (2026-11-21T04:41:00Z)"
+PROOF = "20261121-031000F was restored in 5 s; 12 s of data would have been lost (2026-11-21T04:41:00Z)"
 
 
 def drilled(said: dict[str, Any] | None) -> str:
@@ -57,8 +57,8 @@ def test_a_green_drill_of_two_days_is_no_trouble_and_no_warning() -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (None, "drill: none was green since ever"),
-        ({**WELL, "at": "2026-11-19T11:59:59Z"}, "drill: none was green since 2026-11-19T11:59:59Z"),
+        (None, "drill: none has passed since its installation"),
+        ({**WELL, "at": "2026-11-19T11:59:59Z"}, "drill: none has passed since 2026-11-19T11:59:59Z"),
         ({**WELL, "ok": False, "reason": "wrong key: x"}, "drill: wrong key: x (2026-11-21T04:41:00Z)"),
     ],
 )

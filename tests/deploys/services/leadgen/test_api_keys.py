@@ -74,14 +74,14 @@ def test_a_bad_line_is_refused_by_its_number_and_never_repeated(tmp_path: Path, 
 
 def test_a_probe_key_that_is_none_is_refused_and_not_repeated(tmp_path: Path) -> None:
     typo = PROBE_KEY[:-1] + ("a" if PROBE_KEY[-1] != "a" else "b")
-    with pytest.raises(Refused, match=r"leadgen-probe-key\.age: is no API key; set what") as refused:
+    with pytest.raises(Refused, match=r"leadgen-probe-key\.age: is not an API key; set what") as refused:
         text_of(tmp_path, WORDPRESS_LINE, typo)
     assert typo not in str(refused.value)
 
 
 def test_a_line_of_the_probes_client_belongs_to_the_probe_alone(tmp_path: Path) -> None:
     _, foreign = api_key.mint(CLIENT_ID, SCOPES, None)
-    with pytest.raises(Refused, match=r"leadgen-api-keys\.age: it holds a key of motorcade-probe; take it out"):
+    with pytest.raises(Refused, match=r"leadgen-api-keys\.age: contains a key of motorcade-probe; remove it"):
         text_of(tmp_path, f"{WORDPRESS_LINE};{foreign}")
 
 
@@ -119,7 +119,7 @@ def test_keys_that_have_expired_or_will_soon_are_told_by_their_id() -> None:
 
 def test_a_host_without_keys_has_none_that_end_and_a_file_that_is_not_theirs_is_told() -> None:
     assert told_of() == []
-    assert told_of(status=124) == [f"{api_keys.FILE}: cannot be read; look at it on the host"]
+    assert told_of(status=124) == [f"{api_keys.FILE}: cannot be read; check it on the host"]
     (told,) = told_of("no key at all")
     assert told.startswith(f"{api_keys.FILE}: ")
-    assert told.endswith("; deploys/leadgen_06.py puts the vault's in its place")
+    assert told.endswith("; deploys/leadgen_06.py restores it from the vault")

@@ -30,8 +30,8 @@ def test_a_host_without_an_intake_and_one_that_is_well_have_nothing_to_tell() ->
     [
         (("a-1-0", "503", WELL), "no lead can be stored now (/lead/ready is 503)"),
         (("a-1-0", "000"), "no lead can be stored now (/lead/ready is 000)"),
-        (("a-1-0", "200", WELL.replace('worker": "ok', 'worker": "down')), "the intake misses worker;"),
-        (("a-1-0", "200", WELL.replace('redis": "ok', 'redis": "degraded')), "the intake misses redis;"),
+        (("a-1-0", "200", WELL.replace('worker": "ok', 'worker": "down')), "the intake lacks worker;"),
+        (("a-1-0", "200", WELL.replace('redis": "ok', 'redis": "degraded')), "the intake lacks redis;"),
         (("b-2-0", "200", WELL), "runs b-2-0, and the pin is a-1; deploys/leadgen_02.py returns to it"),
     ],
 )

@@ -30,7 +30,7 @@ VALUES = {
     "lead": quote('{"details": "a person\'s"}'),
     "base": "http://127.0.0.1:8000",
     "curl": "",
-    "as_the_unit": list(leadgen.podman_words(UNIT)),
+    "as_the_unit": list(leadgen.podman_options(UNIT)),
     "image": "localhost/motorcade-leadgen:leadgen-1-new",
     "release": "leadgen-1-new",
     "install": "true",
@@ -115,7 +115,7 @@ def test_a_canary_that_ends_at_its_start_is_taken_away_and_says_why(
 ) -> None:
     code, asked = run("canary.sh", gone=gone, STATE="exited")
     assert (code, asked[-1]) == (1, "podman rm --force --time 10 motorcade-leadgen-canary")
-    assert (tmp_path / "why").read_text() == "the canary of leadgen-1-new: it ended at its start\n"
+    assert (tmp_path / "why").read_text() == "the canary of leadgen-1-new: it exited at startup\n"
 
 
 def test_the_canary_mounts_secrets_and_is_told_none(run: Run) -> None:
@@ -137,7 +137,7 @@ def test_the_canary_has_every_secret_setting_and_file_of_the_unit_that_the_roll_
 
 def test_only_what_the_container_gets_is_given_to_podman_and_quoted() -> None:
     unit = "[Container]\nImage=x\nEnvironment=A=b c\n# Secret=no\n[Service]\nEnvironment=B=no\n"
-    assert list(leadgen.podman_words(unit)) == ["--env 'A=b c'"]
+    assert list(leadgen.podman_options(unit)) == ["--env 'A=b c'"]
 
 
 def test_the_key_that_was_never_issued_is_well_formed_so_that_it_is_looked_up() -> None:

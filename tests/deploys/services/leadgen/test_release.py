@@ -29,7 +29,7 @@ CONTEXT = image.pack(
 )
 BUILT = Image("localhost/motorcade-leadgen:leadgen-2-abc", {}, CONTEXT)
 FRESH = Unit(("Image=x",), ("Image=x",), "loaded")
-RUNS = "recorded is"
+RUNS = "was recorded"
 PIN = "localhost/motorcade-leadgen:pin-0"
 # What is asked of podman while images are counted: $FOLDER/<id> says `runs` or nothing.
 PODMAN = """#!/bin/sh
@@ -52,7 +52,7 @@ def test_the_pin_runs_unless_data_names_another() -> None:
 
 @pytest.mark.parametrize("given", ["", "v1+build", "HEAD", "a;reboot", "worktree"])
 def test_what_is_no_tag_is_refused(given: str) -> None:
-    with pytest.raises(Refused, match=r"--data leadgen_git_ref: '.*' is no tag; name one of `git tag --list`"):
+    with pytest.raises(Refused, match=r"--data leadgen_git_ref: '.*' is not a tag; use one of `git tag --list`"):
         ref(leadgen_git_ref=given)
 
 
@@ -96,7 +96,7 @@ def test_a_migration_on_which_the_running_release_works_is_no_obstacle() -> None
 
 def test_a_migration_that_ends_the_running_release_is_refused_with_the_way_round() -> None:
     with pytest.raises(
-        OperationError, match=r"leadgen-2-abc brings 20260126_02_b, after which the running release may not work"
+        OperationError, match=r"leadgen-2-abc ships 20260126_02_b, which may break the running release"
     ):
         may_follow(["20260126_01_a"], Answer(0, ["pre 20260126_01_a"]))
     with pytest.raises(OperationError, match=r"no way back; first roll to a release that needs nothing"):
@@ -105,7 +105,7 @@ def test_a_migration_that_ends_the_running_release_is_refused_with_the_way_round
 
 def test_it_may_follow_with_the_operators_word_for_that_very_migration() -> None:
     assert may_follow([], RED, leadgen_post="20260126_02_b").noops
-    with pytest.raises(OperationError, match="brings 20260126_02_b"):
+    with pytest.raises(OperationError, match="ships 20260126_02_b"):
         may_follow([], RED, leadgen_post="20260126_01_a")
 
 

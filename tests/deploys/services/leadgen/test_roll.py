@@ -306,4 +306,4 @@ def test_an_old_release_that_does_not_serve_either_is_told_as_it_is(world: World
     (world.root / "running/api").unlink()
     done = world.roll()
     assert (done.returncode, world.drop_ins(), world.running()) == (1, {}, {OLD})
-    assert (world.root / "lib/why").read_text() == f"{NEW}: the API does not start; nothing served before it\n"
+    assert (world.root / "lib/why").read_text() == f"{NEW}: the API does not start; nothing served before\n"

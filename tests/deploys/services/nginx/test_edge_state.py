@@ -47,10 +47,10 @@ def test_a_certificate_that_cannot_be_read_is_told(answer: Answer) -> None:
     ("fault", "end"),
     [
         (nginx.STALE, "sudo systemctl reload nginx"),
-        ("systemd has another unit", "sudo systemctl daemon-reload; sudo systemctl restart nginx"),
+        ("systemd has loaded another unit", "sudo systemctl daemon-reload; sudo systemctl restart nginx"),
     ],
 )
 def test_an_nginx_that_runs_with_something_else_is_told(fault: str, end: str) -> None:
     assert told(ends_in(15), Answer(0, [fault])) == [
-        f"nginx.service: does not run as it lies on the host ({fault}); where no file was changed: {end}"
+        f"nginx.service: does not run with the files on the host ({fault}); if no file was edited: {end}"
     ]

@@ -139,17 +139,17 @@ def test_a_certificate_with_its_key_is_taken_in_silence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda folder: (folder / "edge.pem").unlink(), "edge.pem is not there"),
-        (lambda folder: (folder / "edge.key").unlink(), "edge.key is not there"),
-        (lambda folder: (folder / "edge.key").chmod(0o640), "edge.key can be read by others than root: chmod 600"),
+        (lambda folder: (folder / "edge.pem").unlink(), "edge.pem is missing"),
+        (lambda folder: (folder / "edge.key").unlink(), "edge.key is missing"),
+        (lambda folder: (folder / "edge.key").chmod(0o640), "edge.key is readable by others than root: chmod 600"),
         (
             lambda folder: os.chown(folder / "edge.key", 1, -1),
-            "edge.key can be read by others than root: chmod 600",
+            "edge.key is readable by others than root: chmod 600",
         ),
         (lambda folder: (folder / "edge.pem").write_text("x"), "edge.pem does not begin with a certificate"),
-        (lambda folder: make(folder, EDGE, days="-1"), "it ended: notAfter="),
+        (lambda folder: make(folder, EDGE, days="-1"), "it expired: notAfter="),
         (lambda folder: make(folder, "other.example"), "it is for another name"),
-        (lambda folder: (folder / "edge.key").write_text("x"), "edge.key is not its key"),
+        (lambda folder: (folder / "edge.key").write_text("x"), "edge.key does not match the certificate"),
     ],
     ids=["no certificate", "no key", "readable", "owner", "no pem", "ended", "name", "key"],
 )
