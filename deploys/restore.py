@@ -27,7 +27,7 @@ if over not in (None, "live"):
     raise Refused(
         "--data over",
         f"{over} is not a known value",
-        "use --data over=live, or leave it out to restore a copy beside it",
+        "use --data over=live, or leave --data over out to restore into a copy beside the live database",
     )
 if over and not (reason or "").strip():
     raise Refused("--data over", "replacing the live database needs a reason", "add --data reason='why'")

@@ -106,13 +106,16 @@ class Config:
     )
     database_password: str | None = _setting(
         _password,
-        "The password for LEADGEN_DATABASE_URL, as it is: not percent-encoded.",
+        "The password for LEADGEN_DATABASE_URL, exactly as it is, not percent-encoded.",
         default=None,
         secret=True,
     )
     redis_url: str = _setting(_url("redis", "rediss", "unix"), "Redis, used for the doorbell only.", secret=True)
     redis_password: str | None = _setting(
-        _password, "The password for LEADGEN_REDIS_URL, as it is.", default=None, secret=True
+        _password,
+        "The password for LEADGEN_REDIS_URL, exactly as it is, not percent-encoded.",
+        default=None,
+        secret=True,
     )
     api_keys_file: Path = _setting(_path, "The file with one API key per line; see `leadgen keys new`.")
     owner_database_url: str | None = _setting(
@@ -204,7 +207,7 @@ def _text_of(setting: "Field[Any]", variable: str, environ: Mapping[str, str]) -
     except UnicodeDecodeError:
         raise ValueError("is in a file that is not text") from None
     if not text:
-        raise ValueError("is in a file that is empty")
+        raise ValueError(f"is read from {variable}_FILE, an empty file: fill or unset it")
     return text
 
 

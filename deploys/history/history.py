@@ -101,19 +101,23 @@ def _check_changelog(environment: str) -> None:
     before = max(kept, key=lambda document: str(document["made"]), default=None)
     told = unreleased(git.ask("show", f"{before['commit']}:{_CHANGELOG}")) if before else []
     if set(unreleased(_CHANGELOG.read_text(encoding="utf-8"))) <= set(told):
-        news = f" that {before['release']} did not have" if before else ""
+        news = f" since {before['release']}" if before else ""
         raise Refused(
-            str(_CHANGELOG), f"nothing stands under Unreleased{news}", "write there what this release changes"
+            str(_CHANGELOG), f"has nothing new under Unreleased{news}", "describe there what this release changes"
         )
 
 
 def _release(name: str) -> Release:
     environment = manifest.environment(name)
     if environment not in ENVIRONMENTS:
-        raise Refused(name, "is no release of prod or staging", "name one, such as prod-2")
+        raise Refused(name, "is not a release of prod or staging", "name one, such as prod-2")
     release = pins.load(Path("releases") / f"{environment}.yaml")
     if release.name != name:
-        raise Refused(str(release.path), f"is {release.name}", f"write `release: {name}` there and commit it")
+        raise Refused(
+            str(release.path),
+            f"describes {release.name}",
+            f"to keep {name}, write `release: {name}` there and commit it",
+        )
     return release
 
 

@@ -66,7 +66,9 @@ def look(host: Host, settings: Settings, owned: Collection[str]) -> list[Finding
     answer = host.get_fact(Probe, _LOOK, _SECONDS)
     if not answer.green:
         said = "; ".join(answer.lines[-3:])
-        raise Refused(host.name, f"does not tell what is on it ({said})", "look at it, then look again")
+        raise Refused(
+            host.name, f"could not be inspected ({said})", "fix what that says on the host, then run this again"
+        )
     parts = sections(answer.lines)
     found = [
         *files(parts["files"], owned),

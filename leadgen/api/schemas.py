@@ -48,7 +48,8 @@ class Contact(Part):
     name = Line(most=200, description="The name of the person.", examples=["Maria Lopez"])
     email = Email(description="Needed if there is no phone.", examples=["maria.lopez@example.com"])
     phone = Phone(
-        description="Needed if there is no email. A number without + is a US one.", examples=["(512) 555-0142"]
+        description="Needed if there is no email. A number without a leading + is read as a US number.",
+        examples=["(512) 555-0142"],
     )
     preferred_channel = Choice(
         *CHANNELS, description="How to reply; needs the matching email or phone.", examples=["email"]

@@ -12,7 +12,7 @@ from leadgen.dev.screen import Screen
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help="The port of the API; the default is that of LEADGEN_BIND."
+    "--port", type=click.IntRange(1, 65535), help="The API's port; the default is the port in LEADGEN_BIND."
 )
 @click.option(
     "--folder",

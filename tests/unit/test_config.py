@@ -142,7 +142,7 @@ def test_a_secret_set_twice_or_in_an_unreadable_file_is_a_fault(tmp_path: Path) 
         "LEADGEN_DATABASE_URL is in a file that is not text"
     ]
     assert faults({"LEADGEN_REDIS_PASSWORD_FILE": str(tmp_path / "empty")}) == [
-        "LEADGEN_REDIS_PASSWORD is in a file that is empty"
+        "LEADGEN_REDIS_PASSWORD is read from LEADGEN_REDIS_PASSWORD_FILE, an empty file: fill or unset it"
     ]
 
 

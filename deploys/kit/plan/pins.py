@@ -71,7 +71,9 @@ def _content(path: Path) -> str:
         raise Refused(str(path), f"byte {error.start} is not UTF-8", "save it as UTF-8") from None
     # A file cut off within its last line could hold a shorter version, valid and wrong.
     if content and not content.endswith("\n"):
-        raise Refused(str(path), "its last line has no end", "restore the whole file from git")
+        raise Refused(
+            str(path), "does not end with a newline, so it may be cut off", "restore the whole file from git"
+        )
     return content
 
 

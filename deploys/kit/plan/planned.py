@@ -28,7 +28,11 @@ def read(path: Path) -> dict[str, tuple[Entry, ...]]:
     except ValueError as error:
         raise Refused(str(path), str(error), _REMEDY) from None
     if not _is_nested(document):
-        raise Refused(str(path), "is not systems with pages with keys", _REMEDY)
+        raise Refused(
+            str(path),
+            "must map each system to its pages, and each page to its keys",
+            "fix the layout, or restore it from git",
+        )
     faults = [f"{key} {what}" for key, what in doubled.items()]
     faults += [
         fault for pages in document.values() for page, values in pages.items() for fault in _faults(page, values)

@@ -3,9 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from deploys.kit.errors import Refused
 from deploys.kit.run.record import Event, Tail
+
+_ELSEWHERE: Final = "set deployments_directory in group_data/ to another folder"
 
 
 def prepare(directory: Path) -> Path:
@@ -14,10 +17,10 @@ def prepare(directory: Path) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(
-            str(directory), f"cannot be created ({error.strerror})", "see deployments_directory"
+            str(directory), f"cannot be created ({error.strerror})", f"create it, or {_ELSEWHERE}"
         ) from None
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise Refused(str(directory), "is not writable", "chown it, or see deployments_directory")
+        raise Refused(str(directory), "is not writable", f"make it writable for yourself, or {_ELSEWHERE}")
     return directory
 
 

@@ -148,7 +148,7 @@ def current() -> Session:
         return _SESSIONS[state]
     if len(state.activated_hosts) > 1:
         names = ", ".join(sorted(each.name for each in state.activated_hosts))
-        raise Refused("inventory", f"{names} at once", "choose one host with --limit")
+        raise Refused("inventory", f"a run takes one host, not {names}", "choose one with --limit")
     for flag, why in _FLAGS.items():
         if flag in sys.argv:
             raise Refused(flag, why, "leave it out")

@@ -188,8 +188,11 @@ def without_git() -> None:
     [
         (dirty, "git status: there are changes that no commit holds; commit or stash them"),
         (untracked, "git status: there are changes that no commit holds; commit or stash them"),
-        (without_an_entry, "CHANGELOG.md: nothing stands under Unreleased; write there what this release changes"),
-        (without_unreleased, "CHANGELOG.md: nothing stands under Unreleased"),
+        (
+            without_an_entry,
+            "CHANGELOG.md: has nothing new under Unreleased; describe there what this release changes",
+        ),
+        (without_unreleased, "CHANGELOG.md: has nothing new under Unreleased"),
         (unpinned, "releases/prod.yaml: postgres.version is unpinned"),
         (worktree, "releases/prod.yaml: redis.ref is 'worktree' outside the lab"),
         (a_branch, "git ref topic: "),
@@ -211,7 +214,7 @@ def test_each_release_tells_something_that_the_one_before_it_did_not() -> None:
     commit("a new name")
     done = call("keep", "prod-3")
     assert done.exit_code == 1
-    assert "CHANGELOG.md: nothing stands under Unreleased that prod-2 did not have; write there" in done.output
+    assert "CHANGELOG.md: has nothing new under Unreleased since prod-2; describe there" in done.output
     change("CHANGELOG.md", "- A worker.\n", "- A worker.\n- A sweeper.\n")
     commit("told")
     assert call("keep", "prod-3").exit_code == 0
@@ -230,11 +233,14 @@ def test_what_staging_told_may_be_told_again_by_prod() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("prod-3", "releases/prod.yaml: is prod-2; write `release: prod-3` there and commit it"),
-        ("prod-../../prod-2", "releases/prod.yaml: is prod-2"),
+        (
+            "prod-3",
+            "releases/prod.yaml: describes prod-2; to keep prod-3, write `release: prod-3` there and commit it",
+        ),
+        ("prod-../../prod-2", "releases/prod.yaml: describes prod-2"),
         ("staging-2", "releases/staging.yaml: cannot be read"),
-        ("lab-2", "lab-2: is no release of prod or staging; name one, such as prod-2"),
-        ("", ": is no release of prod or staging"),
+        ("lab-2", "lab-2: is not a release of prod or staging; name one, such as prod-2"),
+        ("", ": is not a release of prod or staging"),
     ],
 )
 def test_a_name_that_is_not_the_manifest_s_is_refused(name: str, said: str) -> None:

@@ -159,5 +159,5 @@ def test_a_host_without_podman_is_looked_at_all_the_same() -> None:
 
 
 def test_a_host_that_does_not_tell_is_not_called_clean() -> None:
-    with pytest.raises(Refused, match="host: does not tell what is on it"):
+    with pytest.raises(Refused, match="host: could not be inspected"):
         told(WELL, status=124)

@@ -216,7 +216,7 @@ def test_the_worktree_is_the_labs_alone() -> None:
         (b"release: lab\x00\n", "unacceptable character"),
         (b"release: l\xe4b\n", "byte 10 is not UTF-8"),
         (b"[" * 5000 + b"\n", "expected the node content"),
-        (PROD.encode().rstrip(), "its last line has no end"),
+        (PROD.encode().rstrip(), "does not end with a newline"),
     ],
 )
 def test_what_is_no_manifest_is_refused_with_its_place(text: bytes, said: str) -> None:

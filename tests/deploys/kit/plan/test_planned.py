@@ -52,9 +52,9 @@ def test_a_deviation_is_read_where_there_is_one(tmp_path: Path) -> None:
         ("[app, edge]", "[app, web]", "MAIL_02.groups has web, which is none of database, app, edge"),
         ("    row: 32", "    row: 32\n    row: 33", "Mail.MAIL_02.row stands twice, again in line 7"),
         ("Mail:\n", "Mail: [\n", "line "),
-        (MAIL, "Mail: later\n", "is not systems with pages with keys"),
-        (MAIL, "Mail:\n  MAIL_02: later\n", "is not systems with pages with keys"),
-        (MAIL, "", "is not systems with pages with keys"),
+        (MAIL, "Mail: later\n", "must map each system to its pages, and each page to its keys"),
+        (MAIL, "Mail:\n  MAIL_02: later\n", "must map each system to its pages, and each page to its keys"),
+        (MAIL, "", "must map each system to its pages, and each page to its keys"),
     ],
 )
 def test_a_file_of_another_form_is_refused(old: str, new: str, fault: str, tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_a_file_of_another_form_is_refused(old: str, new: str, fault: str, tmp_p
     with pytest.raises(Refused) as refused:
         planned.read(path)
     assert str(refused.value).startswith(f"{path}: {fault}")
-    assert str(refused.value).endswith("; correct it as its neighbours are written")
+    assert str(refused.value).endswith(("; correct it as its neighbours are written", "or restore it from git"))

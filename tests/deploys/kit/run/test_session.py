@@ -211,7 +211,7 @@ def test_several_hosts_at_once_are_refused(place: Place) -> None:
     (place.folder / "two.py").write_text("hosts = ['@local', '@fake/two']\n")
     code, output = place.run("calm.py", inventory="two.py")
     assert code == 1
-    assert "choose one host with --limit" in output
+    assert "a run takes one host, not @fake/two, @local; choose one with --limit" in output
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_all_faults_are_in_one_error(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        (WHOLE[:-1], "its last line has no end; restore the whole file from git"),
-        ("", "its last line has no end; restore the whole file from git"),
+        (WHOLE[:-1], "does not end with a newline, so it may be cut off; restore the whole file from git"),
+        ("", "does not end with a newline, so it may be cut off; restore the whole file from git"),
         ("- a\n", f"is not a list of secrets and days; {SHAPE}"),
         ("a: [\n", "line 2: while parsing a flow node"),
         ("a: &b 1\n", "line 1: anchors and aliases are not read here"),
