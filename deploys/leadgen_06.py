@@ -30,7 +30,7 @@ api_keys.deliver(this, owned=True)
 gate.wait(
     this,
     "the probe's key works, and one that was never issued is refused",
-    render("leadgen/check-keys.sh", address=ADDRESS),
+    render("leadgen/check-keys.sh", address=ADDRESS, file=api_keys.FILE),
     seconds=15,
     service="leadgen-api",
 )

@@ -280,7 +280,7 @@ def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(
     said = host.ssh(backup["restore"], seconds=120).stdout
     assert sql("SELECT count(*) FROM app.kept") == "3"
     assert sql("SELECT to_regclass('app.newer') IS NULL") == "t"
-    aside = said.rpartition("is the database ")[2].split(",")[0]
+    aside = said.rpartition("previous database is now ")[2].split(";")[0]
     sql(f"DROP TABLE app.kept; DROP DATABASE {aside}")
     assert "PLAT_03 | roles and rights" in deployed(host, "plat_03").changes
     assert included(host).changed == 0

@@ -78,11 +78,11 @@ def _readable(_: Path, target: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_expired, "it ended: notAfter="),
+        (_expired, "it expired: notAfter="),
         (_other_name, "it is for another name"),
-        (_other_key, "edge.key is not its key"),
-        (_missing, "edge.pem is not there"),
-        (_readable, "edge.key can be read by others than root"),
+        (_other_key, "edge.key does not match the certificate"),
+        (_missing, "edge.pem is missing"),
+        (_readable, "edge.key is readable by others than root"),
     ],
     ids=["expired", "other name", "other key", "missing", "readable key"],
 )
@@ -106,7 +106,7 @@ def test_a_frozen_page_refuses_until_the_owner_unlocks_it(host: Host, page: str)
     before = everything(host)
     ended = deploy(host, page)
     assert ended.code == 1
-    assert f"{page.upper()}: the page is frozen; with the owner's word" in sentence(ended.output)
+    assert f"{page.upper()}: the page is frozen; with the owner's permission" in sentence(ended.output)
     assert everything(host) == before
     assert unlocked(host, page) == []
     line = next(line for line in reversed(record(host)) if line["event"] == "STARTED")
@@ -126,7 +126,7 @@ def test_an_edit_by_hand_is_found_and_left_until_the_page_is_unlocked(host: Host
     host.root(f"echo '# by hand' >> {file}; systemctl reload nginx")
     ended = include(host, EDGE_PAGES)
     assert ended.code == 1
-    assert f"{file} is not as the page says, and the page is locked" in sentence(ended.output)
+    assert f"{file} differs from the page, and the page is locked" in sentence(ended.output)
     assert "# by hand" in host.root(f"cat {file}").stdout
     (backup,) = deployed(host, page, data={"unlock": page.upper(), "reason": "the lab asks"}).line["backups"]
     assert backup["restore"]
@@ -184,7 +184,7 @@ def test_maintenance_without_a_state_is_refused(host: Host, data: dict[str, str]
     before = everything(host)
     ended = deploy(host, "maintenance", data=data)
     assert ended.code == 1
-    assert "is neither on nor off; say --data state=on or state=off" in sentence(ended.output)
+    assert "is neither on nor off; use --data state=on or state=off" in sentence(ended.output)
     assert everything(host) == before
 
 
@@ -227,7 +227,7 @@ def test_a_renewed_certificate_is_served_after_the_page_without_a_lost_request(b
     before = serial(busy)
     certificates.renew(busy.directory, busy.guest.root / FOLDER)
     red = include(busy, EDGE_PAGES, data={"edge_requests_per_second": "5000"})
-    assert "nginx.service (another configuration) is not as the page says" in sentence(red.output)
+    assert "nginx.service (another configuration) differs from the page" in sentence(red.output)
     with edge.traffic(busy) as seen:
         changes = unlocked(busy, "plat_05", edge_requests_per_second="5000")
     assert "PLAT_05 | nginx.service runs" in changes

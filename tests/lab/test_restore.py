@@ -127,7 +127,10 @@ def test_a_restore_that_cannot_be_leaves_the_live_database_and_opens_the_intake(
     [
         ({"at": "2026-11-21T18:30:00"}, "not a time with a zone; write it as 2026-11-21T18:30:00Z"),
         ({"over": "live"}, "replacing the live database needs a reason"),
-        ({"over": "all", "reason": "x"}, "all is not a known value; use --data over=live, or leave it out"),
+        (
+            {"over": "all", "reason": "x"},
+            "all is not a known value; use --data over=live, or leave --data over out",
+        ),
     ],
 )
 def test_a_restore_that_was_not_meant_so_is_refused_before_anything_is_touched(

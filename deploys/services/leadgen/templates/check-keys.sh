@@ -6,6 +6,9 @@ nobody=mcl_nobody00_0000000000000000000000000000000000000000000_sjAB14
 status() { # the status for the Authorization header from standard input
     curl --config - --silent --max-time 5 --output /dev/null --write-out '%{http_code}' $url
 }
+# A process checks the file once a second. From the next second on, whichever answers has read this one.
+changed=$(stat --format %Z {{ file }})
+[ $(($(date +%s) - changed)) -ge 2 ] || { echo "{{ file }} is so new that a process may not have read it"; exit 1; }
 curl --silent --fail --max-time 5 http://{{ address }}/lead/health | grep -q '"api_keys": *"ok"'
 for _ in 1 2 3 4 5 6; do
     known=$({

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
@@ -29,6 +30,7 @@ VALUES = {
     "client": "motorcade-probe",
     "lead": quote('{"details": "a person\'s"}'),
     "base": "http://127.0.0.1:8000",
+    "file": "/etc/motorcade/leadgen/api-keys",
     "curl": "",
     "as_the_unit": list(leadgen.podman_options(UNIT)),
     "image": "localhost/motorcade-leadgen:leadgen-1-new",
@@ -143,6 +145,18 @@ def test_only_what_the_container_gets_is_given_to_podman_and_quoted() -> None:
 def test_the_key_that_was_never_issued_is_well_formed_so_that_it_is_looked_up() -> None:
     (nobody,) = re.findall(r"^nobody=(\S+)$", render("leadgen/check-keys.sh", **VALUES), re.MULTILINE)
     assert api_key.key_id_of(nobody) == "nobody00"
+
+
+def test_keys_are_not_checked_before_every_process_has_read_them(tmp_path: Path) -> None:
+    file = tmp_path / "api-keys"
+    file.write_text("")
+    script = render("leadgen/check-keys.sh", **{**VALUES, "file": file, "address": "127.0.0.1:1"})
+    check = ["sh", "-c", script]
+    young = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert (young.returncode, "is so new" in young.stdout) == (1, True)
+    time.sleep(2.1)
+    later = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert "is so new" not in later.stdout, "it goes on to ask the API, which is not there"
 
 
 def test_the_synthetic_lead_is_the_intakes_own_for_a_state_that_is_served() -> None:
