@@ -14,6 +14,7 @@ import pyrage
 import pytest
 import yaml
 
+from deploys.kit.plan import services
 from tests.lab import inputs
 from tests.lab.archives import upstream_version
 from tests.lab.command import run, until
@@ -129,7 +130,7 @@ def test_an_upstream_version_has_no_epoch_and_no_revision(shown: str, version: s
 def test_every_secret_of_the_lab_is_there_and_opens_with_the_key_of_its_host_only(host: Host) -> None:
     assert (host.directory / "identity.txt").stat().st_mode & 0o777 == 0o600
     files = sorted((host.directory / "secrets").glob("*.age"))
-    assert {file.stem for file in files} == set(yaml.safe_load(inputs.SECRETS.read_text()))
+    assert {file.stem for file in files} == services.secrets().keys()
     own = pyrage.x25519.Identity.from_str((host.directory / "identity.txt").read_text().strip())
     stranger = pyrage.x25519.Identity.generate()
     for file in files:
