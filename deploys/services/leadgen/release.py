@@ -164,6 +164,7 @@ def _script(page: "Page", built: Image, files: Sequence[HostFile], services: Seq
         folders=folders,
         services=leadgen.SERVICES,
         release=built.release,
+        image=built.tag,
         id_file=built.id_file,
         stage=f"{hostfiles.STAGING}/{page.id}/before",
         step=f"{steps.DIRECTORY}/{page.id}.json",

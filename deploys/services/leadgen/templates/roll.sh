@@ -18,9 +18,18 @@ if [ ! -d $before ] || [ "$(find {{ step }} -newer $before 2>/dev/null)" ]; then
 fi
 before_release=$(cat $before/release)
 
-restart() { # a reached start limit also blocks the socket, and manual restarts count
+forgive() { # a reached start limit also blocks the socket, and manual restarts count
     systemctl reset-failed "motorcade-leadgen-$1.service" "motorcade-leadgen-$1.socket" 2>/dev/null || true
+}
+
+restart() {
+    forgive "$1"
     timeout 120 systemctl restart "motorcade-leadgen-$1.service"
+}
+
+start() { # nothing if it runs
+    forgive "$1"
+    timeout 120 systemctl start "motorcade-leadgen-$1.service"
 }
 
 serves() { # the release $1, within $2 seconds: it reports the release, and the database accepts a lead
@@ -64,21 +73,35 @@ stay() { # each container is the same for five seconds, and runs what was record
 {% endfor %}
 }
 
+taken_back() { # the id of a service's container, if it is of the release that is taken back
+    podman inspect --format '{% raw %}{{.ImageName}} {{.Id}}{% endraw %}' "motorcade-leadgen-$1" 2>/dev/null |
+        sed -n 's|^{{ image }} ||p'
+}
+
+replace() { # but leave alone what systemd itself has started since: a stop that early would cost its callers
+    if systemctl is-active --quiet "motorcade-leadgen-$1.service" &&
+        { [ "$(taken_back "$1")" ] || ! life "$1" >/dev/null 2>&1; }; then restart "$1"; else start "$1"; fi
+}
+
 back() { # nothing may stop this halfway: neither a missing log nor a lost connection
     trap '' HUP INT TERM PIPE
     set +e
     echo "{{ release }}: $1"
     echo "last lines of /var/log/motorcade/leadgen-$2/container.log:"
     tail -n 30 "/var/log/motorcade/leadgen-$2/container.log"
+    # Its id, read now: once systemd has read the drop-ins, the name may be that of the previous release's container.
+    bad_api=$(taken_back api)
 {% for folder in folders %}
     rm -f {{ folder }}/50-release.conf
     [ ! -f $before/{{ loop.index }} ] || cp -p $before/{{ loop.index }} {{ folder }}/50-release.conf
 {% endfor %}
     systemctl daemon-reload
-    # An API that does not answer has nothing to finish, and stopping it would take longer than callers wait.
-    curl --silent --max-time 2 http://{{ address }}/lead/health >/dev/null ||
-        timeout 20 podman kill --signal KILL motorcade-leadgen-api >/dev/null 2>&1
-    for service in {{ services | join(" ") }}; do restart $service; done
+    # An API that has failed and does not answer has nothing to finish; stopping it would take longer than callers wait.
+    if [ "$2" = api ] && [ "$bad_api" ] &&
+        ! curl --silent --max-time 5 http://{{ address }}/lead/health >/dev/null; then
+        timeout 20 podman kill --signal KILL "$bad_api" >/dev/null 2>&1
+    fi
+    for service in {{ services | join(" ") }}; do replace $service; done
     if [ -z "$before_release" ]; then now='nothing served before'
     elif serves "$before_release" 60; then now="$before_release is back"; else now="and $before_release does not serve either"; fi
     echo "$now"

@@ -34,10 +34,7 @@ PROGRAMS = {
     "systemctl": """
 service=${2#motorcade-leadgen-}
 service=${service%.service}
-case "$1 $3" in
-"show LoadState") echo loaded ;;
-"show NRestarts") of api; bad churns && echo 3 || echo 0 ;;
-"restart "*)
+begin() {
     unit=units/motorcade-leadgen-$service.container
     image=$(sed -n 's/^Image=//p' $unit $unit.d/50-release.conf 2>/dev/null | tail -n 1)
     rm -f running/$service
@@ -45,28 +42,50 @@ case "$1 $3" in
     [ ! -e bad/told-on-the-way-back ] || bad restart-worker || kill -TERM $(cut -d ' ' -f 4 /proc/$PPID/stat)
     bad killed && kill -KILL $(cut -d ' ' -f 4 /proc/$PPID/stat)
     ! bad restart-$service || exit 1
-    echo "$(wc -l <asked) $image" >running/$service ;;
+    echo "$(wc -l <asked) $image" >running/$service
+}
+case "$1 $3" in
+"show LoadState") echo loaded ;;
+"is-active "*)
+    service=${3#motorcade-leadgen-}
+    [ -e running/${service%.service} ] || exit 3 ;;
+"show NRestarts") of api; bad churns && echo 3 || echo 0 ;;
+"daemon-reload ")
+    # A release that ended by itself is started by systemd, which may be quicker than the script.
+    of api; ! bad ends || { service=api; begin; } ;;
+"start "*) [ -e running/$service ] || begin ;;
+"restart "*) begin ;;
 esac
 """,
     "flock": """
 """,
     "podman": """
-if [ $1 = exec ]; then
+case $1 in
+exec)
     of sweeper
-    ! bad silent-sweeper || exit 0
-    echo ${image##*:}
-    exit
-fi
-service=${4#motorcade-leadgen-}
-of $service || exit 125
-! bad gone-$service || exit 125
-! bad dies-$service || life=$life-$(cat clock)
-echo "$life id-of-${image##*:}"
+    bad silent-sweeper || echo ${image##*:} ;;
+kill)
+    for file in running/*; do
+        of ${file#running/}
+        case $4 in "$life" | motorcade-leadgen-${file#running/})
+            rm $file
+            echo ${image##*:} >>killed ;;
+        esac
+    done ;;
+inspect)
+    service=${4#motorcade-leadgen-}
+    of $service || exit 125
+    ! bad gone-$service || exit 125
+    ! bad dies-$service || life=$life-$(cat clock)
+    echo "$3" | sed "s|{{.Id}}|$life|; s|{{.ImageName}}|$image|; s|{{.Image}}|id-of-${image##*:}|" ;;
+esac
 """,
     "curl": """
 for url; do :; done
 of api || exit 7
-! bad mute || exit 7
+! bad mute && ! bad ends || exit 7
+# The old one's first answer after a start comes too late.
+case $life$image in first* | *:leadgen-1-new) ;; *) [ ! -e slow-start ] || { rm slow-start; exit 28; } ;; esac
 case $url in
 */lead/health)
     worker=ok redis=ok
@@ -116,6 +135,14 @@ class World:
 
     def drop_ins(self) -> Mapping[str, str]:
         return {name: file.read_text() for name in leadgen.SERVICES if (file := self.drop_in(name)).exists()}
+
+    def lives(self) -> Mapping[str, str]:
+        return {file.name: file.read_text() for file in (self.root / "running").iterdir()}
+
+    def killed(self) -> list[str]:
+        """The releases of the containers that were killed, in this order."""
+        file = self.root / "killed"
+        return file.read_text().split() if file.exists() else []
 
     def running(self) -> set[str]:
         return {file.read_text().rpartition(":")[2].strip() for file in (self.root / "running").iterdir()}
@@ -211,6 +238,27 @@ def test_whatever_goes_wrong_the_release_before_is_back(world: World, bad: str, 
     assert (world.root / "lib/why").read_text() == f"{NEW}: {why}; {OLD} is back\n"
 
 
+def test_a_release_before_that_systemd_has_started_is_left_alone_however_slowly_it_answers(world: World) -> None:
+    world.give_drop_ins()
+    (world.root / "bad/ends").touch()
+    (world.root / "slow-start").touch()
+    assert (world.roll().returncode, world.running(), world.killed()) == (1, {OLD}, [])
+    asked = (world.root / "asked").read_text().splitlines()
+    assert asked.count("systemctl restart motorcade-leadgen-api.service") == 1, "to the new one, and not back"
+    assert (world.root / "lib/why").read_text() == f"{NEW}: the API does not serve; {OLD} is back\n"
+
+
+def test_an_api_that_has_hung_is_killed_and_no_other(world: World) -> None:
+    (world.root / "bad/mute").touch()
+    assert (world.roll().returncode, world.running(), world.killed()) == (1, {OLD}, [NEW])
+
+
+@pytest.mark.parametrize("bad", ["unready", "silent-worker", "gone-sweeper"])
+def test_an_api_that_answers_may_finish_what_it_has_begun(world: World, bad: str) -> None:
+    (world.root / "bad" / bad).touch()
+    assert (world.roll().returncode, world.running(), world.killed()) == (1, {OLD}, [])
+
+
 def test_a_redis_that_is_away_keeps_no_release_back(world: World) -> None:
     (world.root / "bad/no-redis").touch()
     assert (world.roll().returncode, world.running()) == (0, {NEW})
@@ -219,9 +267,9 @@ def test_a_redis_that_is_away_keeps_no_release_back(world: World) -> None:
 def test_refused_units_never_reach_their_places(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quadlet, "DRY_RUN", REFUSES)
     world.give_drop_ins()
-    before = world.drop_ins()
+    before, lives = world.drop_ins(), world.lives()
     done = world.roll()
-    assert (done.returncode, world.drop_ins(), world.running()) == (1, before, {OLD})
+    assert (done.returncode, world.drop_ins(), world.lives()) == (1, before, lives), "nothing was stopped"
     assert "unsupported key" in done.stdout
     assert (world.root / "lib/why").read_text() == f"{NEW}: the units are refused; {OLD} is back\n"
 
