@@ -22,7 +22,7 @@ class Entry:
     """One page. `locked`: verifies only, once it has passed. `frozen`: changes only with the owner's consent.
 
     `row` is its number in the company's runbook, `named` if that names it without a number, or `own`.
-    `plan` is the text of a page that is not built yet.
+    `data` is what a run of the page cannot do without. `plan` is the text of a page that is not built yet.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Entry:
     row: str = OWN
     locked: bool = False
     frozen: bool = False
+    data: str = ""
     plan: Text | None = None
 
     @property

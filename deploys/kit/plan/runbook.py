@@ -44,7 +44,7 @@ ORDER: Final[tuple[Entry, ...]] = (
 # Pages that are run when they are wanted, and never as part of the whole host.
 TOOLS: Final[tuple[Entry, ...]] = (
     # No page of the edge: one may be red because maintenance is on, and this is what ends it.
-    Entry("MAINTENANCE", "Maintenance", ("PLAT_02A",), EDGE),
+    Entry("MAINTENANCE", "Maintenance", ("PLAT_02A",), EDGE, data="state=on"),
     # Not PLAT_08: on a new host it refuses until this has brought the database back.
     Entry("RESTORE", "Restore", ("PLAT_02B",), DATABASE),
 )

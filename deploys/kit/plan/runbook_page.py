@@ -110,7 +110,7 @@ def section(entry: Entry) -> str:
     lines = [
         f"### {entry.id}\n",
         f"**{entry.title}.** {text.purpose}\n",
-        f"    {RUN} {entry.file}\n",
+        f"    {RUN} {entry.file}{entry.data and f' --data {entry.data}'}\n",
         f"- Requires: {', '.join(map(linked, entry.requires)) or 'nothing'}",
         f"- Runs on: {groups(entry)}",
         f"- Leaves: {text.leaves}",
