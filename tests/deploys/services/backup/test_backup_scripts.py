@@ -207,3 +207,30 @@ def test_a_gap_is_told_and_a_backup_is_wanted_once_everything_else_is_in_the_sto
     (world / "away").unlink()
     assert until(lambda: names(world) == [mark, "wanted"])
     assert shipped(world)["ok"] is False
+
+
+@pytest.mark.parametrize(("refused", "asked"), [(3, True), (1000, False)])
+def test_a_backup_that_begins_at_boot_waits_for_postgresql_but_not_forever(
+    world: Path, shell: str, refused: int, *, asked: bool
+) -> None:
+    tries = world / "tries"
+    for name, text in {
+        "psql": f"echo >>{tries}; [ $(wc -l <{tries}) -gt {refused} ]",
+        "pgbackrest": f"touch {world}/asked; echo 'P00  ERROR: [082]: no store in this test'; exit 82",
+        "sleep": "",
+    }.items():
+        (world / "programs" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (world / "programs" / name).chmod(0o755)
+    program(world, "state")
+    values = {"spool": world / "spool", "store": "store", "full_days": 7}
+    file = program(
+        world, "backup", psql=world / "programs/psql", pgbackrest=world / "programs/pgbackrest", **values
+    )
+    file.write_text(file.read_text().replace("said=/tmp/", f"said={world}/"))
+    environ = {**os.environ, "PATH": f"{world}/programs:{os.environ['PATH']}"}
+    done = subprocess.run([shell, file], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert (world / "asked").exists() == asked
+    reason = json.loads((world / "state/backup.json").read_text())["reason"]
+    assert reason == ("pgBackRest: [082]: no store in this test " if asked else "PostgreSQL does not answer")
+    assert len(tries.read_text().splitlines()) == (refused + 1 if asked else 120)
