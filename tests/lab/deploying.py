@@ -20,6 +20,7 @@ FOUNDATION = (*DATABASE, *REDIS)  # all that needs no store outside the host
 EDGE_PAGES = ("plat_05", "plat_06a", "plat_07")
 PAGES = tuple(entry.id.lower() for entry in runbook.ORDER if entry.status == "ready")
 STATE = Path(__file__).with_name("state.sh")
+NOTHING: tuple[int, list[str]] = (0, [])  # what a second run did
 UNLOCK = {"unlock": "PLAT_04A", "reason": "the lab asks"}
 
 
@@ -39,6 +40,11 @@ class Ended:
     @property
     def changed(self) -> int:
         return int(self.line["changed"])
+
+    @property
+    def did(self) -> tuple[int, list[str]]:
+        """How many operations changed something, after the host's record, and which, after pyinfra's table."""
+        return self.changed, self.changes
 
     @property
     def marks(self) -> list[int]:

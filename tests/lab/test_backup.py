@@ -13,7 +13,7 @@ import pytest
 from deploys.kit.secrets import Vault
 from deploys.services.backup import pgbackrest
 from tests.lab.command import until
-from tests.lab.deploying import deployed, status
+from tests.lab.deploying import NOTHING, deployed, status
 from tests.lab.host import Host
 from tests.lab.load import load, sql
 from tests.lab.slow import slow_road
@@ -82,7 +82,7 @@ def values(host: Host) -> list[str]:
 
 
 def test_a_second_run_changes_nothing(host: Host) -> None:
-    assert deployed(host, "plat_08").changed == 0
+    assert deployed(host, "plat_08").did == NOTHING
 
 
 def test_what_lies_in_the_store_is_encrypted_each_object_of_it(host: Host) -> None:

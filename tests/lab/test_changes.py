@@ -13,7 +13,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from tests.lab.deploying import UNLOCK, deploy, deployed, include, included, record, sentence, state
+from tests.lab.deploying import NOTHING, UNLOCK, deploy, deployed, include, included, record, sentence, state
 from tests.lab.host import Host
 
 PAGE = """
@@ -228,7 +228,7 @@ def test_a_locked_page_whose_file_was_changed_says_so_and_leaves_it(host: Host) 
     assert "# by hand" in host.root(f"cat {drop_in}").stdout
     deployed(host, "plat_04a", data=UNLOCK)
     assert "# by hand" not in host.root(f"cat {drop_in}").stdout
-    assert included(host).changed == 0
+    assert included(host).did == NOTHING
 
 
 def test_a_gate_that_is_not_green_ends_red_within_its_bound(host: Host) -> None:
@@ -239,7 +239,7 @@ def test_a_gate_that_is_not_green_ends_red_within_its_bound(host: Host) -> None:
     assert (line["event"], "network" in line["failed_operation"]) == ("FAILED", True)
     assert "PLAT_02A has been red since" in sentence(deploy(host, "plat_02b").output)
     included(host)
-    assert included(host).changed == 0
+    assert included(host).did == NOTHING
 
 
 def test_a_right_that_somebody_granted_is_seen_by_the_page_and_taken_back(host: Host) -> None:
@@ -260,7 +260,7 @@ def test_a_role_that_may_too_much_turns_the_active_check_red(host: Host) -> None
     assert check.code == 1
     assert "motorcade_app was allowed: SELECT rolpassword FROM pg_authid" in sentence(check.output)
     deployed(host, "plat_03")
-    assert included(host).changed == 0
+    assert included(host).did == NOTHING
 
 
 def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(host: Host) -> None:
@@ -283,7 +283,7 @@ def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(
     aside = said.rpartition("previous database is now ")[2].split(";")[0]
     sql(f"DROP TABLE app.kept; DROP DATABASE {aside}")
     assert "PLAT_03 | roles and rights" in deployed(host, "plat_03").changes
-    assert included(host).changed == 0
+    assert included(host).did == NOTHING
     assert len(state(host)) == len(before)
 
 
@@ -311,4 +311,4 @@ def test_a_server_that_started_with_files_edited_by_hand_is_restarted_with_ours(
     assert show(host, "fsync") == "off"
     included(host)
     assert show(host, "fsync") == "on"
-    assert included(host).changed == 0
+    assert included(host).did == NOTHING

@@ -16,6 +16,7 @@ from tests.lab.certificates import EDGE
 from tests.lab.command import until
 from tests.lab.deploying import (
     EDGE_PAGES,
+    NOTHING,
     included,
 )
 from tests.lab.edge import HEAD, HEALTH, INTAKE, MANY_HEADERS, TWO_LENGTHS, ask
@@ -50,7 +51,7 @@ def test_it_passed_and_a_second_run_changes_nothing(host: Host) -> None:
     answer = ask(host, HEALTH)
     assert answer.status == 200
     assert json.loads(answer.body)["release"]
-    assert included(host, EDGE_PAGES).changed == 0
+    assert included(host, EDGE_PAGES).did == NOTHING
 
 
 def test_only_its_ports_and_ssh_are_open_to_the_public(host: Host) -> None:
@@ -234,7 +235,7 @@ def test_killed_and_after_a_power_cut_it_is_back(host: Host) -> None:
     host.power_off()
     host.boot()
     assert until(lambda: well(host), 60)
-    assert included(host, EDGE_PAGES).changed == 0
+    assert included(host, EDGE_PAGES).did == NOTHING
 
 
 def well(host: Host) -> bool:

@@ -15,6 +15,7 @@ from tests.lab.certificates import EDGE, FOLDER
 from tests.lab.command import until
 from tests.lab.deploying import (
     EDGE_PAGES,
+    NOTHING,
     deploy,
     deployed,
     everything,
@@ -144,7 +145,7 @@ def test_what_lies_there_and_does_not_run_is_seen_and_reloaded(host: Host) -> No
     assert "PLAT_05 | nginx.service runs" in unlocked(host, "plat_05")
     assert ask(host, HEALTH).status == 200
     included(host, EDGE_PAGES)
-    assert included(host, EDGE_PAGES).changed == 0
+    assert included(host, EDGE_PAGES).did == NOTHING
 
 
 @pytest.mark.parametrize("line", ["nonsense on;", "return 200"], ids=["unknown word", "half a line"])
@@ -168,15 +169,15 @@ def test_maintenance_closes_the_intake_and_opens_it_again(host: Host) -> None:
     closed = ask(host, INTAKE, "POST", b"{}")
     assert (closed.status, closed.headers["retry-after"]) == (503, "10")
     assert "closed for maintenance" in closed.problem["detail"]
-    assert deployed(host, "maintenance", data={"state": "on"}).changed == 0
+    assert deployed(host, "maintenance", data={"state": "on"}).did == NOTHING
     red = include(host, EDGE_PAGES)
     assert red.code == 1
     assert "maintenance is on; run deploys/maintenance.py --data state=off" in sentence(red.output)
     deployed(host, "maintenance", data={"state": "off"})
     assert ask(host, HEALTH).status == 200
-    assert deployed(host, "maintenance", data={"state": "off"}).changed == 0
+    assert deployed(host, "maintenance", data={"state": "off"}).did == NOTHING
     included(host, EDGE_PAGES)
-    assert included(host, EDGE_PAGES).changed == 0
+    assert included(host, EDGE_PAGES).did == NOTHING
 
 
 @pytest.mark.parametrize("data", [{}, {"state": "perhaps"}], ids=["no state", "another state"])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lab.deploying import FOUNDATION, UNLOCK, deploy, deployed, included, record, state, status
+from tests.lab.deploying import FOUNDATION, NOTHING, UNLOCK, deploy, deployed, included, record, state, status
 from tests.lab.host import Host
 
 
@@ -30,7 +30,7 @@ def test_all_of_them_again_change_nothing(host: Host, times: dict[str, float]) -
     began = time.monotonic()
     ended = included(host)
     times["nine pages, nothing to do"] = time.monotonic() - began
-    assert (ended.changed, ended.changes) == (0, [])
+    assert ended.did == NOTHING
     assert ended.line["pages"] == [page.upper() for page in FOUNDATION]
     assert state(host) == before
 
@@ -54,7 +54,7 @@ def test_postgres_is_back_after_the_host_was_switched_off_and_on(host: Host) -> 
     ready = "podman exec motorcade-postgres pg_isready -q"
     host.root(f"for i in $(seq 60); do {ready} && exit; sleep 0.5; done; exit 1")
     ended = included(host)
-    assert (ended.changed, ended.changes) == (0, [])
+    assert ended.did == NOTHING
 
 
 def test_a_container_removed_and_a_network_removed_by_hand_are_back_after_the_next_run(host: Host) -> None:
@@ -91,7 +91,7 @@ def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: H
     counted = host.root(f"cat {backups[0]['path']}/counts; ls {backups[0]['path']}").stdout
     assert "motorcade.dump" in counted
     deployed(host, "plat_04a", data={**UNLOCK, "verify": "again"})
-    assert included(host).changed == 0
+    assert included(host).did == NOTHING
 
 
 def rotate(host: Host, name: str) -> None:

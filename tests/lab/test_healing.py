@@ -13,7 +13,7 @@ import pytest
 
 from deploys.inspect import unmanaged
 from tests.lab.command import until
-from tests.lab.deploying import deployed, state
+from tests.lab.deploying import NOTHING, deployed, state
 from tests.lab.host import Host
 from tests.lab.load import load, post, reckon, sql
 
@@ -205,4 +205,4 @@ def test_nobody_who_asks_at_once_and_again_makes_a_second_lead(platform: Host) -
 
 
 def test_the_host_is_as_its_pages_say_after_all_that(platform: Host) -> None:
-    assert deployed(platform, "platform").changed == 0
+    assert deployed(platform, "platform").did == NOTHING

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.lab.command import until
-from tests.lab.deploying import deployed, record, state, status
+from tests.lab.deploying import NOTHING, deployed, record, state, status
 from tests.lab.host import Host
 
 PAGES = ("plat_08b", "plat_08c", "plat_08d")
@@ -130,14 +130,14 @@ def test_a_rotated_password_is_the_only_one_that_is_answered(host: Host) -> None
     assert life(host) != before
     assert answers(host)
     assert record(host)[-1]["event"] == "OK"
-    assert deployed(host, *PAGES).changed == 0
+    assert deployed(host, *PAGES).did == NOTHING
 
 
 def test_it_joins_the_boot(host: Host) -> None:
     host.power_off()
     host.boot()
     assert until(lambda: answers(host), KILLED_SECONDS)
-    assert deployed(host, *PAGES).changed == 0
+    assert deployed(host, *PAGES).did == NOTHING
 
 
 def test_a_maintenance_that_nobody_ended_is_told(host: Host) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 
-from tests.lab.deploying import deploy, deployed, sentence, state
+from tests.lab.deploying import NOTHING, deploy, deployed, sentence, state
 from tests.lab.host import Host
 
 # The layout of the static builds: one folder, below it usr/local and an etc that is not ours.
@@ -107,4 +107,4 @@ def test_the_pinned_archive_serves_the_pages_that_follow(host: Host) -> None:
     assert host.root("command -v podman").stdout.strip() == "/usr/local/bin/podman"
     assert "not = " not in host.root("cat /etc/containers/containers.conf").stdout
     again = deployed(host, "plat_01", "plat_02a", "plat_02b", "plat_02c")
-    assert (again.changed, again.changes) == (0, [])
+    assert again.did == NOTHING

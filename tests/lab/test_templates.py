@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import templates, volume
-from tests.lab.deploying import deployed
+from tests.lab.deploying import NOTHING, deployed
 from tests.lab.errors import LabError
 from tests.lab.host import Host, Kept, claim
 from tests.lab.templates import TABLE, Template
@@ -45,7 +45,7 @@ def test_each_copy_is_a_host_of_its_own(lab: Callable[..., Host]) -> None:
     one.root("podman volume create only-here && touch /only-here")
     assert other.root("podman volume ls --quiet; ls /only-here", check=False).stdout == ""
     for each in (one, other):
-        assert deployed(each, "plat_01", "plat_02a").changed == 0
+        assert deployed(each, "plat_01", "plat_02a").did == NOTHING
         assert each.ssh("systemctl is-system-running").stdout.strip() == "running"
 
 

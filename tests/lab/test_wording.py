@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.deploying import Ended, deployed, state
+from tests.lab.deploying import NOTHING, Ended, deployed, state
 from tests.lab.folders import LAB, PROJECT
 from tests.lab.host import Host
 
@@ -100,7 +100,7 @@ def test_other_words_change_nothing_and_one_directive_changes_its_file(platform:
     before = state(platform)
     assert reword(checkout) > 200
     ended = deployed_from(checkout, platform)
-    assert (ended.changed, ended.changes) == (0, [])
+    assert ended.did == NOTHING
     assert state(platform) == before
     assert drift(checkout, platform) == (0, [])
 
