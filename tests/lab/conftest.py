@@ -14,10 +14,10 @@ from tests.lab.host import Host, claim
 from tests.lab.requirements import missing
 
 TIMES: dict[str, float] = {}
-# The longest first, so that two processes end together; the first two make different templates at the same time.
+# The longest first, so that the processes end together; the first three make different templates at the same time.
 FIRST = (
-    *("test_restore.py", "test_interrupted.py", "test_healing.py", "test_releases.py", "test_changes.py"),
-    *("test_redis.py", "test_edge_changes.py", "test_backup.py"),
+    *("test_restore.py", "test_interrupted.py", "test_redis.py", "test_bad_releases.py", "test_releases.py"),
+    *("test_healing.py", "test_changes.py", "test_killed_rolls.py", "test_backup.py", "test_edge_changes.py"),
 )
 
 
