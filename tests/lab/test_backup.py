@@ -85,6 +85,16 @@ def test_a_second_run_changes_nothing(host: Host) -> None:
     assert deployed(host, "plat_08").did == NOTHING
 
 
+def test_a_backup_that_the_host_was_off_for_is_taken_when_it_boots(host: Host) -> None:
+    before = said(host, "backup")
+    host.root("touch --date='2 days ago' /var/lib/systemd/timers/stamp-motorcade-backup.timer")
+    host.shut_down()
+    host.boot()
+    assert until(lambda: said(host, "backup")["at"] > before["at"], HEAL_SECONDS)
+    after = said(host, "backup")
+    assert (after["ok"], after["label"] > before["label"]) == (True, True), after
+
+
 def test_what_lies_in_the_store_is_encrypted_each_object_of_it(host: Host) -> None:
     listed = host.root(f"{PGBACKREST} repo-ls --recurse --output=json").stdout
     files = [name for name, entry in json.loads(listed).items() if entry["type"] == "file"]
