@@ -34,13 +34,14 @@ def look(host: Host) -> Drift:
         if unseen := being_deployed(host):
             return Drift(host.name, findings, unseen, 0.0)
         read = settings.read(host)
-        steps = host.get_fact(Steps)
+        found = host.get_fact(Steps)
+        steps = {page: step for page, step in found.items() if runbook.has(page)}
         findings += edited(host, steps)
         findings += unmanaged.look(host, read, {path for step in steps.values() for path in step.files})
         findings += unwell(host, read, {finding.where for finding in findings})
         findings += [*disk.look(host, read.disk_percent_max), *clock.look(host)]
         asked, unseen = dry_run.look(host, steps)
-        findings += asked
+        findings += [*asked, *unmanaged.retired(found.keys() - steps.keys())]
     except PyinfraError as error:
         # pyinfra's own error for an unanswered fact is `No hosts remaining!`.
         lost = host in host.state.failed_hosts

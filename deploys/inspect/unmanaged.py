@@ -18,6 +18,7 @@ from deploys.kit.operations import image
 from deploys.kit.plan import services
 from deploys.kit.plan.settings import Settings
 from deploys.kit.quadlet import linter, quadlet
+from deploys.kit.run.steps import DIRECTORY
 from deploys.services.nginx import nginx
 
 _SYSTEMD: Final = "/etc/systemd/system"
@@ -90,6 +91,13 @@ def sections(lines: list[str]) -> dict[str, list[list[str]]]:
         else:
             rows.append(line.split("\t"))
     return parts
+
+
+def retired(pages: Collection[str]) -> Iterator[Finding]:
+    """Pages that the host has passed and the repository no longer has; what they left is named as no page's."""
+    for page in sorted(pages):
+        remedy = f"sudo rm -f {DIRECTORY}/{page}.json {DIRECTORY}/{page}.red"
+        yield Finding("page", page, "has passed on this host, and the runbook does not have it", remedy)
 
 
 def files(rows: list[list[str]], owned: Collection[str]) -> Iterator[Finding]:

@@ -81,17 +81,40 @@ def test_its_page_is_green_and_again_changes_nothing(place: Place, times: dict[s
 
 
 def test_the_new_service_is_no_drift_until_its_unit_is_changed_by_hand(place: Place) -> None:
-    assert drift(place) == (set(), [])
+    assert drift(place) == []
     unit = "/etc/containers/systemd/motorcade-herald.container"
     place.host.root(f"sed -i s/TasksMax=64/TasksMax=65/ {unit}")
-    kinds, found = drift(place)
-    assert (kinds, unit in found) == ({"file", "page"}, True)
+    found = drift(place)
+    assert {finding["kind"] for finding in found} == {"file", "page"}
+    assert unit in {finding["where"] for finding in found}
 
 
-def drift(place: Place) -> tuple[set[str], list[str]]:
-    """Kinds of findings, and where they are, but for pages that never ran on this host."""
+def test_a_service_that_left_the_repository_is_gone_from_the_host_after_what_drift_says(place: Place) -> None:
+    copied_tree.remove_service(place.copy)
+    own = place.copy / ".lab" / place.host.name
+    release = yaml.safe_load((own / "release.yaml").read_text(encoding="utf-8"))
+    del release["herald"]
+    (own / "release.yaml").write_text(yaml.safe_dump(release, sort_keys=False), encoding="utf-8")
+    (own / "secrets/herald-password.age").unlink()
+    rotated = own / "secrets/manifest.yaml"
+    lines = rotated.read_text(encoding="utf-8").splitlines(keepends=True)
+    rotated.write_text("".join(line for line in lines if "herald-password" not in line), encoding="utf-8")
+    found = drift(place)
+    assert {(finding["kind"], finding["where"]) for finding in found} == {
+        ("file", "/etc/containers/systemd/motorcade-herald.container"),
+        ("container", "motorcade-herald"),
+        ("page", "PLAT_90"),
+    }
+    for finding in found:
+        place.host.root(finding["remedy"])
+    assert drift(place) == []
+    left = "systemctl list-units --all --plain --no-legend 'motorcade-herald*'; podman ps --all --quiet"
+    assert place.host.root(left).stdout == ""
+
+
+def drift(place: Place) -> list[dict[str, str]]:
+    """What differs, but for pages that never ran on this host."""
     words = ("-m", "deploys.drift", "inventories/lab.py", "--limit", place.host.name, "--json")
     (looked,) = json.loads(place.call(sys.executable, *words).stdout)
     assert looked["unseen"] == [], looked
-    found = [finding for finding in looked["findings"] if finding["what"] != "has not passed on this host"]
-    return {finding["kind"] for finding in found}, [finding["where"] for finding in found]
+    return [finding for finding in looked["findings"] if finding["what"] != "has not passed on this host"]

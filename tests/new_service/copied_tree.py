@@ -67,6 +67,11 @@ def add_service(target: Path) -> None:
     _git(target, "add", "--all")
 
 
+def remove_service(target: Path) -> None:
+    """The repository as it was before, as after the commit that takes a service out."""
+    _git(target, "reset", "--quiet", "--hard")
+
+
 def touched(target: Path) -> set[str]:
     """Every file that differs from before the service was added."""
     return set(_git(target, "diff", "--name-only", "--cached").split())

@@ -72,6 +72,11 @@ def prerequisites(entry: Entry, names: Collection[str]) -> Iterator[Entry]:
     yield from found.values()
 
 
+def has(page_id: str) -> bool:
+    """Whether the page is ready."""
+    return any(entry.id == page_id for entry in (*ORDER, *TOOLS))
+
+
 def find(page_id: str) -> Entry:
     """A page that is ready. Raises Refused for one that is planned, or that the runbook does not know."""
     for entry in (*ORDER, *TOOLS):

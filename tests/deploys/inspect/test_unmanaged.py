@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from deploys.inspect import unmanaged
+from deploys.inspect.finding import Finding
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
+from deploys.kit.plan import runbook
 from tests.deploys.known_host import KnownHost
 
 QUADLETS = "/etc/containers/systemd"
@@ -161,3 +163,15 @@ def test_a_host_without_podman_is_looked_at_all_the_same() -> None:
 def test_a_host_that_does_not_tell_is_not_called_clean() -> None:
     with pytest.raises(Refused, match="host: could not be inspected"):
         told(WELL, status=124)
+
+
+def test_a_page_that_left_the_runbook_is_a_finding_and_what_it_left_can_be_told() -> None:
+    assert list(unmanaged.retired({"PLAT_90"})) == [
+        Finding(
+            "page",
+            "PLAT_90",
+            "has passed on this host, and the runbook does not have it",
+            "sudo rm -f /var/lib/motorcade/steps/PLAT_90.json /var/lib/motorcade/steps/PLAT_90.red",
+        )
+    ]
+    assert (runbook.has("PLAT_90"), runbook.has("PLAT_08"), runbook.has("RESTORE")) == (False, True, True)
