@@ -38,6 +38,14 @@ class DatabaseUnavailable(LeadgenError):
         )
 
 
+class DiskFull(DatabaseUnavailable):
+    """PostgreSQL answers, but the disk of its data is full."""
+
+
+class TableLocked(DatabaseUnavailable):
+    """PostgreSQL answers, but another session has held a lock for too long."""
+
+
 class UnsafeDurability(LeadgenError):
     """PostgreSQL's settings allow it to lose a commit, so a 202 could be false."""
 

@@ -51,6 +51,10 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         status={"type": "string", "enum": ["ok", "degraded"]},
         release={"type": "string"},
         dependencies={"type": "object", "additionalProperties": _STATE},
+        fault={
+            "type": ["string", "null"],
+            "description": "Why no submission can be stored now, e.g. `disk full`.",
+        },
         backlog={**_COUNT, "description": "The number of submissions that are not leads yet."},
         oldest_seconds={
             "type": ["number", "null"],

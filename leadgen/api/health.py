@@ -24,6 +24,7 @@ def get_health() -> Response:
         "status": "ok" if set(dependencies.values()) == {"ok"} and not side.stuck else "degraded",
         "release": here.config.release,
         "dependencies": dependencies,
+        "fault": side.obstacle and side.obstacle.fault,
         "backlog": now and now.waiting,
         "oldest_seconds": now and round(now.oldest_age_seconds, 3),
         "dead": now and now.dead,
@@ -37,6 +38,6 @@ def get_ready() -> Response:
     here = services()
     if here.stopping:
         raise unavailable("This process is shutting down.")
-    if obstacle := here.obstacle():
-        raise unavailable(obstacle)
+    if obstacle := here.database_side().obstacle:
+        raise unavailable(obstacle.detail)
     return Response('{"status": "ready"}\n', mimetype="application/json")

@@ -7,7 +7,7 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from leadgen.api.auth import KeyFile
-from leadgen.api.probes import CachedAnswer, DatabaseSide, find_obstacle, look
+from leadgen.api.probes import CachedAnswer, DatabaseSide, look
 from leadgen.config import Config
 from leadgen.jobs.protocol import Doorbell
 from leadgen.store.connection import Database
@@ -28,12 +28,9 @@ class Services:
     doorbell: Doorbell
     stopping: bool = False
     database_side: CachedAnswer[DatabaseSide] = field(init=False)
-    obstacle: CachedAnswer[str | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        migrations = required()
-        self.database_side = CachedAnswer(partial(look, self.database, migrations))
-        self.obstacle = CachedAnswer(partial(find_obstacle, self.database, migrations, self.config.release))
+        self.database_side = CachedAnswer(partial(look, self.database, required(), self.config.release))
 
     def close(self) -> None:
         """Commit what is waiting, ring the doorbell for it, then close all connections."""

@@ -16,7 +16,14 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from leadgen.errors import ConfigError, DatabaseUnavailable, UnfitSchema, UnsafeDurability
+from leadgen.errors import (
+    ConfigError,
+    DatabaseUnavailable,
+    DiskFull,
+    TableLocked,
+    UnfitSchema,
+    UnsafeDurability,
+)
 from leadgen.store.queries import load
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
@@ -81,6 +88,10 @@ def unavailable_when_broken() -> Iterator[None]:
             yield
     except PoolTimeout as error:
         raise DatabaseUnavailable("no connection became free in time") from error
+    except psycopg.errors.DiskFull as error:
+        raise DiskFull("the disk of PostgreSQL's data is full (SQLSTATE 53100)") from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise TableLocked("another session has held a lock for too long (SQLSTATE 55P03)") from error
     except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise DatabaseUnavailable(_kind(error)) from error
 

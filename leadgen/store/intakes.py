@@ -88,6 +88,9 @@ def dry_write(connection: Connection) -> None:
     )
     with connection.transaction(force_rollback=True):
         accept(connection, [intake])
+        # The row may fit into a page that exists already. The next one may not: then it needs space on the disk.
+        connection.execute(_SQL["limit_memory"])
+        connection.execute(_SQL["take_space"])
 
 
 def lock_tables(connection: Connection) -> None:

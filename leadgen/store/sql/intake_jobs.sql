@@ -20,6 +20,14 @@ WITH stored AS (
 )
 SELECT intake_id FROM stored
 
+-- limit_memory --
+-- For the rest of this transaction, write what needs more memory than this to a file.
+SET LOCAL work_mem = '64kB'
+
+-- take_space --
+-- Write about 400 KB to a temporary file beside the tables, which fails when their disk is full.
+SELECT count(*) FROM generate_series(1, 20000)
+
 -- lock_tables --
 -- Wait for the table locks before waiting for a key, so that a later lock timeout means that the key is held.
 LOCK TABLE app.intake_jobs, app.intake_queue IN ROW EXCLUSIVE MODE

@@ -12,6 +12,7 @@ from leadgen.api.services import services_of
 from leadgen.store import migrations
 from leadgen.store.connection import connect
 from leadgen.store.heartbeats import beat
+from leadgen.store.intakes import dry_write
 from leadgen.store.migrations import Migration, shipped
 from tests.conftest import Database
 from tests.integration.api.caller import Caller, CountingDoorbell, Keys, assert_problem, make_config, rows
@@ -21,9 +22,9 @@ from tests.integration.stopwatch import quickest, took
 
 
 def test_ready_writes_and_health_shows_what_is_missing(caller: Caller, database: Database) -> None:
+    caller.post()
     assert caller.get("/lead/ready").status_code == 200
     assert rows(database, "SELECT service FROM app.heartbeats") == [("api",)]
-    caller.post()
     health = caller.get("/lead/health")
     assert health.status_code == 200
     body = health.get_json()
@@ -110,22 +111,72 @@ def test_a_pending_migration_is_an_obstacle_only_if_this_release_needs_it(
     services_of(app).close()
 
 
+def refusing_trigger(database: Database, sqlstate: str) -> None:
+    """As if PostgreSQL itself refused each new intake with this SQLSTATE."""
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$"
+        )
+        connection.execute("CREATE TRIGGER refuse BEFORE INSERT ON app.intake_jobs EXECUTE FUNCTION refuse()")
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "fault", "detail"),
+    [
+        ("53100", "disk full", "The disk of PostgreSQL's data is full."),
+        ("P0001", "statement rejected", "PostgreSQL rejects a statement of this release."),
+    ],
+)
+def test_what_stops_a_new_intake_stops_readiness_and_health_names_it(
+    caller: Caller, database: Database, sqlstate: str, fault: str, detail: str
+) -> None:
+    refusing_trigger(database, sqlstate)
+    assert assert_problem(caller.get("/lead/ready"), 503, "unavailable")["detail"] == detail
+    health = caller.get("/lead/health").get_json()
+    assert (health["status"], health["fault"]) == ("degraded", fault)
+    assert health["dependencies"]["postgres"] == "degraded"
+    assert health["backlog"] == 0
+
+
+def test_a_locked_table_makes_the_process_unready_until_it_is_free(caller: Caller, database: Database) -> None:
+    with psycopg.connect(database.superuser_url) as holder:
+        holder.execute("LOCK TABLE app.intake_jobs IN ACCESS EXCLUSIVE MODE")
+        problem = assert_problem(caller.get("/lead/ready"), 503, "unavailable")
+        assert problem["detail"] == "A table is locked for too long."
+        assert caller.get("/lead/health").get_json()["fault"] == "table locked"
+    assert until(lambda: caller.get("/lead/ready").status_code == 200)
+
+
+def test_a_probe_leaves_no_intake(caller: Caller, database: Database) -> None:
+    assert caller.get("/lead/ready").status_code == 200
+    assert rows(database, "SELECT FROM app.intake_jobs UNION ALL SELECT FROM app.intake_queue") == []
+
+
+def test_a_probe_asks_for_new_space_on_the_disk(database: Database) -> None:
+    """A page may have room for one more row when the disk has none: only a file that grows shows that."""
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(f"ALTER ROLE motorcade_app IN DATABASE {database.name} SET temp_file_limit = 0")
+    with connect(database.app_url, "tests") as fresh, pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+        dry_write(fresh)
+
+
 def test_many_probes_share_an_answer_and_leave_the_connections_to_submissions(
     caller: Caller, database: Database
 ) -> None:
-    """The probes wait for a lock here: without sharing, four of them would hold every connection of the pool."""
+    """The probe waits for a lock here: without sharing, four of them would hold every connection of the pool."""
     location = caller.post().headers["Location"]
     with psycopg.connect(database.superuser_url) as holder, ThreadPoolExecutor(16) as pool:
         holder.execute("LOCK TABLE app.heartbeats IN ACCESS EXCLUSIVE MODE")
         paths = ["/lead/ready", "/lead/health"] * 8
         probes = [pool.submit(caller.get, path) for path in paths]
-        assert until(lambda: count_waiters(database) == 2)
+        assert until(lambda: count_waiters(database) == 1)
 
         def ask() -> None:
             assert caller.get(location).status_code == 200
 
         assert quickest(1, partial(took, ask)) < 1
-        assert count_waiters(database) == 2
+        assert count_waiters(database) == 1
         holder.rollback()
         assert {probe.result(10).status_code for probe in probes} == {200}
 

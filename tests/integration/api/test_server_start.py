@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leadgen.api.probes import OBSTACLES
+from leadgen.api.probes import OBSTACLES, Obstacle
 from leadgen.errors import DatabaseUnavailable, MigrationError, UnsafeDurability
 from leadgen.store.migrations import migrate
 from tests.conftest import Database, administer
@@ -97,11 +97,12 @@ def test_serve_refuses_a_server_without_fsync(
         assert "turn it on" in service.log
 
 
-def assert_no_lead_is_taken(stack: Stack, obstacle: str) -> None:
+def assert_no_lead_is_taken(stack: Stack, obstacle: Obstacle) -> None:
     """Health answers, readiness says what is wrong, and a submission gets a 503 with Retry-After."""
-    assert stack.ask("GET", "/lead/health")[2]["status"] == "degraded"
+    health = stack.ask("GET", "/lead/health")[2]
+    assert (health["status"], health["fault"]) == ("degraded", obstacle.fault)
     status, _, document = stack.ask("GET", "/lead/ready")
-    assert (status, document["detail"]) == (503, obstacle)
+    assert (status, document["detail"]) == (503, obstacle.detail)
     status, headers, document = stack.ask("POST", "/lead/intake", json.dumps(LEAD).encode(), "early")
     assert (status, document["type"]) == (503, "/lead/problems/unavailable")
     assert int(headers["Retry-After"]) > 0
@@ -145,7 +146,7 @@ def test_served_before_postgres_it_takes_leads_once_that_is_there_and_safe(
     with stack.serve_anyhow() as service:
         assert_no_lead_is_taken(stack, OBSTACLES[DatabaseUnavailable])
         server.start()
-        assert until(lambda: stack.ask("GET", "/lead/ready")[2]["detail"] == OBSTACLES[UnsafeDurability], 5)
+        assert until(lambda: stack.ask("GET", "/lead/ready")[2]["detail"] == OBSTACLES[UnsafeDurability].detail, 5)
         for _ in range(20):
             assert stack.post()[0] == 503
         assert (stack.count("intake_jobs"), stack.count("heartbeats")) == (0, 0)
