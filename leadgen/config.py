@@ -150,8 +150,9 @@ class Config:
     )
     metrics_dir: Path | None = _setting(
         _path,
-        "The directory where API processes share their metrics; a start removes those of the one before. "
-        "By default it is in the temporary directory, named after the user and the port.",
+        "The directory where API processes share their metrics, in memory (tmpfs); a start removes those of "
+        "ended processes. By default, and in place of a directory on a disk, it is in /dev/shm, named after the "
+        "user and the port.",
         default=None,
     )
 

@@ -3,14 +3,13 @@
 import logging
 import os
 import sys
-import tempfile
-from errno import EPERM
 from pathlib import Path
 from typing import Final
 
 import click
 
 from leadgen import log
+from leadgen.api.metrics_dir import fresh_metrics_dir
 from leadgen.cli.check import check_database, check_keys
 from leadgen.config import Config, environ_with, load
 from leadgen.errors import ConfigError, LeadgenError, UnsafeDurability
@@ -30,12 +29,21 @@ def serve() -> None:
     check_keys(config)
     log.configure(config.log_level)
     tell_obstacle(config)
-    directory = str(fresh_metrics_dir(config))
     os.execve(  # noqa: S606 - no shell: gunicorn must be this very process, PID 1 of a container
         sys.executable,
         [sys.executable, "-m", "gunicorn", "--config", "python:leadgen.api.gunicorn_settings"],
-        environ_with(LEADGEN_METRICS_DIR=directory, PROMETHEUS_MULTIPROC_DIR=directory),
+        _sharing(fresh_metrics_dir(config)),
     )
+
+
+def _sharing(directory: Path | None) -> dict[str, str]:
+    """The environment for processes that share their metrics in that directory."""
+    if directory is None:
+        environ = environ_with()
+        for name in ("LEADGEN_METRICS_DIR", "PROMETHEUS_MULTIPROC_DIR"):
+            environ.pop(name, None)
+        return environ
+    return environ_with(LEADGEN_METRICS_DIR=str(directory), PROMETHEUS_MULTIPROC_DIR=str(directory))
 
 
 def tell_obstacle(config: Config) -> None:
@@ -46,30 +54,3 @@ def tell_obstacle(config: Config) -> None:
         raise
     except LeadgenError as error:
         event(_log, "started_without_database", level=logging.WARNING, reason=str(error))
-
-
-def fresh_metrics_dir(config: Config) -> Path:
-    """A directory for the metrics, cleared of those of ended processes, which would be counted forever.
-
-    Raises LeadgenError when it cannot be written.
-    """
-    try:
-        place = config.metrics_dir or _own_place(config.bind)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if config.metrics_dir is None and place.lstat().st_uid != os.getuid():
-            raise PermissionError(EPERM, "it belongs to another user")
-        for file in place.glob("*_[0-9]*.db"):  # named by prometheus_client: kind of metric, pid
-            file.unlink()
-        tempfile.TemporaryFile(dir=place).close()
-    except OSError as error:
-        raise LeadgenError(
-            f"metrics directory {config.metrics_dir or 'of this user'}",
-            f"it cannot be written ({error.strerror})",
-            "set LEADGEN_METRICS_DIR to a directory that can be written",
-        ) from None
-    return place
-
-
-def _own_place(bind: str) -> Path:
-    """The same at each start: a process that becomes gunicorn, or is killed, cannot clean up when it ends."""
-    return Path(tempfile.gettempdir(), f"leadgen-metrics-{os.getuid()}-{bind.rpartition(':')[2]}")

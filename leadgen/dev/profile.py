@@ -123,7 +123,6 @@ class _Profile:
             "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
             "LEADGEN_BIND": self.config.bind,
             "LEADGEN_PROFILE": "dev",
-            "LEADGEN_METRICS_DIR": str(self.place.folder / "metrics"),
         }
 
     def _wait_until_ready(self) -> None:

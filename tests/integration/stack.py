@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 
+from leadgen.api.metrics_dir import MEMORY
 from leadgen.dev.ports import free_port
 from leadgen.domain import api_key
 from tests.conftest import Database
@@ -19,6 +21,7 @@ from tests.integration.lead import LEAD
 from tests.integration.service import Service, until
 
 CLIENTS = 16
+METRICS = tempfile.TemporaryDirectory(prefix="leadgen-tests-", dir=MEMORY)  # removed when the tests end
 
 
 @dataclass
@@ -118,6 +121,6 @@ def make_stack(directory: Path, database: Database, redis_url: str) -> Stack:
         "redis_url": redis_url,
         "api_keys_file": str(directory / "keys"),
         "bind": f"127.0.0.1:{port}",
-        "metrics_dir": str(directory / "metrics"),
+        "metrics_dir": f"{METRICS.name}/{port}",
     }
     return Stack(directory, settings, key, port, database)

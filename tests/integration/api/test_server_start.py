@@ -1,11 +1,16 @@
 """The start of the API: what it refuses, and what it serves without before that is there."""
 
 import json
+import os
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from leadgen.api.metrics_dir import MEMORY, in_memory
 from leadgen.api.probes import OBSTACLES, Obstacle
 from leadgen.errors import DatabaseUnavailable, MigrationError, UnsafeDurability
 from leadgen.store.migrations import migrate
@@ -56,25 +61,46 @@ def test_check_refuses_a_database_url_that_libpq_rejects_and_repeats_none_of_it(
         assert "sslmod" not in service.log
 
 
-def test_serve_refuses_a_metrics_directory_that_cannot_be_written(stack: Stack) -> None:
-    stack.settings["metrics_dir"] = "/dev/null"
-    with stack.run("serve") as service:
-        assert service.exit_code() == 1
-        assert (
-            "metrics directory /dev/null: it cannot be written (File exists); set LEADGEN_METRICS_DIR"
-            in service.log
-        )
+@pytest.mark.parametrize("on", ["/dev/null", "a disk"])
+def test_serve_keeps_its_metrics_in_memory_whatever_directory_it_is_given(
+    stack: Stack, tmp_path: Path, on: str
+) -> None:
+    assert not in_memory(tmp_path)
+    directory = tmp_path / "metrics" if on == "a disk" else Path(on)
+    stack.settings["metrics_dir"] = str(directory)
+    fallback = MEMORY / f"leadgen-metrics-{os.getuid()}-{stack.port}"
+    with stack.serve() as service:
+        assert stack.post()[0] == 202
+        assert "metrics_dir_refused" in service.log
+        assert list(fallback.glob("counter_*.db"))
+        assert not directory.is_dir() or list(directory.iterdir()) == []
+    shutil.rmtree(fallback)
+
+
+def test_a_second_serve_on_a_busy_port_leaves_the_metrics_of_the_first(stack: Stack) -> None:
+    def accepted() -> float:
+        with urlopen(f"http://127.0.0.1:{stack.port}/metrics") as answer:
+            found = re.search(r'leadgen_accepted_total{outcome="new"} ([0-9.]+)', answer.read().decode())
+        return float(found[1]) if found else 0.0
+
+    with stack.serve():
+        for _ in range(16):
+            assert stack.post()[0] == 202
+        assert accepted() == 16
+        with stack.run("serve") as second:
+            assert second.exit_code() == 1
+            assert "in use" in second.log
+        assert accepted() == 16
 
 
 def test_serve_leaves_a_metrics_directory_that_it_did_not_make_and_what_else_is_in_it(
-    stack: Stack, tmp_path: Path
+    stack: Stack,
 ) -> None:
-    kept = tmp_path / "metrics" / "leads.db"
-    stale = tmp_path / "metrics" / "counter_1.db"
+    kept = Path(stack.settings["metrics_dir"]) / "leads.db"
+    stale = kept.with_name("counter_9999999.db")  # no process has that number
     kept.parent.mkdir()
     for file in (kept, stale):
         file.write_bytes(b"not a metric")
-    stack.settings["metrics_dir"] = str(kept.parent)
     before = kept.parent.stat().st_ino
     with stack.serve():
         assert (kept.parent.stat().st_ino, kept.exists(), stale.exists()) == (before, True, False)
