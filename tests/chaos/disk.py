@@ -6,6 +6,8 @@ import os
 import shutil
 import struct
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, Self
@@ -68,6 +70,21 @@ class Disk:
         _run("umount", self.folder)
         copy.replace(self._image)
         self._mount()
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Take all its free space during the block."""
+        filling = self.folder / "filling"
+        try:
+            with filling.open("xb") as file:
+                # In ever smaller pieces: the last ones are what a single large one would leave.
+                for piece in (2**power for power in range(30, 11, -1)):
+                    with suppress(OSError):
+                        while True:
+                            os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), piece)
+            yield
+        finally:
+            filling.unlink()
 
     def _mount(self) -> None:
         _run("mount", "-t", "ext4", "-o", "loop", self._image, self.folder)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from leadgen.api.metrics_dir import own_place
 from leadgen.dev.database import prepare_database
 from leadgen.dev.place import Place
 from leadgen.dev.ports import LOOPBACK, is_free
@@ -93,6 +95,7 @@ class Stack:
     def stop(self) -> None:
         """Stop all started parts, in reverse order."""
         self._opened.close()
+        shutil.rmtree(own_place(f"{LOOPBACK}:{self.api_port}"), ignore_errors=True)
 
     def superuser(self) -> psycopg.Connection:
         """To PostgreSQL itself, past the proxy."""
@@ -128,7 +131,7 @@ class Stack:
             "LEADGEN_REDIS_URL": _through(self.redis_proxy, self.redis.port, self.redis.url),
             "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
             "LEADGEN_BIND": f"{LOOPBACK}:{self.api_port}",
-            "LEADGEN_METRICS_DIR": str(self.place.folder / "metrics"),
+            "LEADGEN_METRICS_DIR": str((self.disk.folder if self.disk else self.place.folder) / "metrics"),
         }
 
 

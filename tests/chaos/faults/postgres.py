@@ -119,6 +119,14 @@ def a_key_held_by_another_writer(stack: Stack, load: Load) -> Iterator[set[str]]
         yield {key}
 
 
+@fault("postgres", seconds=8, shows="postgres", needs_disk=True)
+def disk_full(stack: Stack, _: Load) -> Iterator[None]:
+    """The metrics' directory was given on this disk, too: no process may die of it, so no connection breaks."""
+    assert stack.disk
+    with stack.disk.full():
+        yield
+
+
 @fault("postgres", seconds=3)
 def postgres_read_only(stack: Stack, _: Load) -> Iterator[None]:
     with _set(stack, "default_transaction_read_only", "on"):
