@@ -19,18 +19,19 @@ _Mark = tuple[int, int, int]
 
 
 class KeyFile:
-    """The keys file of a running process. A bad new version is logged, and the last good one stays in use.
+    """The keys file of a running process. Bad lines are logged, and the good ones are in use.
 
-    Raises KeyFileError if the first version is bad.
+    A new version without a good line is logged, and the last keys stay in use. Raises KeyFileError if the first
+    version is like that.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
         self._mark = _mark(path)
-        self._ring = load_ring(path)
+        self._ring, self._faults = salvage_ring(path)
+        self._log_faults()
         self._look_at = clock() + _LOOK_EVERY_SECONDS
-        self._healthy = True
 
     def authenticate(self, header: str | None, scope: str) -> Client:
         """Return the client of an Authorization header. Raises Problem: 401, or 403 without the scope."""
@@ -49,10 +50,10 @@ class KeyFile:
         return client
 
     @property
-    def healthy(self) -> bool:
-        """Whether the file on disk is the version in use."""
+    def faults(self) -> int:
+        """How many lines of the file on disk are not in use because they are bad; 1 if none is in use."""
         self._look()
-        return self._healthy
+        return len(self._faults)
 
     def _look(self) -> None:
         now = self._clock()
@@ -60,25 +61,42 @@ class KeyFile:
             return
         self._look_at = now + _LOOK_EVERY_SECONDS
         mark = _mark(self._path)
-        if mark != self._mark or not self._healthy:
+        if mark != self._mark or self._faults:  # a fault may end without a new mark: by another mode, for example
             self._mark = mark
             self._reload()
 
     def _reload(self) -> None:
-        was_healthy = self._healthy
+        before = (list(self._ring), self._reasons)
         try:
-            self._ring = load_ring(self._path)
+            self._ring, self._faults = salvage_ring(self._path)
         except KeyFileError as error:
-            self._healthy = False
-            if was_healthy:
+            self._faults = [error]
+            if self._reasons != before[1]:
                 event(_logger, "keys_file_refused", level=logging.ERROR, what=str(error))
         else:
-            self._healthy = True
-            event(_logger, "keys_file_loaded", keys=sum(1 for _ in self._ring))
+            if (list(self._ring), self._reasons) != before:
+                self._log_faults()
+                event(_logger, "keys_file_loaded", keys=sum(1 for _ in self._ring))
+
+    @property
+    def _reasons(self) -> list[str]:
+        return [str(fault) for fault in self._faults]
+
+    def _log_faults(self) -> None:
+        for reason in self._reasons:
+            event(_logger, "keys_line_refused", level=logging.ERROR, what=reason)
 
 
 def load_ring(path: Path) -> KeyRing:
-    """Read the keys at that path. Raises KeyFileError, including when the file cannot be read."""
+    """Read the keys at that path. Raises KeyFileError for the first bad line, and if the file cannot be read."""
+    ring, faults = salvage_ring(path)
+    if faults:
+        raise faults[0]
+    return ring
+
+
+def salvage_ring(path: Path) -> tuple[KeyRing, list[KeyFileError]]:
+    """Read the good lines at that path; also an error for each bad one. Raises KeyFileError when none is good."""
     where = f"API keys file {path}"
     try:
         text = path.read_text(encoding="utf-8")
@@ -87,7 +105,7 @@ def load_ring(path: Path) -> KeyRing:
     except UnicodeDecodeError:
         what = "is not text"
     else:
-        return KeyRing.load(text, where)
+        return KeyRing.salvage(text, where)
     raise KeyFileError(where, what, "name a readable file in LEADGEN_API_KEYS_FILE; see `leadgen keys new`")
 
 

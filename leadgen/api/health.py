@@ -18,7 +18,7 @@ def get_health() -> Response:
         "postgres": side.postgres,
         **here.doorbell.status(),
         "sweeper": side.sweeper,
-        "api_keys": "ok" if here.keys.healthy else "degraded",
+        "api_keys": "degraded" if here.keys.faults else "ok",
     }
     document = {
         "status": "ok" if set(dependencies.values()) == {"ok"} and not side.stuck else "degraded",

@@ -40,8 +40,23 @@ def get_metrics() -> Response:
     """Answer in the Prometheus text format; nginx never proxies this."""
     here = services()
     registry = _shared(here.config.metrics_dir) if here.config.metrics_dir else REGISTRY
-    text = generate_latest(registry) + generate_latest(QueueCollector(here.database_side().backlog))
+    text = b"".join(
+        generate_latest(part)
+        for part in (registry, KeysCollector(here.keys.faults), QueueCollector(here.database_side().backlog))
+    )
     return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class KeysCollector(Collector):
+    """The state of the keys file, which is the same for every process."""
+
+    def __init__(self, faults: int) -> None:
+        self._faults = faults
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "leadgen_keys_file_faults", "Lines of the API keys file that are bad and not in use.", self._faults
+        )
 
 
 class QueueCollector(Collector):

@@ -9,8 +9,9 @@ from typing import Final
 import click
 
 from leadgen import log
+from leadgen.api.auth import salvage_ring
 from leadgen.api.metrics_dir import fresh_metrics_dir
-from leadgen.cli.check import check_database, check_keys
+from leadgen.cli.check import check_database
 from leadgen.config import Config, environ_with, load
 from leadgen.errors import ConfigError, LeadgenError, UnsafeDurability
 from leadgen.log import event
@@ -26,7 +27,7 @@ def serve() -> None:
     down or lacks a migration: submissions get a 503 until they can be stored.
     """
     config = load("database_url", "redis_url", "api_keys_file")
-    check_keys(config)
+    salvage_ring(config.api_keys_file)  # a bad line is reported by each process, and keeps no other client out
     log.configure(config.log_level)
     tell_obstacle(config)
     os.execve(  # noqa: S606 - no shell: gunicorn must be this very process, PID 1 of a container

@@ -83,17 +83,31 @@ class KeyRing:
 
         Raises KeyFileError, which names the first bad line or says that there is no key.
         """
+        ring, faults = cls.salvage(text, where)
+        if faults:
+            raise faults[0]
+        return ring
+
+    @classmethod
+    def salvage(cls, text: str, where: str) -> tuple["KeyRing", list[KeyFileError]]:
+        """Read every good line of a keys file; also an error for each bad one.
+
+        Raises KeyFileError when no line is good, for the first bad one or because there is no key.
+        """
         entries: dict[str, Entry] = {}
+        faults: list[KeyFileError] = []
         for number, line in _lines(text):
             try:
                 entry = Entry.parse(line)
             except ValueError as error:
-                raise _bad_line(where, number, str(error)) from None
+                faults.append(_bad_line(where, number, str(error)))
+                continue
             if entries.setdefault(entry.client.key_id, entry) is not entry:
-                raise _bad_line(where, number, "repeats the key id of an earlier line")
+                faults.append(_bad_line(where, number, "repeats the key id of an earlier line"))
         if not entries:
-            raise KeyFileError(where, "it contains no key", "add the line that `leadgen keys new` prints")
-        return cls(entries)
+            no_key = KeyFileError(where, "it contains no key", "add the line that `leadgen keys new` prints")
+            raise faults[0] if faults else no_key
+        return cls(entries), faults
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())

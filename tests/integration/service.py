@@ -1,6 +1,7 @@
 """One of our services in its own process, started by its command."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,12 @@ class Service:
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def kill_children(self) -> None:
+        """Of `serve`, its workers."""
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            os.kill(int(child), signal.SIGKILL)
 
     def exit_code(self) -> int:
         return self.process.wait(ENDS_SECONDS)

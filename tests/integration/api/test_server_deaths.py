@@ -23,11 +23,6 @@ pytestmark = pytest.mark.alone("its clients take both cores, and the sweeper has
 POSTS = 2_000
 
 
-def kill_children(pid: int) -> None:
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        os.kill(int(child), signal.SIGKILL)
-
-
 def disturb_stop(server: EmbeddedRedis) -> None:
     server.stop()
 
@@ -92,7 +87,7 @@ def test_everything_killed_under_load_loses_no_acknowledged_lead(
         os.kill(redis_server.pid, signal.SIGKILL)
         for service in (worker, sweep):
             service.send(signal.SIGKILL)
-        kill_children(serve.process.pid)
+        serve.kill_children()
         serve.send(signal.SIGKILL)
         stopping.set()
         for client in clients:

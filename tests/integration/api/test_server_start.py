@@ -106,6 +106,25 @@ def test_serve_leaves_a_metrics_directory_that_it_did_not_make_and_what_else_is_
         assert (kept.parent.stat().st_ino, kept.exists(), stale.exists()) == (before, True, False)
 
 
+def test_a_bad_line_in_the_keys_file_stops_neither_a_start_nor_the_successor_of_a_killed_worker(
+    stack: Stack,
+) -> None:
+    with Path(stack.settings["api_keys_file"]).open("a") as file:
+        file.write("mcl_pasted_by_mistake\n")
+    with stack.serve() as service:
+        booted = service.log.count("Booting worker")
+        service.kill_children()
+        assert until(lambda: service.log.count("Booting worker") == 2 * booted > 0)
+        assert until(stack.answers)
+        assert stack.post()[0] == 202
+        health = stack.ask("GET", "/lead/health")[2]
+        assert health["dependencies"]["api_keys"] == "degraded"
+        with urlopen(f"http://127.0.0.1:{stack.port}/metrics") as answer:
+            assert "\nleadgen_keys_file_faults 1.0" in answer.read().decode()
+        assert "keys_line_refused" in service.log
+        assert "pasted" not in service.log
+
+
 def test_serve_names_all_bad_settings_at_once(stack: Stack) -> None:
     stack.settings |= {"redis_url": "", "workers": "0", "bind": "8000"}
     with stack.run("serve") as service:

@@ -123,13 +123,13 @@ def test_an_unchanged_file_is_not_read_again(path: Path) -> None:
     assert keys.authenticate(f"Bearer {KEY}", "intake").client_id == "wordpress"
 
 
-@pytest.mark.parametrize("content", [None, "", f"{LINE}\nmcl_pasted_by_mistake\n"])
-def test_a_bad_new_file_keeps_the_old_keys_and_is_reported_once_until_it_is_fixed(
+@pytest.mark.parametrize("content", [None, "", "mcl_pasted_by_mistake\n"])
+def test_a_new_file_without_a_good_line_keeps_the_old_keys_and_is_reported_once_until_it_is_fixed(
     path: Path, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
     keys = KeyFile(path, clock)
-    assert keys.healthy
+    assert keys.faults == 0
     if content is None:
         path.unlink()
     else:
@@ -137,7 +137,7 @@ def test_a_bad_new_file_keeps_the_old_keys_and_is_reported_once_until_it_is_fixe
     with caplog.at_level(logging.ERROR):
         for clock.now in (1.0, 2.0, 3.0):
             assert accepts(keys, KEY)
-            assert not keys.healthy
+            assert keys.faults == 1
     [record] = caplog.records
     assert record.getMessage() == "keys_file_refused"
     assert "pasted" not in str(record.__dict__)
@@ -145,7 +145,39 @@ def test_a_bad_new_file_keeps_the_old_keys_and_is_reported_once_until_it_is_fixe
     path.write_text(line)
     clock.now = 4.0
     assert accepts(keys, other)
-    assert keys.healthy
+    assert keys.faults == 0
+
+
+def test_a_bad_line_keeps_no_good_one_out_and_is_reported_once(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other, line = mint("crm", INTAKE, None)
+    path.write_text(f"{LINE}\nmcl_pasted_by_mistake\n{line}\n{LINE}\n")
+    clock = Clock()
+    with caplog.at_level(logging.ERROR):
+        keys = KeyFile(path, clock)
+        for clock.now in (1.0, 2.0):
+            assert accepts(keys, KEY)
+            assert accepts(keys, other)
+            assert keys.faults == 2
+    assert [record.getMessage() for record in caplog.records] == ["keys_line_refused"] * 2
+    whats = [vars(record)["leadgen_fields"]["what"] for record in caplog.records]
+    assert ["line 2" in whats[0], "line 4" in whats[1]] == [True, True]
+    assert "pasted" not in str(whats)
+
+
+def test_a_bad_line_in_a_new_file_is_reported_and_its_good_lines_are_in_use(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    keys = KeyFile(path, clock)
+    other, line = mint("crm", INTAKE, None)
+    path.write_text(f"nonsense\n{line}\n")
+    clock.now = 1.0
+    with caplog.at_level(logging.ERROR):
+        assert accepts(keys, other)
+    assert not accepts(keys, KEY), "its line was removed"
+    assert caplog.messages == ["keys_line_refused"]
 
 
 def test_a_bad_line_is_named_with_its_file_and_number(path: Path) -> None:
