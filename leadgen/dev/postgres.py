@@ -26,6 +26,13 @@ STOP_SECONDS: Final = 10
 
 # The same ordering and character classes on every machine, whatever its locales.
 _LOCALE: Final = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+# As on a host: statements, their parameters and the details of an error contain personal data.
+_NO_ROWS_IN_LOG: Final = {
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
+}
 
 
 class EmbeddedPostgres:
@@ -150,6 +157,7 @@ class EmbeddedPostgres:
             "listen_addresses": LOOPBACK,
             "unix_socket_directories": "",
             "log_line_prefix": "%m [%p] %a ",
+            **_NO_ROWS_IN_LOG,
             **self._settings,
         }
         for name, value in settings.items():

@@ -22,3 +22,10 @@ $$;
 
 -- A backup reads every table, including those that later migrations add.
 GRANT pg_read_all_data TO motorcade_backup;
+
+-- The text of an error can quote the row that caused it, so PostgreSQL's log has none of these roles' errors: `log` is
+-- above `error` there. The services log an error's SQLSTATE themselves.
+ALTER ROLE motorcade_owner SET log_min_messages = log;
+ALTER ROLE motorcade_app SET log_min_messages = log;
+ALTER ROLE motorcade_ro SET log_min_messages = log;
+ALTER ROLE motorcade_backup SET log_min_messages = log;
