@@ -45,15 +45,18 @@ def get_openapi() -> Response:
 
 @blueprint.get("/docs")
 def get_docs() -> Response:
-    public_url = services().config.public_url
-    api = openapi.build(services().config)
+    config = services().config
+    public_url = config.public_url
+    # Never the request's Host: a cached page would show a stranger's address to the next reader, who sends a key.
+    address = urljoin(f"http://{config.bind}", public_url)
+    api = openapi.build(config)
     body = {name: part for name, part in example(api, "Submission").items() if name in {"contact", "request"}}
     return _page(
         "docs.html",
         api=api,
         public_url=public_url,
         members=list(members(api, "Submission")),
-        curl=_CURL.format(url=urljoin(request.host_url, public_url), body=json.dumps(body, indent=2)),
+        curl=_CURL.format(url=address, body=json.dumps(body, indent=2)),
     )
 
 
