@@ -45,6 +45,7 @@ def accept(here: Services, environ: Environ, request_id: UUID) -> Receipt:
             payload=payload,
             email=valid.email,
             phone_e164=valid.phone_e164,
+            key_id=client.key_id,
         )
     )
     if receipt.replayed and not _same(receipt, payload):

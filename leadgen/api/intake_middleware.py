@@ -13,6 +13,7 @@ from uuid import UUID
 from leadgen.api import intake, metrics
 from leadgen.api.services import Services
 from leadgen.api.this_request import REFUSAL, Environ, Refusal, common_headers
+from leadgen.domain import api_key
 from leadgen.domain.intake_id import uuid7
 from leadgen.log import event
 from leadgen.store.intakes import Receipt
@@ -39,12 +40,12 @@ class IntakeMiddleware:
         except Exception as error:  # noqa: BLE001 - Flask's handlers write the response for every kind
             environ[REFUSAL] = Refusal(error, started, request_id)
             return self._flask(environ, start_response)
-        body, headers = self._answer(receipt, request_id)
+        body, headers = self._answer(receipt, environ, request_id)
         metrics.count(ENDPOINT, 202, perf_counter() - started)
         start_response("202 ACCEPTED", headers)
         return [body]
 
-    def _answer(self, receipt: Receipt, request_id: UUID) -> tuple[bytes, list[tuple[str, str]]]:
+    def _answer(self, receipt: Receipt, environ: Environ, request_id: UUID) -> tuple[bytes, list[tuple[str, str]]]:
         intake_id = str(receipt.intake_id)
         body = (
             f'{{"intake_id": "{intake_id}", "request_id": "{receipt.request_id}", "status": "queued"}}\n'.encode()
@@ -57,6 +58,7 @@ class IntakeMiddleware:
         ]
         metrics.count_accepted(replayed=receipt.replayed)
         if receipt.replayed:
-            event(_log, "replayed", intake_id=intake_id, request_id=str(request_id))
+            key_id = api_key.key_id_in(environ.get("HTTP_AUTHORIZATION"))
+            event(_log, "replayed", intake_id=intake_id, request_id=str(request_id), key_id=key_id)
             headers.append(("Idempotency-Replayed", "true"))
         return body, headers

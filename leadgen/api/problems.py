@@ -11,6 +11,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from leadgen.api.this_request import this_request
+from leadgen.domain.api_key import key_id_in
 from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnfitSchema, UnsafeDurability
 from leadgen.log import event
 
@@ -239,7 +240,8 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _response(problem: Problem, public_url: str) -> Response:
-    event(_logger, "refused", problem=problem.kind.slug, request_id=_request_id())
+    key_id = key_id_in(this_request().environ.get("HTTP_AUTHORIZATION"))
+    event(_logger, "refused", problem=problem.kind.slug, request_id=_request_id(), key_id=key_id)
     body = json.dumps(document(problem, public_url, _request_id())) + "\n"
     return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
 

@@ -23,6 +23,7 @@ _KEY_ID_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{_KEY_ID_LENGTH}}}")
 _KEY_FORM: Final = re.compile(
     rf"mcl_({_KEY_ID_FORM.pattern})_[0-9A-Za-z]{{{_SECRET_LENGTH}}}_[0-9A-Za-z]{{{_CHECKSUM_LENGTH}}}"
 )
+_PREFIX_FORM: Final = re.compile(rf"mcl_({_KEY_ID_FORM.pattern})_")
 _CLIENT_FORM: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _EXPIRES_FORM: Final = "%Y-%m-%dT%H:%M:%SZ"
 _NO_DIGEST: Final = bytes(32)
@@ -141,6 +142,12 @@ def key_id_of(text: str) -> str | None:
     match = _KEY_FORM.fullmatch(text)
     body, _, checksum = text.rpartition("_")
     return match[1] if match and _checksum(body) == checksum else None
+
+
+def key_id_in(header: str | None) -> str | None:
+    """Return the key id of the first key in a header, for the log; the key may be wrong in any way after that."""
+    match = _PREFIX_FORM.search(header or "")
+    return match[1] if match else None
 
 
 def digest_of(text: str) -> bytes:

@@ -189,7 +189,7 @@ class IntakeWriter:
         for waiting in batch:
             if receipt := receipts.get(waiting.intake.intake_id):
                 waiting.settle(receipt)
-        _log_stored(receipts.values())
+        _log_stored((waiting.intake, receipts[waiting.intake.intake_id]) for waiting in batch if waiting.receipt)
         self._put_back(waiting for waiting in batch if not waiting.settled.is_set())
 
     def _leave_to_request(self, same_key: list[_Waiting]) -> None:
@@ -215,7 +215,7 @@ class IntakeWriter:
             try:
                 with self._database.connection(left) as connection:
                     leader.receipt = _accept_alone(connection, leader.intake)
-                _log_stored([leader.receipt] if leader.receipt else [])
+                _log_stored([(leader.intake, leader.receipt)] if leader.receipt else [])
             except DatabaseUnavailable:
                 threading.Event().wait(min(RETRY_SECONDS, left))
             except LeadgenError as error:
@@ -233,11 +233,15 @@ class IntakeWriter:
         self._failing = failing
 
 
-def _log_stored(receipts: Iterable[Receipt]) -> None:
-    """Log what was stored by which request, in one line per commit: a line per lead cost 5 % of a request."""
-    pairs = [(str(receipt.intake_id), str(receipt.request_id)) for receipt in receipts if not receipt.replayed]
-    for start in range(0, len(pairs), NAMED_TOGETHER):
-        event(_log, "stored", intakes=dict(pairs[start : start + NAMED_TOGETHER]))
+def _log_stored(stored: Iterable[tuple[Intake, Receipt]]) -> None:
+    """Log what was stored by which request, a line per commit and API key: one per lead cost 5 % of a request."""
+    by_key: defaultdict[str | None, list[tuple[str, str]]] = defaultdict(list)
+    for intake, receipt in stored:
+        if not receipt.replayed:
+            by_key[intake.key_id].append((str(receipt.intake_id), str(receipt.request_id)))
+    for key_id, pairs in by_key.items():
+        for start in range(0, len(pairs), NAMED_TOGETHER):
+            event(_log, "stored", key_id=key_id, intakes=dict(pairs[start : start + NAMED_TOGETHER]))
 
 
 def _accept_alone(connection: Connection, intake: Intake) -> Receipt | None:

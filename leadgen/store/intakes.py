@@ -30,6 +30,8 @@ class Intake:
     payload: str
     email: str | None
     phone_e164: str | None
+    key_id: str | None = None
+    """The key that it came with, for the log."""
 
     @property
     def key(self) -> tuple[str, str]:

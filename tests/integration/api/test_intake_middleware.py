@@ -11,6 +11,7 @@ from leadgen.api import intake, metrics
 from leadgen.api.app import create_app
 from leadgen.api.intake_middleware import ENDPOINT, PATHS, IntakeMiddleware
 from leadgen.api.services import services_of
+from leadgen.domain import api_key
 from leadgen.log import JsonFormatter
 from tests.conftest import Database
 from tests.integration.api.caller import Caller, CountingDoorbell, Keys, make_config
@@ -98,3 +99,30 @@ def test_without_it_no_lead_is_accepted_unread(database: Database, keys: Keys) -
         assert Caller(made, keys.of["wordpress"]).post().status_code == 404
     finally:
         services_of(made).close()
+
+
+def test_each_log_line_of_a_submission_names_the_id_of_its_api_key(
+    caller: Caller, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    key_id = keys.of["wordpress"].split("_")[1]
+    unknown, _ = api_key.mint("wordpress", frozenset({"intake"}), None)
+    with caplog.at_level(logging.INFO):
+        assert [caller.post(key="k").status_code for _ in range(2)] == [202, 202]
+        assert caller.post({}, key="other").status_code == 422
+        assert caller.get("/lead/intake/01a1fd01-40f3-729c-86d2-b4c2d87cbe79").status_code == 404
+        assert Caller(caller.app, unknown).post().status_code == 401
+        assert Caller(caller.app, f"{unknown[:-1]}?").post().status_code == 401
+        assert Caller(caller.app, "nonsense").post().status_code == 401
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    named = [(line["event"], line["key_id"]) for line in lines if "key_id" in line]
+    refused = unknown.split("_")[1]
+    assert named == [
+        ("stored", key_id),
+        ("replayed", key_id),
+        ("refused", key_id),
+        ("refused", key_id),
+        ("refused", refused),
+        ("refused", refused),
+        ("refused", None),
+    ]
+    assert not any(secret in str(lines) for secret in (unknown.split("_")[2], keys.of["wordpress"].split("_")[2]))
