@@ -13,8 +13,9 @@ from leadgen.jobs.rq_bell import QUEUE, WORKER_TTL_SECONDS
 
 COMMAND: Final = (
     *("rq", "worker", "-c", "leadgen.jobs.rq_settings"),
-    # Jobs run in this process, since a fork for every drain would cost more than the drain; and no pickles.
-    *("-w", "leadgen.jobs.rq_worker.Worker", "-S", "json"),
+    # Jobs run in this process, since a fork for every drain would cost more than the drain. No pickles, and no job
+    # but a drain.
+    *("-w", "leadgen.jobs.rq_worker.Worker", "-S", "json", "-j", "leadgen.jobs.rq_worker.DrainJob"),
     # A new process now and then bounds any leak.
     *("--max-jobs", "1000", "--worker-ttl", str(WORKER_TTL_SECONDS)),
     # One queue: with two, RQ takes jobs in a way that loses one when the worker dies.

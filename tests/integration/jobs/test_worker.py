@@ -1,6 +1,7 @@
 """RQ's own worker, run as `leadgen worker`: drains when it is rung for, and dies without harm."""
 
 import json
+import os
 import shlex
 import signal
 import time
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from redis import Redis
-from rq import Queue
+from rq import Callback, Queue
 from rq.registry import FailedJobRegistry
+from rq.serializers import JSONSerializer
 
 from leadgen.cli import leadgen
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.jobs.doorbell import RedisDoorbell
-from leadgen.jobs.rq_bell import QUEUE
+from leadgen.jobs.rq_bell import DRAIN, QUEUE
 from leadgen.store.migrations import migrate
 from leadgen.store.queue import BATCH_SECONDS
 from tests.conftest import Database
@@ -46,8 +48,8 @@ def is_live(doorbell: RedisDoorbell) -> bool:
 def test_the_command_line_is_that_of_rq_with_a_worker_of_ours() -> None:
     result = CliRunner().invoke(leadgen, ["worker", "--print"])
     assert shlex.split(result.output) == (
-        "rq worker -c leadgen.jobs.rq_settings -w leadgen.jobs.rq_worker.Worker -S json --max-jobs 1000"
-        " --worker-ttl 20 intake"
+        "rq worker -c leadgen.jobs.rq_settings -w leadgen.jobs.rq_worker.Worker -S json"
+        " -j leadgen.jobs.rq_worker.DrainJob --max-jobs 1000 --worker-ttl 20 intake"
     ).split(" ")
 
 
@@ -71,6 +73,46 @@ def test_it_makes_leads_when_it_is_rung_for(
         assert until(lambda: worker.log.count('"drained"') == 2)  # it is written after the commit
         lines = [json.loads(line) for line in worker.log.splitlines()]
     assert [(line["event"], line["leads"]) for line in lines] == [("drained", 3), ("drained", 2)]
+
+
+class Pickled:
+    """Creates the file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_no_job_but_a_drain_is_run_and_no_callback_is_called(
+    outbox: Outbox,
+    doorbell: RedisDoorbell,
+    redis_url: str,
+    start_worker: Callable[[], Service],
+    tmp_path: Path,
+) -> None:
+    trace = tmp_path / "trace"
+    with Redis.from_url(redis_url) as client, start_worker() as worker:
+        assert until(lambda: is_live(doorbell))
+        queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+        pickling = Queue(QUEUE, connection=client)
+        queue.enqueue_call("os.mkdir", [str(trace)])
+        queue.enqueue_call(DRAIN, [str(trace)])
+        queue.enqueue_call(DRAIN, on_success=Callback("os.mkdir"))
+        queue.enqueue_call(DRAIN, on_failure=Callback("os.mkdir"))
+        pickling.enqueue_call(DRAIN, [Pickled(trace)])
+        assert until(lambda: worker.log.count("foreign_job_refused") == 5), worker.log
+        # One that seems to have been abandoned: RQ calls its callback when it cleans up.
+        abandoned = queue.create_job(DRAIN, on_failure=Callback("os.mkdir"))
+        abandoned.save()
+        client.zadd(f"rq:wip:{QUEUE}", {f"{abandoned.id}:1": 1})
+        accepted = outbox.accept_many(2)
+        doorbell.ring()
+        assert until(lambda: outbox.leads() == accepted)
+        assert "Traceback" not in worker.log
+        assert client.llen(queue.key) == 0
+    assert not trace.exists()
 
 
 def test_more_than_one_job_may_take_is_drained_by_the_jobs_that_it_rings_for(
