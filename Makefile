@@ -1,5 +1,6 @@
 # A newcomer needs `make run` and `make test`; the rest is maintenance, listed by `make help`.
 PYTHON ?= python3
+# Programs run as modules of .venv's Python: scripts name its absolute path, which ends at a space or moves away.
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --durations=10
 COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
@@ -21,29 +22,29 @@ help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
-	$(BIN)/leadgen dev $(if $(PORT),--port $(PORT))
+	$(BIN)/python -m leadgen dev $(if $(PORT),--port $(PORT))
 
 # Quick kinds first, each with a count and its ten slowest; coverage is measured over all of them together. TWO keeps each
 # file in one of the two processes, because files share what is expensive to set up. Tests that race with a clock are
 # marked, and run alone. Lab tests mostly wait for a host, so three of them run on two cores.
 test: lint ## check the code and run every test (EVERY=1 for more examples)
-	$(BIN)/coverage erase
+	$(BIN)/python -m coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
 	$(PYTEST) tests/requirements
 	$(PYTEST) $(TWO) tests/deploys
 	$(PYTEST) $(COVERED) $(TWO) -m 'not alone' tests/integration
 	$(PYTEST) $(COVERED) -m alone tests/integration
-	$(BIN)/coverage report
+	$(BIN)/python -m coverage report
 	$(PYTEST) tests/bench
 	$(PYTEST) $(EACH) -m 'not alone' tests/chaos
 	$(PYTEST) -m alone tests/chaos
 	$(PYTEST) $(THREE) --no-loadscope-reorder tests/lab
 
 lint: .venv/test ## check style, types and shell
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/python -m tests.shell
 
 lab: .venv/test ## make a throw-away lab host and deploy everything on it (root, Debian)

@@ -2,8 +2,7 @@
 
 import os
 import shlex
-import sysconfig
-from pathlib import Path
+import sys
 from typing import Final
 
 import click
@@ -31,4 +30,5 @@ def worker(only_print: bool) -> None:
         click.echo(shlex.join(COMMAND))
         return
     load("database_url", "redis_url")  # our message for a bad setting, where RQ would print a traceback
-    os.execv(Path(sysconfig.get_path("scripts")) / COMMAND[0], COMMAND)  # noqa: S606 - no shell wanted
+    # Not the script `rq`: its first line names a Python that is elsewhere once the folder was moved.
+    os.execv(sys.executable, [sys.executable, "-m", "rq.cli", *COMMAND[1:]])  # noqa: S606 - no shell wanted

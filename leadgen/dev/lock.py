@@ -22,7 +22,7 @@ class Lock:
         self._open: TextIO | None = None
 
     def __enter__(self) -> Self:
-        opened = self._file.open("a+", encoding="utf-8")
+        opened = self._file.open("a+", encoding="utf-8", errors="surrogateescape")
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -70,5 +70,5 @@ def _keep_secret(file: Path, text: str) -> None:
     unfinished = file.with_name(file.name + ".unfinished")
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600)
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.write_bytes(os.fsencode(text))
     unfinished.rename(file)

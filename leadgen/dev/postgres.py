@@ -1,6 +1,7 @@
 """An embedded PostgreSQL in one directory, run from the wheel's binaries as a child of this process."""
 
 import hashlib
+import os
 import secrets
 import shutil
 import signal
@@ -51,7 +52,7 @@ class EmbeddedPostgres:
         self._account = for_postgres()
         self._child: Child | None = None
         # In the title of every process of the server, so that those of another directory are not taken for ours.
-        self._name = "leadgen-" + hashlib.sha256(str(self.directory).encode()).hexdigest()[:12]
+        self._name = "leadgen-" + hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:12]
 
     def start(self) -> None:
         """Return when the server accepts connections; processes left by an earlier run are ended first."""
@@ -172,11 +173,12 @@ class EmbeddedPostgres:
         self._password_file.touch()
         self._account.take(self._password_file, 0o600)
         self._password_file.write_text(secrets.token_urlsafe(24), encoding="ascii")
-        done = self._account.run(
-            self._programs / "initdb",
-            *("-D", unfinished, "-U", SUPERUSER, f"--pwfile={self._password_file}"),
-            *("--auth=scram-sha-256", "--data-checksums", *_LOCALE),
-        )
+        with wheels.initdb(self._account) as initdb:
+            done = self._account.run(
+                initdb,
+                *("-D", unfinished, "-U", SUPERUSER, f"--pwfile={self._password_file}"),
+                *("--auth=scram-sha-256", "--data-checksums", *_LOCALE),
+            )
         if done.returncode:
             raise CannotStart("initdb", done.stderr.strip(), f"fix that and start again ({unfinished})")
         unfinished.rename(self._data)
@@ -193,7 +195,7 @@ class EmbeddedPostgres:
     def _says_ready(self, pid: int) -> bool:
         """Whether the eighth line of postmaster.pid says ready: the server writes its state there for pg_ctl."""
         try:
-            lines = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            lines = os.fsdecode((self._data / "postmaster.pid").read_bytes()).splitlines()
         except FileNotFoundError:
             return False
         return lines[:1] == [str(pid)] and lines[7:8] != [] and lines[7].strip() == "ready"

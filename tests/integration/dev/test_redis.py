@@ -44,6 +44,19 @@ def test_it_comes_back_at_the_same_address(tmp_path: Path) -> None:
     server.stop()
 
 
+@pytest.mark.parametrize(
+    "name", ["two words", "it's", 'a "quote"', "back\\slash", "ü", "two\nlines", "$HOME `id` #1"]
+)
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    server = EmbeddedRedis(tmp_path / name)
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        assert client.config_get("dir") == {"dir": str(tmp_path / name)}
+    assert len(server.processes()) == 1
+    server.stop()
+    assert server.processes() == []
+
+
 def test_a_frozen_server_of_a_killed_parent_is_replaced(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
