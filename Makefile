@@ -16,7 +16,7 @@ LOCK := .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 	$(addprefix --upgrade-package ,$(UPGRADE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos tools docs runbook release lock clean
+.PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos tools docs runbook release lock stopped clean clean-data
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -90,18 +90,31 @@ lock: .lock/made ## write the locks in requirements/ from pyproject.toml (UPGRAD
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
 
-clean: ## remove everything installed, cached or stored: .venv/, .bench/, .lock/, and .dev/ with its leads
-	rm -rf .venv .bench .lock .dev .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+# The running profile holds this lock, whose first line is its process.
+stopped:
+	@[ ! -e .dev/lock ] || flock --nonblock .dev/lock true || { echo "make: process $$(head -n 1 .dev/lock)" \
+		'runs the intake in this folder; stop it first, with Ctrl-C in its terminal' >&2; exit 1; }
+
+clean: stopped ## remove what is installed and cached: .venv/, .bench/, .lock/ (.dev/ stays, with its leads)
+	rm -rf .venv .bench .lock .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+
+clean-data: stopped ## remove .dev/ with all its leads; asks first (YES=1 to remove it without a question)
+	@[ ! -e .dev ] || [ -n '$(YES)' ] || { [ -t 0 ] || { echo 'make: clean-data asks before it removes leads, and' \
+		'this is not a terminal; if you mean it: make clean-data YES=1' >&2; exit 1; }; \
+		printf 'Remove .dev/ with all its leads? [y/N] '; read -r answer; [ "$$answer" = y ]; }
+	@case "$$(readlink .dev/postgres/elsewhere)" in /var/lib/motorcade-dev/?*) \
+		rm -rf "$$(readlink .dev/postgres/elsewhere)";; esac
+	rm -rf .dev
 
 # One environment, filled as far as each command needs; each of these files marks a finished step.
-.venv/dev .venv/test: .venv/%: requirements/%.txt pyproject.toml | .venv/made
+.venv/dev .venv/test: .venv/%: requirements/%.txt pyproject.toml .venv/made
 	@echo 'Installing $< into .venv; the first time this takes a minute or two.'
 	@$(PIP) --no-deps --require-hashes --requirement $<
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The pages need no package of ours: pyinfra runs them from the repository.
-.venv/deploy: requirements/deploy.txt | .venv/made
+.venv/deploy: requirements/deploy.txt .venv/made
 	@echo 'Installing $< into .venv.'
 	@$(PIP) --no-deps --require-hashes --requirement $<
 	@touch $@
@@ -113,7 +126,14 @@ clean: ## remove everything installed, cached or stored: .venv/, .bench/, .lock/
 	@.$*/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement $<
 	@touch $@
 
-.venv/made:
+# Why .venv must be created again: it works in one folder only; and a PYTHON that is asked for is the one that is used.
+UNFIT := $(shell [ ! -e .venv/made ] || case "$$(sed -n 's/^command = //p' .venv/pyvenv.cfg)" in \
+	(*" $$(pwd -P)/.venv") $(if $(filter file,$(origin PYTHON)),,[ "$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg)" = \
+	"$$($(PYTHON) -c 'import os, sys; print(os.path.realpath(sys.executable))')" ] || echo 'is of another Python') ;; \
+	(*) echo 'was created in another folder' ;; esac)
+
+.venv/made: $(if $(UNFIT),stopped)
+	@$(if $(UNFIT),echo '.venv $(UNFIT) and is created again.')
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
 		'make: $(PYTHON) is not Python 3.11 or newer; name one: make run PYTHON=python3.13' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +53,7 @@ class Screen:
             "API": f"{address}/lead/docs",
             "Data": f"{folder}  (kept for the next run)",
             "Logs": f"{folder}/log/*.log",
-            "Shell": f". {shlex.quote(str(folder / 'environment'))}  (then e.g. `leadgen jobs list`)",
+            "Shell": f". {shlex.quote(str(folder / 'environment'))}  (then e.g. `{_leadgen()} jobs list`)",
             "Stop": "Ctrl-C",
         }
         self._console.print("\n[bold]The lead intake is up.[/]\n")
@@ -61,6 +62,13 @@ class Screen:
         self._console.print("\n[bold]Send a lead:[/]\n")
         self._console.print(escape(example_command(address, key)))
         self._console.print()
+
+
+def _leadgen() -> str:
+    """The command beside this Python, as the shell of a user who has no environment activated needs it."""
+    command = Path(sys.executable).with_name("leadgen")
+    here = Path.cwd()
+    return shlex.quote(str(command.relative_to(here) if command.is_relative_to(here) else command))
 
 
 def example_command(address: str, key: str) -> str:

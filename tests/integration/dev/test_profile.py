@@ -1,6 +1,7 @@
 """`leadgen dev` end to end: it serves, survives the death of any part, and leaves nothing behind."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -70,6 +71,16 @@ def test_the_printed_command_gives_202_and_becomes_one_lead_in_under_a_second(pr
 def test_the_output_says_where_everything_is(profile: RunningProfile) -> None:
     for wanted in (f"{profile.address}/", str(profile.folder / ".dev"), "/log/", "Ctrl-C"):
         assert wanted in profile.output
+
+
+def test_the_suggested_command_works_in_a_shell_that_has_read_the_environment(profile: RunningProfile) -> None:
+    (line,) = [line for line in profile.output.splitlines() if line.startswith("  Shell ")]
+    parts = re.fullmatch(r"  Shell +(.+)  \(then e\.g\. `(.+)`\)", line)
+    assert parts
+    shown = subprocess.run(
+        ["sh", "-c", " && ".join(parts.groups())], env=profile.environ, capture_output=True, text=True, check=False
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
 
 
 def test_secrets_are_readable_by_their_owner_only(profile: RunningProfile) -> None:
