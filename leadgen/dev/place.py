@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from leadgen.dev.errors import CannotStart
 from leadgen.domain.api_key import mint
@@ -13,6 +15,9 @@ from leadgen.store.roles import ROLES
 
 # The form page reads the key from here: beside the keys file, whose path is a setting.
 KEY_FILE = "dev.key"
+
+# The passwords of a profile's own servers start with it, as API keys do with theirs.
+_MARK: Final = "dev-profile-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,14 @@ class Place:
 
     def make(self) -> None:
         """Create the folder without changing the modes of its parents. Raises CannotStart."""
-        self.folder.mkdir(exist_ok=True)
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CannotStart(
+                str(self.folder),
+                f"it cannot be created ({error.strerror})",
+                "name another folder, whose parent exists and is yours to write to",
+            ) from None
         if self.folder.stat().st_uid != os.geteuid():
             raise CannotStart(
                 str(self.folder), "it belongs to another user", "run as that user, or remove it and start over"
@@ -44,7 +56,7 @@ class Place:
         """The passwords of the database roles."""
         file = self.folder / "passwords"
         if not file.exists():
-            _keep_secret(file, "".join(f"{role} {secrets.token_urlsafe(24)}\n" for role in ROLES))
+            _keep_secret(file, "".join(f"{role} {new_password()}\n" for role in ROLES))
         lines = file.read_text(encoding="ascii").splitlines()
         pairs = (line.split() for line in lines)
         return dict(pairs)
@@ -63,6 +75,15 @@ class Place:
         file = self.folder / "environment"
         _keep_secret(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environ.items()))
         return file
+
+
+def new_password() -> str:
+    return _MARK + secrets.token_urlsafe(24)
+
+
+def is_of_a_profile(url: str) -> bool:
+    """Whether a profile made this URL for its own server, in this run or an earlier one."""
+    return (urlsplit(url).password or "").startswith(_MARK)
 
 
 def _keep_secret(file: Path, text: str) -> None:

@@ -15,15 +15,21 @@ def remembered_port(file: Path) -> int:
     return port
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    with socket.socket() as probe:
+def is_free(port: int) -> bool:
+    try:
+        bind_once(port, LOOPBACK)
+    except OSError:
+        return False
+    return True
+
+
+def bind_once(port: int, host: str) -> None:
+    """Take the address and leave it again. Raises OSError when that is not possible."""
+    family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family) as probe:
         # As servers do: connections of a server that has just ended do not make its port taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+        probe.bind(address)
 
 
 def free_port() -> int:

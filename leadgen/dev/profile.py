@@ -1,6 +1,7 @@
 """The whole dev profile: servers, database, key and services, and the order in which they start and stop."""
 
 import contextlib
+import errno
 import signal
 import time
 import urllib.error
@@ -15,8 +16,8 @@ from leadgen.dev.child import last_lines
 from leadgen.dev.database import prepare_database
 from leadgen.dev.errors import CannotStart
 from leadgen.dev.lock import Lock
-from leadgen.dev.place import Place
-from leadgen.dev.ports import is_free
+from leadgen.dev.place import Place, is_of_a_profile, new_password
+from leadgen.dev.ports import bind_once
 from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.redis import EmbeddedRedis
 from leadgen.dev.screen import Screen
@@ -27,15 +28,24 @@ from leadgen.store.migrations import migrate
 
 READY_SECONDS: Final = 30
 
+_ANOTHER_PORT: Final = "use another port: `make run PORT=8001`"
+
 
 def run(config: Config, folder: Path, screen: Screen) -> None:
     """Serve until Ctrl-C, SIGTERM or the end of the terminal. Raises LeadgenError when a part does not start."""
     place = Place(folder.absolute())
-    place.make()
-    with Lock(place.folder / "lock", f"http://{config.bind}"), _stopping_in_order(screen) as supervisor:
-        profile = _Profile(config, place, screen, supervisor)
-        profile.start()
-        supervisor.run()
+    try:
+        place.make()
+        with Lock(place.folder / "lock", f"http://{config.bind}"), _stopping_in_order(screen) as supervisor:
+            profile = _Profile(config, place, screen, supervisor)
+            profile.start()
+            supervisor.run()
+    except PermissionError as error:
+        raise CannotStart(
+            str(error.filename or place.folder),
+            "you have no access to it",
+            "run as the user who created it, or remove it and start over",
+        ) from None
 
 
 @contextlib.contextmanager
@@ -88,8 +98,8 @@ class _Profile:
         return f"http://{self.config.bind}"
 
     def _start_postgres(self) -> dict[str, str]:
-        if self.config.database_url:
-            return self._use_postgres(self.config.database_url)
+        if url := self._others("LEADGEN_DATABASE_URL", self.config.database_url):
+            return self._use_postgres(url)
         log = self.place.log("postgres")
         server = EmbeddedPostgres(self.place.folder / "postgres", log=log)
         with self.screen.step("PostgreSQL 18" if server.exists else "PostgreSQL 18, with a new database"):
@@ -102,18 +112,25 @@ class _Profile:
             urls = prepare_database(server, self.place.passwords(), self.screen.note)
         return {"LEADGEN_DATABASE_URL": urls.app, "LEADGEN_OWNER_DATABASE_URL": urls.owner}
 
+    def _others(self, setting: str, url: str | None) -> str | None:
+        """The URL, unless a profile made it: then the shell has read an `environment`, which is no choice."""
+        if url and is_of_a_profile(url):
+            self.screen.note(f"{setting} is from a dev profile (`. .dev/environment`), so it is ignored")
+            return None
+        return url
+
     def _use_postgres(self, url: str) -> dict[str, str]:
         """An external server: its owner manages the roles, we manage the schema."""
-        owner_url = self.config.owner_database_url or url
+        owner_url = self._others("LEADGEN_OWNER_DATABASE_URL", self.config.owner_database_url) or url
         with self.screen.step("Database of LEADGEN_DATABASE_URL"):
             migrate(owner_url, report=self.screen.note)
         return {}
 
     def _start_redis(self) -> dict[str, str]:
-        if self.config.redis_url:
+        if self._others("LEADGEN_REDIS_URL", self.config.redis_url):
             return {}
         log = self.place.log("redis")
-        server = EmbeddedRedis(self.place.folder / "redis", log=log)
+        server = EmbeddedRedis(self.place.folder / "redis", password=new_password(), log=log)
         with self.screen.step("Redis"):
             self.supervisor.start("redis", server, log)
         return {"LEADGEN_REDIS_URL": server.url}
@@ -139,9 +156,22 @@ class _Profile:
 
 def _check_free(bind: str) -> None:
     host, _, port = bind.rpartition(":")
-    if not is_free(int(port), host):
-        raise CannotStart(
-            f"port {port}",
-            "another program is listening there",
-            "stop it, or use another port: `make run PORT=8001`",
-        )
+    try:
+        bind_once(int(port), host)
+    except OSError as error:
+        raise _obstacle(error, host, port) from None
+
+
+def _obstacle(error: OSError, host: str, port: str) -> CannotStart:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return CannotStart(
+                f"port {port}", "another program is listening there", f"stop it, or {_ANOTHER_PORT}"
+            )
+        case errno.EACCES:
+            return CannotStart(f"port {port}", "only root may listen on it, and you are not root", _ANOTHER_PORT)
+        case errno.EADDRNOTAVAIL:
+            what = f"{host} is not an address of this machine"
+        case _:
+            what = f"{host} cannot be used ({error.strerror})"
+    return CannotStart("LEADGEN_BIND", what, "unset it, or set it to one of this machine, such as 127.0.0.1:8000")

@@ -33,10 +33,10 @@ set-proc-title no
 class EmbeddedRedis:
     """Has a password, because anyone who can add a job to RQ's queue can run code as the worker."""
 
-    def __init__(self, directory: Path, *, log: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, password: str | None = None, log: Path | None = None) -> None:
         self.directory = directory.absolute()
         self.port = 0
-        self._password = secrets.token_urlsafe(24)
+        self._password = password or secrets.token_urlsafe(24)
         self._log = log or self.directory / "redis.log"
         self._child: Child | None = None
 

@@ -1,4 +1,4 @@
-"""What `make` removes and installs, on a copy of the Makefile: leads on purpose only, .venv when it does not fit."""
+"""What `make` removes and installs, on a copy of the Makefile: no lead by mistake, .venv when it does not fit."""
 
 import fcntl
 import os

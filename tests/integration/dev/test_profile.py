@@ -14,6 +14,7 @@ from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
+import psycopg
 import pytest
 
 import leadgen
@@ -189,6 +190,85 @@ def test_a_taken_port_is_named(make_profile: MakeProfile) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("bind", "message"),
+    [
+        (
+            "192.0.2.1:8000",
+            "LEADGEN_BIND: 192.0.2.1 is not an address of this machine; unset it, or set it to one of ",
+        ),
+        ("none.invalid:8000", "LEADGEN_BIND: none.invalid cannot be used ("),
+    ],
+)
+def test_an_address_of_another_machine_is_named(make_profile: MakeProfile, bind: str, message: str) -> None:
+    profile = make_profile()
+    said = refusal([sys.executable, "-m", "leadgen"], profile.folder / ".dev", profile.environ, LEADGEN_BIND=bind)
+    assert said.startswith(message)
+
+
+def test_a_port_for_root_only_is_named(make_profile: MakeProfile) -> None:
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:
+        pytest.skip("this machine lets every user listen on port 80")
+    profile = make_profile()
+    said = refusal(
+        without("net_bind_service"), profile.folder / ".dev", profile.environ, LEADGEN_BIND="127.0.0.1:80"
+    )
+    assert said == (
+        "port 80: only root may listen on it, and you are not root; use another port: `make run PORT=8001`\n"
+    )
+
+
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path, plain_environ: dict[str, str]) -> None:
+    tmp_path.chmod(0o555)
+    for folder, why in (("none/.dev", "No such file or directory"), (".dev", "Permission denied")):
+        assert refusal(without("dac_override,-dac_read_search"), tmp_path / folder, plain_environ) == (
+            f"{tmp_path / folder}: it cannot be created ({why}); "
+            "name another folder, whose parent exists and is yours to write to\n"
+        )
+
+
+def test_a_file_of_another_user_in_the_folder_is_named(tmp_path: Path, plain_environ: dict[str, str]) -> None:
+    (tmp_path / "lock").touch(mode=0o400)
+    assert refusal(without("dac_override,-dac_read_search"), tmp_path, plain_environ) == (
+        f"{tmp_path}/lock: you have no access to it; run as the user who created it, or remove it and start over\n"
+    )
+
+
+def test_a_shell_that_has_read_the_environment_runs_the_profile_again(make_profile: MakeProfile) -> None:
+    profile = make_profile()
+    profile.start()
+    intake_id = profile.post_until_accepted()
+    profile.wait_until_done(intake_id)
+    names = ("LEADGEN_DATABASE_URL", "LEADGEN_OWNER_DATABASE_URL", "LEADGEN_REDIS_URL")
+    read = {name: profile.setting(name) for name in names}
+    for _ in range(2):  # what was read is then older than the last run
+        assert profile.stop() == 0
+        profile.environ = profile.environ | read
+        profile.start()
+        assert profile.status(intake_id) == "done"
+        profile.wait_until_done(profile.post_until_accepted())
+    for name in ("LEADGEN_DATABASE_URL", "LEADGEN_REDIS_URL"):
+        assert f"{name} is from a dev profile (`. .dev/environment`), so it is ignored" in profile.output
+
+
+def test_servers_of_ones_own_are_used_beside_what_a_shell_has_read(
+    make_profile: MakeProfile, database: Database
+) -> None:
+    profile = make_profile()
+    profile.start()
+    of_the_profile = profile.setting("LEADGEN_OWNER_DATABASE_URL")
+    assert profile.stop() == 0
+    profile.environ = profile.environ | {
+        "LEADGEN_DATABASE_URL": database.owner_url,
+        "LEADGEN_OWNER_DATABASE_URL": of_the_profile,
+    }
+    profile.start()
+    profile.wait_until_done(profile.post_until_accepted())
+    assert "✓ Database of LEADGEN_DATABASE_URL" in profile.output
+    with psycopg.connect(database.superuser_url) as connection:
+        assert connection.execute("SELECT count(*) FROM app.leads").fetchone() == (1,)
+
+
 def test_servers_of_ones_own_are_used_instead(
     make_profile: MakeProfile, database: Database, redis_url: str
 ) -> None:
@@ -214,6 +294,21 @@ def test_a_normal_user_runs_it(make_profile: MakeProfile, server_directory: Path
     profile.wait_until_done(profile.post_until_accepted())
     assert {process.user for process in profile.processes()} == {user.uid}
     assert profile.stop() == 0
+
+
+def refusal(command: list[str], folder: Path, environ: dict[str, str], **settings: str) -> str:
+    """What it says when it does not start on the folder."""
+    done = subprocess.run(
+        [*command, "dev", "--folder", folder], env=environ | settings, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
+
+
+def without(capability: str) -> list[str]:
+    """The command, as a user who may not do what root may."""
+    command = [sys.executable, "-m", "leadgen"]
+    return ["setpriv", f"--bounding-set=-{capability}", *command] if os.geteuid() == 0 else command
 
 
 def python_for(user: Account, folder: Path) -> Path:
