@@ -1,5 +1,6 @@
 """Keeps the parts of the dev profile running: starts them in order, restarts dead ones, stops them all."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class Supervised:
     log: Path
     deaths: int = 0
     started_at: float = field(default_factory=time.monotonic)
+    ran: bool = True
+    """Whether its last start succeeded: a server that takes a minute to fail was never healthy."""
     due_at: float | None = None
     """When a dead part is restarted; None while it runs."""
 
@@ -86,7 +89,7 @@ class Supervisor:
         if supervised.part.retired:
             supervised.due_at = now
             return
-        if now - supervised.started_at > STEADY_SECONDS:
+        if supervised.ran and now - supervised.started_at > STEADY_SECONDS:
             supervised.deaths = 0
         supervised.deaths += 1
         if supervised.deaths == MOST_DEATHS:
@@ -100,9 +103,13 @@ class Supervisor:
         self._report(f"{supervised.name} ended; restarting it in {delay:g} s ({supervised.log})")
 
     def _restart(self, supervised: Supervised, now: float) -> None:
-        supervised.part.start()
-        supervised.started_at = now
         supervised.due_at = None
+        supervised.started_at = now
+        supervised.ran = False
+        # One more death if it fails: the cause may pass, and otherwise the log shows it at the end.
+        with contextlib.suppress(CannotStart):
+            supervised.part.start()
+            supervised.ran = True
 
 
 def bound_log(log: Path, most: int = MOST_LOG_BYTES) -> None:

@@ -32,6 +32,7 @@ class Program:
     def __init__(self, log: Path, *command: str) -> None:
         self.log = log
         self.starts = 0
+        self.fails = False
         self._command = command
         self._child: Child | None = None
 
@@ -45,6 +46,8 @@ class Program:
 
     def start(self) -> None:
         self.starts += 1
+        if self.fails:
+            raise CannotStart("postgres", "it did not start", "read the log")
         self._child = spawn(self._command, log=self.log, environ={"PATH": "/usr/bin:/bin"})
 
     def stop(self) -> None:
@@ -89,6 +92,34 @@ def test_a_part_that_cannot_live_is_given_up_with_its_last_words(tmp_path: Path)
         supervisor.run_once(now)
     assert str(part.log) in str(caught.value)
     assert part.starts == MOST_DEATHS
+    supervisor.stop()
+
+
+def test_a_restart_that_fails_is_a_death_like_any_other_however_long_it_took(tmp_path: Path) -> None:
+    said: list[str] = []
+    supervisor = Supervisor(said.append)
+    part = Program(tmp_path / "log", "sleep", "600")
+    supervisor.start("postgres", part, part.log)
+    assert part.pid
+    os.kill(part.pid, signal.SIGKILL)
+    part.wait()
+    part.fails = True
+    now = time.monotonic()
+    for _ in range(MOST_DEATHS - 2):
+        supervisor.run_once(now)
+        now += 60
+        assert supervisor.run_once(now) == 1
+        now += 60
+    part.fails = False
+    supervisor.run_once(now)
+    now += 60
+    assert supervisor.run_once(now) == 1
+    assert part.pid
+    os.kill(part.pid, signal.SIGKILL)
+    part.wait()
+    with pytest.raises(CannotStart, match="postgres: it ended 6 times in a row"):
+        supervisor.run_once(now + 1)
+    assert len(said) == MOST_DEATHS - 1
     supervisor.stop()
 
 
