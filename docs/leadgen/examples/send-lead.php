@@ -36,6 +36,17 @@ function send_lead(
             'LEAD_URL: not an https URL, so the API key would be sent unencrypted; correct it'
         );
     }
+    if (!preg_match('/^[!-~]+$/D', $apiKey)) {
+        throw new LeadNotAccepted(
+            'LEAD_KEY_FILE: not one line of visible ASCII; put one API key, and nothing else, into it'
+        );
+    }
+    if (!preg_match('/^[!-~]+$/D', $key)) {
+        throw new LeadNotAccepted(
+            'IDEMPOTENCY_KEY: not one word of visible ASCII; leave it out to send a new lead'
+        );
+    }
+    $lead = lead_without_bom($lead);
     $started = microtime(true);
     for ($try = 1; ; $try++) {
         [$status, $retryAfter, $answer, $error] = lead_post($url, $apiKey, $lead, $key, $caFile);
@@ -54,6 +65,12 @@ function send_lead(
         error_log("send_lead: $why; again in $wait s");
         sleep($wait);
     }
+}
+
+/** Returns the text without the mark that some editors put before UTF-8. */
+function lead_without_bom(#[SensitiveParameter] string $text): string
+{
+    return str_starts_with($text, "\xEF\xBB\xBF") ? substr($text, 3) : $text;
 }
 
 /** Returns the response's status, its Retry-After and its body; or 0, and the error as the fourth value. */
@@ -114,7 +131,7 @@ if (PHP_SAPI === 'cli' && realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__) {
         }
         echo send_lead(
             (string) getenv('LEAD_URL'),
-            trim(file_get_contents($keyFile)),
+            trim(lead_without_bom(file_get_contents($keyFile))),
             stream_get_contents(STDIN),
             $argv[1] ?? bin2hex(random_bytes(16)), // one for this lead, the same in every try
             getenv('LEAD_CA_FILE') ?: null,

@@ -7,6 +7,7 @@
 #
 # Prints the intake_id and exits with 0, or prints why it failed and exits with 1. Needs Linux and curl (7.55 or newer).
 set -eu
+export LC_ALL=C
 
 TRIES=5
 TRY_SECONDS=10
@@ -18,7 +19,7 @@ die() {
 }
 
 post() { # prints the response status; the key comes by standard input, because every user can see the arguments
-    sed -n '1s/^/Authorization: Bearer /p' "$LEAD_KEY_FILE" |
+    printf 'Authorization: Bearer %s\n' "$api_key" |
         curl --silent --show-error --max-time "$TRY_SECONDS" ${LEAD_CA_FILE:+--cacert "$LEAD_CA_FILE"} \
             --header @- --header 'Content-Type: application/json' --header "Idempotency-Key: $key" \
             --data-binary "@$work/lead" --dump-header "$work/headers" --output "$work/answer" \
@@ -31,11 +32,20 @@ case ${LEAD_URL:-} in
 esac
 [ -r "${LEAD_KEY_FILE:-}" ] || die 'LEAD_KEY_FILE: does not name a readable file; put the API key into one'
 
-key=${1:-$(cat /proc/sys/kernel/random/uuid)} # one for this lead, the same in every try
+bom=$(printf '\357\273\277') # some editors put it before UTF-8
+api_key=$(sed "1s/^$bom//; s/$(printf '\r')\$//" "$LEAD_KEY_FILE")
+case $api_key in
+    '' | *[!!-~]*) die 'LEAD_KEY_FILE: not one line of visible ASCII; put one API key, and nothing else, into it' ;;
+esac
+
+key=${1-$(cat /proc/sys/kernel/random/uuid)} # one for this lead, the same in every try
+case $key in
+    '' | *[!!-~]*) die 'IDEMPOTENCY_KEY: not one word of visible ASCII; leave it out to send a new lead' ;;
+esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-cat >"$work/lead"
+sed "1s/^$bom//" >"$work/lead"
 
 started=$(date +%s)
 try=1

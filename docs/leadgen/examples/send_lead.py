@@ -10,10 +10,12 @@ Prints the intake_id and exits with 0, or prints why it failed and exits with 1.
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import json
 import logging
 import os
+import re
 import ssl
 import sys
 import time
@@ -34,8 +36,7 @@ class NotAcceptedError(Exception):
 
 def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file: str | None = None) -> str:
     """Return the intake_id of the lead, a JSON document. Raises NotAcceptedError within a minute."""
-    if not url.startswith(("https://", "http://127.0.0.1:")):
-        raise NotAcceptedError("LEAD_URL: not an https URL, so the API key would be sent unencrypted; correct it")
+    _check(url, api_key, idempotency_key)
     headers = {
         "Authorization": f"Bearer {api_key}",
         "Content-Type": "application/json",
@@ -46,7 +47,7 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
     for number in range(1, TRIES + 1):
         wait = 2**number
         try:
-            status, response_headers, answer = _post(url, headers, lead, trust)
+            status, response_headers, answer = _post(url, headers, lead.removeprefix(codecs.BOM_UTF8), trust)
         except ssl.SSLCertVerificationError as error:
             raise NotAcceptedError(f"{error}; name its CA in LEAD_CA_FILE") from None
         except (OSError, http.client.HTTPException) as error:
@@ -64,6 +65,17 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
         _log.warning("send_lead: %s; again in %d s", why, wait)
         time.sleep(wait)
     raise NotAcceptedError(f"{why}; send the same lead again later, with the same key: {idempotency_key}")
+
+
+def _check(url: str, api_key: str, idempotency_key: str) -> None:
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        raise NotAcceptedError("LEAD_URL: not an https URL, so the API key would be sent unencrypted; correct it")
+    if not re.fullmatch("[!-~]+", api_key):
+        raise NotAcceptedError(
+            "LEAD_KEY_FILE: not one line of visible ASCII; put one API key, and nothing else, into it"
+        )
+    if not re.fullmatch("[!-~]+", idempotency_key):
+        raise NotAcceptedError("IDEMPOTENCY_KEY: not one word of visible ASCII; leave it out to send a new lead")
 
 
 def _post(
@@ -100,7 +112,7 @@ def main() -> None:
         sys.exit(f"send_lead: {' and '.join(unset)}: not set; the top of this file says what they are")
     key = sys.argv[1] if len(sys.argv) > 1 else str(uuid.uuid4())  # one for this lead, the same in every try
     try:
-        api_key = Path(os.environ["LEAD_KEY_FILE"]).read_text(encoding="ascii").strip()
+        api_key = Path(os.environ["LEAD_KEY_FILE"]).read_text(encoding="utf-8-sig").strip()
         lead = sys.stdin.buffer.read()
         intake_id = send_lead(os.environ["LEAD_URL"], api_key, lead, key, os.environ.get("LEAD_CA_FILE"))
     except (NotAcceptedError, OSError, ValueError) as error:

@@ -61,7 +61,10 @@ class Sender:
         self.name_key(key)
 
     def name_key(self, key: str) -> None:
-        self._key_file.write_text(f"{key}\n")
+        self.write_key_file(f"{key}\n".encode())
+
+    def write_key_file(self, content: bytes) -> None:
+        self._key_file.write_bytes(content)
 
     def start(
         self, server: FaultServer | int, *words: str, lead: bytes = LEAD, scheme: str = "http", **settings: str
@@ -277,6 +280,36 @@ def test_a_key_file_that_is_not_there_is_named(sender: Sender, api: Stack, tmp_p
         result = sender.send(server, LEAD_KEY_FILE=str(tmp_path / "none"))
     assert (result.code, server.requests) == (1, [])
     assert "LEAD_KEY_FILE" in result.complaint or str(tmp_path / "none") in result.complaint
+
+
+@pytest.mark.parametrize("content", ["", "\n", "{key}\rX-Evil: 1", "{key}\nX-Evil: 1", "two words", "{key}ü"])
+def test_a_file_without_one_key_is_refused_unsent_and_unshown(sender: Sender, api: Stack, content: str) -> None:
+    sender.write_key_file(content.replace("{key}", api.key).encode())
+    with in_front_of(api.port) as server:
+        result = sender.send(server)
+    assert (result.code, result.said, server.requests) == (1, "", [])
+    assert "LEAD_KEY_FILE: not one line of visible ASCII; put one API key, and nothing" in result.complaint
+    assert api.key not in result.complaint
+
+
+@pytest.mark.parametrize("key", ["", " ", "one\nX-Evil: 1", "one\r", "two words", "ü"])
+def test_an_idempotency_key_that_is_none_is_refused_unsent(sender: Sender, api: Stack, key: str) -> None:
+    with in_front_of(api.port) as server:
+        result = sender.send(server, key)
+    assert (result.code, result.said, server.requests) == (1, "", [])
+    assert "IDEMPOTENCY_KEY: not one word of visible ASCII; leave it out to send a new lead" in result.complaint
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_what_an_editor_adds_to_a_file_is_not_sent(sender: Sender, api: Stack, end: bytes) -> None:
+    bom = b"\xef\xbb\xbf"
+    sender.write_key_file(bom + api.key.encode() + end)
+    with in_front_of(api.port) as server:
+        result = sender.send(server, lead=bom + LEAD)
+    assert (result.code, result.complaint) == (0, "")
+    assert [(request.headers["Authorization"], request.body) for request in server.requests] == [
+        (f"Bearer {api.key}", LEAD)
+    ]
 
 
 def test_the_api_key_is_not_in_the_process_list(sender: Sender, api: Stack) -> None:
