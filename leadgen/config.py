@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
+from leadgen.domain import us_states
 from leadgen.errors import ConfigError
 
 PREFIX: Final = "LEADGEN_"
 
-STATES: Final = frozenset(
-    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO "
-    "MT NE NV NH NJ NM NY NC ND OH OK OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY".split()
-)
+STATES: Final = frozenset(us_states.NAMES)
 
 # Each password with the setting whose URL it goes into, and the form of that URL.
 _PASSWORDS: Final = {
@@ -59,6 +57,13 @@ def _states(value: str) -> frozenset[str]:
     if unknown := sorted(states - STATES):
         raise ValueError(f"has unknown states: {', '.join(map(repr, unknown))}; write e.g. TX,OK")
     return states
+
+
+def _state(value: str) -> str:
+    (state,) = _states(value) if "," not in value else [""]
+    if not state:
+        raise ValueError("is not one state; write e.g. TX")
+    return state
 
 
 def _bind(value: str) -> str:
@@ -129,6 +134,11 @@ class Config:
     )
     service_area_states: frozenset[str] = _setting(
         _states, "The states we serve: two-letter codes, separated by commas.", default=frozenset({"TX"})
+    )
+    site_default_state: str | None = _setting(
+        _state,
+        "The state of a submission from the site's own form that names none; such a lead is flagged.",
+        default="TX",
     )
     bind: str = _setting(
         _bind, "The address the API listens on, unless systemd passes it a socket.", default="127.0.0.1:8000"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from leadgen.api.problems import Problem
+from leadgen.api.this_request import Environ
 from leadgen.domain.api_key import Client, KeyRing
 from leadgen.errors import KeyFileError
 from leadgen.log import event
@@ -33,12 +34,10 @@ class KeyFile:
         self._log_faults()
         self._look_at = clock() + _LOOK_EVERY_SECONDS
 
-    def authenticate(self, header: str | None, scope: str) -> Client:
-        """Return the client of an Authorization header. Raises Problem: 401, or 403 without the scope."""
+    def authenticate(self, environ: Environ, scope: str) -> Client:
+        """Return the client of a request's key. Raises Problem: 400, 401, or 403 without the scope."""
         self._look()
-        scheme, _, key = (header or "").partition(" ")
-        presented = key.strip() if scheme.lower() == "bearer" else ""
-        client = self._ring.client_for(presented, datetime.now(UTC))
+        client = self._ring.client_for(_presented(environ), datetime.now(UTC))
         if client is None:
             raise Problem("unauthorized", headers={"WWW-Authenticate": "Bearer"})
         if scope not in client.scopes:
@@ -85,6 +84,16 @@ class KeyFile:
     def _log_faults(self) -> None:
         for reason in self._reasons:
             event(_logger, "keys_line_refused", level=logging.ERROR, what=reason)
+
+
+def _presented(environ: Environ) -> str:
+    """The key of a request, which may be in either of two headers; empty without one."""
+    scheme, _, bearer = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    bearer = bearer.strip() if scheme.lower() == "bearer" else ""
+    plain = environ.get("HTTP_X_API_KEY", "").strip()
+    if bearer and plain and bearer != plain:
+        raise Problem("bad-request", "Authorization and X-API-Key hold different keys: send one of them.")
+    return bearer or plain
 
 
 def load_ring(path: Path) -> KeyRing:

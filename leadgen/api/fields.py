@@ -1,38 +1,29 @@
-"""The types of the fields of a submission: each reads strictly, converts nothing and says what it expects.
+"""The types of the fields of a submission: each keeps what it can use and notes what it cannot.
 
-A message has the form `<code>: <sentence>`; neither part ever repeats the value.
+marshmallow declares the fields, and apispec shows them. Reading is ours: one pass yields values, faults and flags
+(docs/why.md). docs/leadgen/README.md has the table of what is read how. No detail ever repeats a value.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, ClassVar, Final, TypedDict, TypeVar, Unpack
+from typing import Any, ClassVar, Final, Protocol, TypedDict, TypeVar, Unpack, cast
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
-from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
-from marshmallow import Schema, ValidationError, fields, types, validates_schema
+from marshmallow import Schema, fields
+
+from leadgen.api import email_address, phone_number
+from leadgen.api.email_address import EmailReading
+from leadgen.api.notes import Notes, pointer_to
+from leadgen.api.phone_number import PhoneReading
+from leadgen.domain import plain_text, us_states
+
+LOCAL_ZONE: Final = "America/Chicago"  # where the company works
 
 _T = TypeVar("_T")
 
-_ABSENT: Final[types.ErrorMessages] = {
-    "required": "required: This field is required.",
-    "null": "null: Leave this field out instead of sending null.",
-}
-
-# Fast paths for common addresses and numbers, because the libraries take 50 to 70 microseconds for each. A test
-# checks that both ways give the same results.
-_PLAIN_EMAIL: Final = re.compile(
-    r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@"
-    r"((?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+(?:com|net|org|edu|gov|us|io))"
-)
-_PLAIN_EMAIL_MOST: Final = 63  # of either side: the maximum length of a domain label
-# Mailboxes such as info@ and sales@ are case-insensitive; other mailboxes may not be.
-_MAILBOXES: Final = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
-_PLAIN_PHONE: Final = re.compile(
-    r"(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\)|([2-9]\d\d))[ .-]?([2-9]\d\d)[ .-]?(\d{4})", re.ASCII
-)
+_REQUIRED: Final = ("required", "This field is required.")
+_WORD_BREAKS: Final = re.compile(r"[\s_-]+")
 
 
 class About(TypedDict, total=False):
@@ -42,164 +33,221 @@ class About(TypedDict, total=False):
     examples: list[object]
 
 
+class _Named(Protocol):
+    name: str | None
+
+
 class Value(fields.Field[_T]):
-    """A field whose whole rule is `read`."""
-
-    def __init__(self, rule: Mapping[str, object], about: About, *, required: bool) -> None:
-        super().__init__(required=required, metadata={**rule, **about}, error_messages=_ABSENT)
-
-    def read(self, value: object) -> _T:
-        """Return what the value means, or raise ValidationError."""
-        raise NotImplementedError
-
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object
-    ) -> _T:
-        del attr, data, kwargs
-        return self.read(value)
-
-
-class Text(Value[str]):
-    """Text with a maximum length that fully matches a regular expression."""
-
-    format: ClassVar[str | None] = None
+    """A field whose whole rule is `read`. `flag` is noted when the value is of no use."""
 
     def __init__(
-        self, shape: str, wants: str, *, most: int, required: bool = True, **about: Unpack[About]
+        self, rule: Mapping[str, object], about: About, *, required: bool = False, flag: str | None = None
     ) -> None:
-        rule = {"type": "string", "maxLength": most, "pattern": f"^{shape}$"}
-        if self.format:
-            rule["format"] = self.format
-        super().__init__(rule, about, required=required)
-        self._fits = re.compile(shape).fullmatch
-        self._wants = wants
+        super().__init__(required=required, metadata={**rule, **about})
+        self._flag = flag
+
+    def read(self, value: object, at: str, notes: Notes) -> _T | None:
+        """Return what the value means, None if it means nothing; `at` points to the object that it is in."""
+        raise NotImplementedError
+
+    @property
+    def flag(self) -> str:
+        return self._flag or f"{self.name}_unreadable"
+
+    def slip(self, notes: Notes, at: str, code: str, detail: str) -> None:
+        """The program sent what does not belong here; a required value is a fault whoever sent it."""
+        if self.required:
+            notes.fault(at + pointer_to(_name(self)), code, detail)
+        else:
+            notes.slip(self.flag, at + pointer_to(_name(self)), code, detail)
+
+
+class Words(Value[str]):
+    """Text that people write: cleaned, and cut where it is longer than its column."""
+
+    def __init__(
+        self,
+        *,
+        most: int,
+        keep_lines: bool = False,
+        required: bool = False,
+        flag: str | None = None,
+        **about: Unpack[About],
+    ) -> None:
+        cut = f"More than {most:,} characters are cut in the lead; the submission keeps them all."
+        about = {**about, "description": f"{about.get('description', '')} {cut}".strip()}
+        super().__init__({"type": "string"}, about, required=required, flag=flag)
         self._most = most
+        self._keep_lines = keep_lines
 
-    def read(self, value: object) -> str:
+    def read(self, value: object, at: str, notes: Notes) -> str | None:
         if not isinstance(value, str):
-            raise ValidationError("type: This must be a string.")
-        if len(value) > self._most:
-            raise ValidationError(f"too_long: This must have at most {self._most:,} characters.")
-        if not self._fits(value):
-            raise ValidationError(f"format: {self._wants}")
-        return value
-
-
-class Line(Text):
-    """One line of text that is not blank."""
-
-    def __init__(self, *, most: int, **about: Unpack[About]) -> None:
-        shape = r"[^\S\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*"
-        super().__init__(shape, "This must be one line of text that is not blank.", most=most, **about)
-
-
-class MaybeBlankLine(Text):
-    """One line of text that may be empty, as browsers send for unknown values."""
-
-    def __init__(self, *, most: int, **about: Unpack[About]) -> None:
-        super().__init__(
-            r"[^\x00-\x1f\x7f]*", "This must be one line of text.", most=most, required=False, **about
-        )
+            self.slip(notes, at, "type", "This must be a string.")
+            return None
+        text, removed = plain_text.clean(value, keep_lines=self._keep_lines)
+        if removed:
+            notes.flags.add("characters_removed")
+        if "\ufffd" in text:
+            notes.flags.add("characters_replaced")
+        if len(text) > self._most:
+            notes.flags.add(self._flag or f"{self.name}_cut")
+            text = text[: self._most].rstrip()
+        if not text and self.required:
+            notes.fault(at + pointer_to(_name(self)), "blank", "This must not be blank.")
+        return text or None
 
 
 class Choice(Value[str]):
-    """One of a few allowed words."""
+    """One of a few words, in any case, with hyphens or spaces for underscores."""
 
-    def __init__(self, *allowed: str, **about: Unpack[About]) -> None:
-        super().__init__({"type": "string", "enum": list(allowed)}, about, required=True)
-        self._allowed = frozenset(allowed)
-        self._wants = f"choice: This must be one of: {', '.join(allowed)}."
+    def __init__(self, *allowed: str, required: bool = False, **about: Unpack[About]) -> None:
+        super().__init__({"type": "string", "enum": list(allowed)}, about, required=required)
+        self._allowed = {allowed_word: allowed_word for allowed_word in allowed}
+        self._wants = f"This must be one of: {', '.join(allowed)}."
 
-    def read(self, value: object) -> str:
-        if not isinstance(value, str) or value not in self._allowed:
-            raise ValidationError(self._wants)
-        return value
-
-
-class Email(Text):
-    """An email address, read into its normal form, without a DNS lookup."""
-
-    format = "email"
-
-    def __init__(self, **about: Unpack[About]) -> None:
-        super().__init__(r"[^\s@]+@[^\s@]+", "This is not an email address.", most=254, required=False, **about)
-
-    def read(self, value: object) -> str:
-        plain = plain_email(value) if isinstance(value, str) else None
-        return plain or any_email(super().read(value))
+    def read(self, value: object, at: str, notes: Notes) -> str | None:
+        if isinstance(value, str) and (found := self._allowed.get(value) or self._allowed.get(as_word(value))):
+            return found
+        self.slip(notes, at, "choice", self._wants)
+        return None
 
 
-class Phone(Text):
-    """A phone number, read into E.164; a US number unless it starts with +."""
+class State(Value[str]):
+    """A US state, by its code or its name."""
 
     def __init__(self, **about: Unpack[About]) -> None:
-        shape = r"[^0-9\x00-\x1f\x7f]*[0-9][^\x00-\x1f\x7f]*"
-        super().__init__(shape, "This is not a phone number.", most=40, required=False, **about)
+        super().__init__({"type": "string", "enum": sorted(us_states.NAMES)}, about, required=True)
 
-    def read(self, value: object) -> str:
-        plain = plain_phone(value) if isinstance(value, str) else None
-        return plain or any_phone(super().read(value))
-
-
-class Day(Text):
-    """A date."""
-
-    format = "date"
-
-    def __init__(self, *, required: bool = True, **about: Unpack[About]) -> None:
-        super().__init__(
-            r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
-            "This must be a date like 2026-03-31.",
-            most=10,
-            required=required,
-            **about,
-        )
-
-    def read(self, value: object) -> str:
-        text = super().read(value)
-        try:
-            date.fromisoformat(text)
-        except ValueError:
-            raise ValidationError("date: This is not a real date.") from None
-        return text
+    def read(self, value: object, at: str, notes: Notes) -> str | None:
+        if isinstance(value, str):
+            if value in us_states.NAMES:
+                return value
+            if found := us_states.code_of(plain_text.clean(value)[0]):
+                return found
+        self.slip(notes, at, "choice", "This must be a US state, as its two-letter code.")
+        return None
 
 
-class Instant(Text):
-    """An RFC 3339 time with its UTC offset, with at most microseconds."""
-
-    format = "date-time"
+class Email(Value[EmailReading]):
+    """An email address."""
 
     def __init__(self, **about: Unpack[About]) -> None:
-        super().__init__(
-            r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
-            r"(Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])",  # PostgreSQL takes offsets below 16 hours
-            "This must be a time with a UTC offset, like 2026-01-28T15:04:05-06:00.",
-            most=32,
-            **about,
-        )
+        super().__init__({"type": "string", "format": "email"}, about, flag="email_unreadable")
 
-    def read(self, value: object) -> str:
-        text = super().read(value)
-        try:
-            datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise ValidationError("date: This is not a real date and time.") from None
-        return text
+    def read(self, value: object, at: str, notes: Notes) -> EmailReading | None:
+        if not isinstance(value, str):
+            self.slip(notes, at, "type", "This must be a string.")
+            return None
+        found = email_address.read(value)
+        if found is None:
+            notes.flags.add(self.flag)
+        elif found.unusual or found.more:
+            notes.flags |= {
+                flag for flag, on in (("email_unusual", found.unusual), ("more_than_one_email", found.more)) if on
+            }
+        return found
+
+
+class Phone(Value[PhoneReading]):
+    """A phone number; a US number unless it starts with +."""
+
+    def __init__(self, **about: Unpack[About]) -> None:
+        super().__init__({"type": "string"}, about, flag="phone_unreadable")
+
+    def read(self, value: object, at: str, notes: Notes) -> PhoneReading | None:
+        if not isinstance(value, str):
+            self.slip(notes, at, "type", "This must be a string.")
+            return None
+        found = phone_number.read(value)
+        if found is None:
+            notes.flags.add(self.flag)
+        elif found.more:
+            notes.flags.add("more_than_one_phone")
+        return found
+
+
+class Zip(Value[str]):
+    """A ZIP code. One that is none is kept as it is: a person can read it."""
+
+    _SHAPE: ClassVar = re.compile(r"([0-9]{5})(?:[ -]*([0-9]{4}))?")
+    _MOST: ClassVar = 20
+
+    def __init__(self, **about: Unpack[About]) -> None:
+        super().__init__({"type": "string"}, about)
+
+    def read(self, value: object, at: str, notes: Notes) -> str | None:
+        if not isinstance(value, str):
+            self.slip(notes, at, "type", "This must be a string.")
+            return None
+        text = plain_text.clean(value)[0]
+        if match := self._SHAPE.fullmatch(text):
+            return f"{match[1]}-{match[2]}" if match[2] else match[1]
+        notes.flags.add(self.flag)
+        return text[: self._MOST] or None
+
+
+class Moment(Value[str]):
+    """A local date or time, or one with a UTC offset; kept as text, whatever it says."""
+
+    _MOST: ClassVar = 40
+
+    def __init__(self, **about: Unpack[About]) -> None:
+        super().__init__({"type": "string"}, about)
+
+    def read(self, value: object, at: str, notes: Notes) -> str | None:
+        if not isinstance(value, str):
+            self.slip(notes, at, "type", "This must be a string.")
+            return None
+        text = plain_text.clean(value)[0][: self._MOST]
+        if instant_of(text) is None:
+            notes.flags.add(self.flag)
+        return text or None
+
+
+class Instant(Value[str]):
+    """An RFC 3339 time with its UTC offset, to any fraction of a second."""
+
+    _SHAPE: ClassVar = re.compile(
+        r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,30}))?"
+        r"([Zz]|[+-](?:0[0-9]|1[0-5]):?[0-5][0-9])"  # PostgreSQL takes offsets below 16 hours
+    )
+
+    def __init__(self, **about: Unpack[About]) -> None:
+        super().__init__({"type": "string", "format": "date-time"}, about, required=True)
+
+    def read(self, value: object, at: str, notes: Notes) -> str | None:
+        match = self._SHAPE.fullmatch(value) if isinstance(value, str) else None
+        if match:
+            day, clock, fraction, offset = match.groups()
+            text = f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{'+00:00' if offset in 'Zz' else offset}"
+            try:
+                return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+            except (ValueError, OverflowError):
+                pass
+        self.slip(notes, at, "time", "This must be a time with a UTC offset, like 2026-01-28T15:04:05-06:00.")
+        return None
 
 
 class Count(Value[int]):
-    """A whole number, at least 1."""
+    """A whole number, at least 1; digits in a string are one, too."""
 
-    def __init__(self, *, most: int, required: bool = True, **about: Unpack[About]) -> None:
-        super().__init__({"type": "integer", "minimum": 1, "maximum": most}, about, required=required)
+    def __init__(self, *, most: int, **about: Unpack[About]) -> None:
+        super().__init__({"type": "integer", "minimum": 1, "maximum": most}, about)
         self._most = most
 
-    def read(self, value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValidationError("type: This must be a whole number.")
-        if not 1 <= value <= self._most:
-            raise ValidationError(f"range: This must be from 1 to {self._most:,}.")
-        return value
+    def read(self, value: object, at: str, notes: Notes) -> int | None:
+        number = value
+        if (isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value, re.ASCII)) or (
+            isinstance(value, float) and value.is_integer()
+        ):
+            number = int(value)
+        if not isinstance(number, int) or isinstance(number, bool):
+            self.slip(notes, at, "type", "This must be a whole number.")
+            return None
+        if not 1 <= number <= self._most:
+            self.slip(notes, at, "range", f"This must be from 1 to {self._most:,}.")
+            return None
+        return number
 
 
 class Flag(Value[bool]):
@@ -208,119 +256,174 @@ class Flag(Value[bool]):
     def __init__(self, **about: Unpack[About]) -> None:
         super().__init__({"type": "boolean"}, about, required=True)
 
-    def read(self, value: object) -> bool:
+    def read(self, value: object, at: str, notes: Notes) -> bool | None:
         if not isinstance(value, bool):
-            raise ValidationError("type: This must be true or false.")
+            self.slip(notes, at, "type", "This must be true or false.")
+            return None
         return value
 
 
+class Digest(Value[str]):
+    """A SHA-256 digest in hex digits."""
+
+    def __init__(self, **about: Unpack[About]) -> None:
+        super().__init__({"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"}, about, required=True)
+
+    def read(self, value: object, at: str, notes: Notes) -> str | None:
+        if isinstance(value, str) and re.fullmatch(r"[0-9A-Fa-f]{64}", value):
+            return value.lower()
+        self.slip(notes, at, "digest", "This must be a SHA-256 digest of 64 hex digits.")
+        return None
+
+
+class Answers(Value[dict[str, Any]]):
+    """The further fields of a page's form, as given: text, numbers, booleans, or lists of text."""
+
+    def __init__(self, *, most: int, longest: int, **about: Unpack[About]) -> None:
+        scalar = [{"type": kind} for kind in ("string", "number", "boolean")]
+        texts = {"type": "array", "items": {"type": "string"}}
+        rule = {"type": "object", "maxProperties": most, "additionalProperties": {"anyOf": [*scalar, texts]}}
+        super().__init__(rule, about, flag="form_cut")
+        self._most = most
+        self._longest = longest
+
+    def read(self, value: object, at: str, notes: Notes) -> dict[str, Any] | None:
+        if not isinstance(value, dict):
+            self.slip(notes, at, "type", "This must be an object.")
+            return None
+        here = at + pointer_to(_name(self))
+        if len(value) > self._most:
+            notes.slip(self.flag, here, "too_many", f"This must have at most {self._most} members.")
+        kept = {}
+        for name, answer in list(value.items())[: self._most]:
+            if not self._fits(answer):
+                notes.slip(
+                    self.flag, here + pointer_to(name), "type", "This must be text, a number, a boolean or texts."
+                )
+                continue
+            kept[name[: self._longest]] = self._cut(answer, notes)
+        return kept or None
+
+    def _fits(self, answer: object) -> bool:
+        if isinstance(answer, list):
+            return all(isinstance(text, str) for text in answer)
+        return isinstance(answer, str | int | float)
+
+    def _cut(self, answer: str | float | list[str], notes: Notes) -> str | float | list[str]:
+        if not isinstance(answer, str | list):
+            return answer
+        size = len(answer) if isinstance(answer, str) else sum(map(len, answer))
+        if size <= self._longest:
+            return answer
+        notes.flags.add(self.flag)
+        return (answer if isinstance(answer, str) else "\n".join(answer))[: self._longest]
+
+
 class Part(Schema):
-    """An object in a submission; unknown fields are rejected."""
+    """An object in a submission."""
 
-    error_messages = {  # noqa: RUF012 - marshmallow, which reads it, says that it is the instance's
-        "unknown": "unknown: This field is unknown.",
-        "type": "type: This must be an object.",
-    }
+    rule: ClassVar[Mapping[str, object]] = {}  # of what `check` asks, for OpenAPI
+    cut: ClassVar[str | None] = None  # the flag for a member that is null or unknown, where there is one
 
-    rule: ClassVar[Mapping[str, object]] = {}  # the rule of `check`, for OpenAPI
-
-    def read(self, value: object) -> dict[str, Any]:
-        """Read a valid object, several times faster than `load`, which collects all faults.
-
-        Raises ValidationError or KeyError at the first fault.
-        """
-        if not isinstance(value, dict) or not self._required <= value.keys():
-            raise ValidationError(self.error_messages["type"])
+    def read(self, value: dict[str, Any], at: str, notes: Notes) -> dict[str, Any]:
+        """Return what the members mean, without those that mean nothing; `at` points to this object."""
+        members = {}
         readers = self._readers
-        members = {name: readers[name](member) for name, member in value.items()}
-        self.check(members)
+        for name, given in value.items():
+            field = readers.get(name)
+            if field is None:
+                notes.unknown(at + pointer_to(name))
+            elif given is not None:
+                if (found := field.read(given, at, notes)) is not None:
+                    members[name] = found
+                continue
+            if self.cut:
+                notes.flags.add(self.cut)
+        if not self._required <= members.keys():
+            self._note_missing(value, at, notes)
+        self.check(members, at, notes)
         return members
 
-    def check(self, members: dict[str, Any]) -> None:
-        """Raise ValidationError if fields that are valid on their own do not fit together."""
+    def check(self, members: dict[str, Any], at: str, notes: Notes) -> None:
+        """Note what is wrong with members that are valid on their own and do not fit together."""
 
-    @validates_schema
-    def _check(self, members: dict[str, Any], **_options: object) -> None:
-        self.check(members)
+    def _note_missing(self, value: dict[str, Any], at: str, notes: Notes) -> None:
+        for name in sorted(self._required):
+            if value.get(name) is None:
+                notes.fault(at + pointer_to(name), *_REQUIRED)
 
     @cached_property
     def _required(self) -> frozenset[str]:
         return frozenset(name for name, field in self.load_fields.items() if field.required)
 
     @cached_property
-    def _readers(self) -> dict[str, Callable[[object], Any]]:
-        return {
-            name: field.read
-            for name, field in self.load_fields.items()
-            if isinstance(field, Value | Section | Sections)
-        }
+    def _readers(self) -> dict[str, "Value[Any] | Section | Sections"]:
+        return cast("dict[str, Value[Any] | Section | Sections]", dict(self.load_fields))
 
 
 class Section(fields.Nested):
     """A part inside a part."""
 
-    def __init__(self, part: type[Part], *, required: bool = True) -> None:
-        super().__init__(part, required=required, error_messages=_ABSENT)
+    def __init__(self, part: type[Part], *, required: bool = False) -> None:
+        super().__init__(part, required=required)
         self._part = part()
 
-    def read(self, value: object) -> dict[str, Any]:
-        return self._part.read(value)
+    def read(self, value: object, at: str, notes: Notes) -> dict[str, Any] | None:
+        here = f"{at}/{self.name}"
+        if isinstance(value, dict):
+            return self._part.read(value, here, notes)
+        if self.required:
+            notes.fault(here, "type", "This must be an object.")
+        else:
+            notes.slip(self._part.cut or f"{self.name}_unreadable", here, "type", "This must be an object.")
+        return None
 
 
 class Sections(fields.List[dict[str, Any]]):
-    """A list of parts with a maximum length."""
+    """A list of parts. One with a fault is left out: it is evidence, whole or not at all."""
 
     def __init__(self, part: type[Part], *, most: int, **about: Unpack[About]) -> None:
-        super().__init__(
-            Section(part), required=False, metadata={"maxItems": most, **about}, error_messages=_ABSENT
-        )
+        super().__init__(Section(part), metadata={"maxItems": most, **about})
         self._part = part()
         self._most = most
 
-    def read(self, value: object) -> list[dict[str, Any]]:
-        return [self._part.read(member) for member in self._bounded(value)]
-
-    def _deserialize(
-        self, value: object, attr: str | None, data: Mapping[str, Any] | None, **kwargs: object
-    ) -> list[dict[str, Any] | None]:
-        return super()._deserialize(self._bounded(value), attr, data, **kwargs)
-
-    def _bounded(self, value: object) -> list[object]:
+    def read(self, value: object, at: str, notes: Notes) -> list[dict[str, Any]] | None:
+        flag, here = f"{self.name}_unreadable", f"{at}/{self.name}"
         if not isinstance(value, list):
-            raise ValidationError("type: This must be a list.")
+            notes.slip(flag, here, "type", "This must be a list.")
+            return None
         if len(value) > self._most:
-            raise ValidationError(f"too_many: This must have at most {self._most} items.")
-        return value
+            notes.slip(flag, here, "too_many", f"This must have at most {self._most} items.")
+        kept = []
+        for position, member in enumerate(value[: self._most]):
+            if not isinstance(member, dict):
+                notes.slip(flag, f"{here}/{position}", "type", "This must be an object.")
+                continue
+            apart = Notes(strict=notes.strict)
+            found = self._part.read(member, f"{here}/{position}", apart)
+            for fault in apart.faults:
+                notes.slip(flag, fault["pointer"], fault["code"], fault["detail"])
+            notes.take(apart)
+            if not apart.faults:
+                kept.append(found)
+        return kept or None
 
 
-def plain_email(text: str) -> str | None:
-    """Return the normal form of a common address, None for any that needs a closer look."""
-    match = _PLAIN_EMAIL.fullmatch(text)
-    if match is None or max(map(len, match.groups())) > _PLAIN_EMAIL_MOST or match[1].lower() in _MAILBOXES:
+def as_word(text: str) -> str:
+    """A text as the words of a choice are written: `Event Security` is event_security."""
+    return _WORD_BREAKS.sub("_", plain_text.clean(text)[0].lower())
+
+
+def instant_of(text: str) -> str | None:
+    """A date or a time as PostgreSQL reads it, local to the company unless it has an offset; None for others."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            return f"{moment.isoformat()} {LOCAL_ZONE}"
+        return moment.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
         return None
-    return f"{match[1]}@{match[2].lower()}"
 
 
-def any_email(text: str) -> str:
-    try:
-        return validate_email(text, check_deliverability=False).normalized
-    except EmailNotValidError:
-        # The library's own message quotes the address.
-        raise ValidationError("format: This is not an email address.") from None
-
-
-def plain_phone(text: str) -> str | None:
-    """Return the E.164 form of a US number in a common notation, None for any that needs a closer look."""
-    match = _PLAIN_PHONE.fullmatch(text)
-    return "+1" + "".join(match.groups("")) if match else None
-
-
-def any_phone(text: str) -> str:
-    """Accept every number of a possible length: an outdated numbering plan must not cost a lead."""
-    try:
-        number = phonenumbers.parse(text, "US")
-    except phonenumbers.NumberParseException:
-        raise ValidationError("format: This is not a phone number.") from None
-    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
-        raise ValidationError("format: This phone number is too short or too long.")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+def _name(field: _Named) -> str:
+    return field.name or ""

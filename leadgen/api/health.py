@@ -1,9 +1,13 @@
 """Health for people and dashboards, readiness for load balancers and deploys."""
 
+from datetime import UTC, datetime
+
 from flask import Blueprint, Response, json
 
+from leadgen.api.answers import CONTRACT, QUEUE, SERVICE
 from leadgen.api.problems import unavailable
 from leadgen.api.services import services
+from leadgen.api.this_request import utc_text
 
 blueprint = Blueprint("health", __name__)
 
@@ -22,7 +26,10 @@ def get_health() -> Response:
     }
     document = {
         "status": "ok" if set(dependencies.values()) == {"ok"} and not side.stuck else "degraded",
-        "release": here.config.release,
+        **_version(here.config.release),
+        "queue": QUEUE,
+        "db": side.postgres,
+        "time_utc": utc_text(datetime.now(UTC)),
         "dependencies": dependencies,
         "fault": side.obstacle and side.obstacle.fault,
         "backlog": now and now.waiting,
@@ -30,6 +37,12 @@ def get_health() -> Response:
         "dead": now and now.dead,
     }
     return Response(json.dumps(document) + "\n", mimetype="application/json")
+
+
+@blueprint.get("/version")
+def get_version() -> Response:
+    """Name the service, the contract and the release."""
+    return Response(json.dumps(_version(services().config.release)) + "\n", mimetype="application/json")
 
 
 @blueprint.get("/ready")
@@ -41,3 +54,7 @@ def get_ready() -> Response:
     if obstacle := here.database_side().obstacle:
         raise unavailable(obstacle.detail)
     return Response('{"status": "ready"}\n', mimetype="application/json")
+
+
+def _version(release: str) -> dict[str, str]:
+    return {"service": SERVICE, "version": CONTRACT, "release": release}

@@ -1,15 +1,21 @@
 """The intake itself: accept a lead permanently, and report its status."""
 
-from typing import NoReturn
+import json as standard_json
+import re
+from datetime import UTC, datetime
+from typing import Final, NoReturn
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from flask import Blueprint, Response, json
 
-from leadgen.api import body, schemas
+from leadgen.api import body, reading
 from leadgen.api.problems import Problem
+from leadgen.api.reading import Reading
 from leadgen.api.services import Services, services
-from leadgen.api.this_request import Environ, this_request
+from leadgen.api.this_request import Environ, this_request, utc_text
 from leadgen.domain import fingerprint, idempotency_key
+from leadgen.domain.api_key import Client
 from leadgen.domain.intake_id import uuid7
 from leadgen.errors import DatabaseUnavailable, UnfitSchema
 from leadgen.store import intakes
@@ -17,35 +23,49 @@ from leadgen.store.intakes import Intake, Receipt
 
 blueprint = Blueprint("intake", __name__)
 
+_KEY_HEADERS: Final = ("HTTP_IDEMPOTENCY_KEY", "HTTP_X_IDEMPOTENCY_KEY")
+_STRICT: Final = re.compile(r'(?:^|[,;])\s*handling\s*=\s*"?strict"?\s*(?:$|[,;])', re.IGNORECASE)
 
-def accept(here: Services, environ: Environ, request_id: UUID) -> Receipt:
+
+def accept(here: Services, environ: Environ, request_id: str) -> Receipt | None:
     """Return when the submission in a POST, or the earlier one with its key, is committed.
 
-    Raises Problem, and LeadgenError when it cannot be committed.
+    None if the request only asks whether it would be (`validate=only`). Raises Problem, and LeadgenError when it
+    cannot be committed.
     """
-    client = here.keys.authenticate(environ.get("HTTP_AUTHORIZATION"), "intake")
+    received = datetime.now(UTC)
+    client = here.keys.authenticate(environ, "intake")
     key = _idempotency_key(environ)
+    only_validate = _only_validate(environ)
     document = body.parse(environ)
     payload = fingerprint.canonical_json(document)
     try:
-        valid = schemas.validate(document, here.config.service_area_states)
+        read = reading.read(document, here.config.service_area_states, _request(here, environ, client))
     except Problem:
         # A submission that was accepted once stays accepted, even if the rules have changed since.
-        if key is None or (earlier := _find(here, client.client_id, key)) is None or not _same(earlier, payload):
+        if only_validate or key is None or (earlier := _find(here, client.client_id, key)) is None:
+            raise
+        if not _same(earlier, payload):
             raise
         return earlier
+    if only_validate:
+        return None
+    intake_id = uuid7()
     receipt = here.writer.write(
         Intake(
-            intake_id=uuid7(),
+            intake_id=intake_id,
             request_id=request_id,
             client_id=client.client_id,
+            key_id=client.key_id,
             idempotency_key=key,
             fingerprint=fingerprint.fingerprint(payload),
             fingerprint_version=fingerprint.FINGERPRINT_VERSION,
             payload=payload,
-            email=valid.email,
-            phone_e164=valid.phone_e164,
-            key_id=client.key_id,
+            lead=fingerprint.canonical_json(read.columns),
+            email=read.email,
+            phone_e164=read.phone_e164,
+            received_at=received,
+            answer=_answer(intake_id, request_id, received, read),
         )
     )
     if receipt.replayed and not _same(receipt, payload):
@@ -67,29 +87,67 @@ def post_intake() -> NoReturn:
 def get_intake(intake_id: UUID) -> Response:
     """Report the status of a client's own submission."""
     here = services()
-    client = here.keys.authenticate(this_request().environ.get("HTTP_AUTHORIZATION"), "intake")
+    client = here.keys.authenticate(this_request().environ, "intake")
     with here.database.connection() as connection:
         found = intakes.get_submission(connection, intake_id, client.client_id)
     if found is None:
         raise Problem("not-found")
     document = {
-        "intake_id": str(intake_id),
-        "request_id": str(found.request_id),
         "status": found.status,
-        "received_at": found.received_at.isoformat(),
-        "finished_at": found.finished_at and found.finished_at.isoformat(),
+        "intake_id": str(intake_id),
+        "request_id": found.request_id,
+        "received_at_utc": utc_text(found.received_at),
+        "finished_at_utc": found.finished_at and utc_text(found.finished_at),
     }
     return Response(json.dumps(document) + "\n", mimetype="application/json")
 
 
+def _answer(intake_id: UUID, request_id: str, received: datetime, read: Reading) -> str:
+    """The body of the 202; it is stored, so that a replay is the same."""
+    members = {
+        "status": "accepted",
+        "intake_id": str(intake_id),
+        "request_id": request_id,
+        "received_at_utc": utc_text(received),
+        **({"flags": read.flags} if read.flags else {}),
+        **({"ignored": read.ignored} if read.ignored else {}),
+    }
+    return standard_json.dumps(members) + "\n"
+
+
+def _request(here: Services, environ: Environ, client: Client) -> reading.Request:
+    flat = "site" in client.scopes
+    return reading.Request(
+        lead_source=environ.get("HTTP_X_LEAD_SOURCE"),
+        strict=bool(_STRICT.search(environ.get("HTTP_PREFER", ""))),
+        flat=flat,
+        default_state=here.config.site_default_state if flat else None,
+    )
+
+
 def _idempotency_key(environ: Environ) -> str | None:
-    header = environ.get("HTTP_IDEMPOTENCY_KEY")  # repeated headers are already joined by commas
-    if header is None:
+    """The key of the request: servers join repeated headers by commas, which no key contains."""
+    given = {environ[name] for name in _KEY_HEADERS if name in environ}
+    if not given:
         return None
     try:
-        return idempotency_key.parse(header)
+        keys = {idempotency_key.parse(header) for header in given}
     except ValueError as error:
         raise Problem("malformed-idempotency-key", f"The key {error}.") from None
+    if len(keys) > 1:
+        raise Problem(
+            "malformed-idempotency-key", "Idempotency-Key and X-Idempotency-Key differ: send one of them."
+        )
+    return keys.pop()
+
+
+def _only_validate(environ: Environ) -> bool:
+    query = environ.get("QUERY_STRING")
+    if not query or "validate" not in (asked := parse_qs(query, keep_blank_values=True)):
+        return False
+    if asked["validate"] != ["only"]:
+        raise Problem("bad-request", "`validate` can only be `only`.")
+    return True
 
 
 def _find(here: Services, client_id: str, key: str) -> Receipt | None:

@@ -6,15 +6,13 @@ accepted lead is answered here; a refusal goes on to Flask, whose view raises it
 
 import logging
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from time import perf_counter
 from typing import Final, TypeAlias
-from uuid import UUID
 
 from leadgen.api import intake, metrics
 from leadgen.api.services import Services
-from leadgen.api.this_request import REFUSAL, Environ, Refusal, common_headers
-from leadgen.domain import api_key
-from leadgen.domain.intake_id import uuid7
+from leadgen.api.this_request import REFUSAL, Environ, Refusal, common_headers, key_id_of, request_id_of
 from leadgen.log import event
 from leadgen.store.intakes import Receipt
 
@@ -34,31 +32,29 @@ class IntakeMiddleware:
     def __call__(self, environ: Environ, start_response: Callable[..., object]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "POST" or environ["PATH_INFO"].lstrip("/") not in PATHS:
             return self._flask(environ, start_response)
-        started, request_id = perf_counter(), uuid7()
+        started, request_id = perf_counter(), request_id_of(environ)
         try:
             receipt = intake.accept(self._services, environ, request_id)
         except Exception as error:  # noqa: BLE001 - Flask's handlers write the response for every kind
             environ[REFUSAL] = Refusal(error, started, request_id)
             return self._flask(environ, start_response)
-        body, headers = self._answer(receipt, environ, request_id)
-        metrics.count(ENDPOINT, 202, perf_counter() - started)
-        start_response("202 ACCEPTED", headers)
-        return [body]
+        metrics.count(ENDPOINT, HTTPStatus.NO_CONTENT if receipt is None else 202, perf_counter() - started)
+        if receipt is None:
+            start_response("204 NO CONTENT", common_headers(request_id))
+            return []
+        start_response("202 ACCEPTED", self._headers(receipt, environ, request_id))
+        return [receipt.answer.encode()]
 
-    def _answer(self, receipt: Receipt, environ: Environ, request_id: UUID) -> tuple[bytes, list[tuple[str, str]]]:
+    def _headers(self, receipt: Receipt, environ: Environ, request_id: str) -> list[tuple[str, str]]:
         intake_id = str(receipt.intake_id)
-        body = (
-            f'{{"intake_id": "{intake_id}", "request_id": "{receipt.request_id}", "status": "queued"}}\n'.encode()
-        )
         headers = [
             ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
+            ("Content-Length", str(len(receipt.answer))),  # it is ASCII
             ("Location", f"{self._services.config.public_url}/intake/{intake_id}"),
             *common_headers(request_id),
         ]
         metrics.count_accepted(replayed=receipt.replayed)
         if receipt.replayed:
-            key_id = api_key.key_id_in(environ.get("HTTP_AUTHORIZATION"))
-            event(_log, "replayed", intake_id=intake_id, request_id=str(request_id), key_id=key_id)
+            event(_log, "replayed", intake_id=intake_id, request_id=request_id, key_id=key_id_of(environ))
             headers.append(("Idempotency-Replayed", "true"))
-        return body, headers
+        return headers

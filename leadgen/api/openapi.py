@@ -12,6 +12,7 @@ from leadgen.api.problems import CATALOGUE, MEDIA_TYPE, Problem, document
 from leadgen.api.schema_walk import example
 from leadgen.api.schemas import PARTS
 from leadgen.config import Config
+from leadgen.domain.service_area import OutsideServiceArea
 
 Json = dict[str, Any]
 
@@ -25,13 +26,48 @@ timeout, a 409, a 5xx or a broken connection, send the same body with the same k
 response is the same. Every error is `application/problem+json`, and its `type` is the address of a page that says
 what to do."""
 
+_POSTING: Final = """\
+The body is at most 64 KiB. Only what nobody could answer is refused: no name, no usable email address or phone
+number, no state that is served, no service. Anything else is stored as sent and flagged, and unknown members are
+listed in `ignored`."""
+
 _KEY_PARAMETER: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A UUID, or any 1 to 255 visible ASCII characters, bare or in double quotes. Without "
-    "it, each request is a new submission.",
-    "schema": {"type": "string", "pattern": '^([!#-~]{1,255}|"[!#-~]{1,255}")$'},
+    "description": "A UUID, or any 1 to 255 visible ASCII characters without a comma, bare or in double quotes; "
+    "X-Idempotency-Key is the same header. Without it, each request is a new submission.",
+    "schema": {"type": "string", "pattern": '^([!#-+\\--~]{1,255}|"[!#-+\\--~]{1,255}")$'},
+}
+_REQUEST_ID_PARAMETER: Final = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "required": False,
+    "description": "An id of your own for this request: 8 to 128 visible ASCII characters. Any other is replaced.",
+    "schema": {"type": "string"},
+}
+_LEAD_SOURCE_PARAMETER: Final = {
+    "name": "X-Lead-Source",
+    "in": "header",
+    "required": False,
+    "description": "The sending system, e.g. `motorcade.vip`; it wins over `context.lead_source`.",
+    "schema": {"type": "string"},
+}
+_PREFER_PARAMETER: Final = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`handling=strict` also refuses what a program got wrong: unknown members, wrong types, words "
+    "outside a list. What people type is read leniently in either case.",
+    "schema": {"type": "string"},
+    "example": "handling=strict",
+}
+_VALIDATE_PARAMETER: Final = {
+    "name": "validate",
+    "in": "query",
+    "required": False,
+    "description": "`only`: check the submission, store nothing, and answer 204 or 422.",
+    "schema": {"type": "string", "enum": ["only"]},
 }
 _ID_PARAMETER: Final = {
     "name": "intake_id",
@@ -44,7 +80,7 @@ _ID_PARAMETER: Final = {
 _REQUEST_ID: Final = {
     "description": "The id of this request in the service's logs.",
     "required": True,
-    "schema": {"type": "string", "format": "uuid"},
+    "schema": {"type": "string"},
 }
 _HEADERS: Final = {
     "Retry-After": {
@@ -95,6 +131,15 @@ def build(config: Config) -> Json:
             "description": "An API key issued by the operator.",
         },
     )
+    spec.components.security_scheme(
+        "apiKeyHeader",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "The same key in a header of its own.",
+        },
+    )
     for part in PARTS:
         spec.components.schema(part.__name__, {"description": part.__doc__, **part.rule}, schema=part)
     for name, schema in ANSWERS.items():
@@ -108,7 +153,7 @@ def build(config: Config) -> Json:
 
 
 def _add_operations(spec: APISpec, config: Config) -> None:
-    guard: list[Json] = [{"apiKey": []}]
+    guard: list[Json] = [{"apiKey": []}, {"apiKeyHeader": []}]
     refusals = [slug for slug, kind in CATALOGUE.items() if slug not in _EVERYWHERE and slug != "not-found"]
     spec.path(
         "/intake",
@@ -116,12 +161,22 @@ def _add_operations(spec: APISpec, config: Config) -> None:
             "post": {
                 "operationId": "postIntake",
                 "summary": "Send a submission",
-                "description": "The body is at most 64 KiB. Unknown fields are rejected.",
+                "description": _POSTING,
                 "security": guard,
-                "parameters": [_KEY_PARAMETER],
+                "parameters": [
+                    _KEY_PARAMETER,
+                    _REQUEST_ID_PARAMETER,
+                    _LEAD_SOURCE_PARAMETER,
+                    _PREFER_PARAMETER,
+                    _VALIDATE_PARAMETER,
+                ],
                 "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Submission")}}},
                 "responses": {
                     "202": _answer("The submission is stored.", "Accepted", "Location", "Idempotency-Replayed"),
+                    "204": {
+                        "description": "With `validate=only`: the submission is valid, and nothing was stored.",
+                        "headers": {"X-Request-Id": _REQUEST_ID},
+                    },
                     **_problems(config, *refusals, *_EVERYWHERE),
                 },
             }
@@ -146,6 +201,7 @@ def _add_operations(spec: APISpec, config: Config) -> None:
     for name, summary, answer in (
         ("health", "Get the health of the service", "Health"),
         ("ready", "Check whether a submission could be stored now", "Ready"),
+        ("version", "Get the version of the contract and of the service", "Version"),
     ):
         spec.path(
             f"/{name}",
@@ -195,11 +251,28 @@ def _problems(config: Config, *slugs: str) -> Json:
 def example_problem(config: Config, slug: str) -> Json:
     """Return an example body for this type of problem."""
     served = sorted(config.service_area_states)
-    extensions: dict[str, Json] = {
+    extensions: dict[str, Any] = {
         "validation-failed": {
-            "errors": [{"pointer": "/contact/name", "code": "required", "detail": "This field is required."}]
+            "errors": [
+                {
+                    "pointer": "/contact/full_name",
+                    "field": "contact.full_name",
+                    "code": "required",
+                    "detail": "This field is required.",
+                }
+            ]
         },
-        "outside-service-area": {"served_states": served},
+        "outside-service-area": {
+            "served_states": served,
+            "errors": [
+                {
+                    "pointer": "/request/location/state",
+                    "field": "request.location.state",
+                    "code": "not_served",
+                    "detail": str(OutsideServiceArea(served)),
+                }
+            ],
+        },
     }
     problem = Problem(slug, **extensions.get(slug, {}))
     return document(problem, config.public_url, EXAMPLE_ID)

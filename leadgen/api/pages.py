@@ -22,7 +22,7 @@ _LEVELS_OF_A_PAGE: Final = 2  # /lead/docs
 
 _CURL: Final = """\
 curl {url}/intake \\
-  -H 'Authorization: Bearer mcl_…' \\
+  -H 'X-API-Key: mcl_…' \\
   -H 'Content-Type: application/json' \\
   -H 'Idempotency-Key: 3f0c9c2e-8f4b-4b0e-9d0a-5a1f3c1f7e11' \\
   -d '{body}'"""

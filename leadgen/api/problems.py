@@ -10,8 +10,7 @@ from typing import Final
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from leadgen.api.this_request import this_request
-from leadgen.domain.api_key import key_id_in
+from leadgen.api.this_request import key_id_of, this_request
 from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnfitSchema, UnsafeDurability
 from leadgen.log import event
 
@@ -24,10 +23,11 @@ _logger: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of error: what it means, and what the client's developer should do."""
+    """A kind of error: what it means, and what the client's developer should do. `code` is contract v1's word."""
 
     slug: str
     status: int
+    code: str
     title: str
     meaning: str
     remedy: str
@@ -39,6 +39,7 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "bad-request",
             400,
+            "BAD_REQUEST",
             "The request cannot be read",
             "The request was cut off, or is not valid HTTP.",
             "Send the complete request again.",
@@ -46,30 +47,34 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "malformed-json",
             400,
+            "BAD_REQUEST",
             "The body is not acceptable JSON",
             "The body is not one JSON object in UTF-8, or it contains something ambiguous: a duplicate key, a "
-            "number that is not finite or does not fit in 64 bits, a NUL or an unpaired surrogate in a string, "
-            "or more than 32 levels of nesting.",
+            "number that is not finite or does not fit in 64 bits, or more than 32 levels of nesting.",
             "Build the body with a JSON library instead of by hand; `detail` says what was found.",
         ),
         ProblemType(
             "malformed-idempotency-key",
             400,
+            "BAD_REQUEST",
             "The Idempotency-Key header is malformed",
-            "The key is not 1 to 255 visible ASCII characters.",
+            "The key is not 1 to 255 visible ASCII characters without a comma, or there are two of them.",
             "Use a UUID: generate one for each submission and keep it for the retries.",
         ),
         ProblemType(
             "unauthorized",
             401,
+            "UNAUTHORIZED",
             "No valid API key",
             "The request has no API key, or one that is mistyped, unknown, expired or revoked. The response "
             "deliberately does not say which.",
-            "Send `Authorization: Bearer <key>`. If that does not help, ask the operator for a new key.",
+            "Send `X-API-Key: <key>` or `Authorization: Bearer <key>`. If that does not help, ask the operator "
+            "for a new key.",
         ),
         ProblemType(
             "missing-scope",
             403,
+            "FORBIDDEN",
             "The API key lacks the scope",
             "The key is valid, but does not allow this operation.",
             "Ask the operator for a key with the scope that `detail` names.",
@@ -77,6 +82,7 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "not-encrypted",
             403,
+            "FORBIDDEN",
             "The request was not encrypted",
             "The request came over `http`, so others could read its API key and content in transit.",
             "Ask the operator to replace this key, and send requests over `https`.",
@@ -84,6 +90,7 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "not-found",
             404,
+            "NOT_FOUND",
             "Not found",
             "The address is wrong, or the submission belongs to another client.",
             "Use the address from the `Location` header of the 202 response, with a key of the same client.",
@@ -91,6 +98,7 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "method-not-allowed",
             405,
+            "METHOD_NOT_ALLOWED",
             "This address does not support this method",
             "The address exists, but does not support this method.",
             "Use one of the methods in the `Allow` header.",
@@ -98,20 +106,31 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "idempotency-key-in-use",
             409,
+            "IDEMPOTENCY_IN_PROGRESS",
             "The first request with this key is still being written",
             "Another request with the same Idempotency-Key has not finished yet.",
             "Wait the number of seconds in `Retry-After`, then send the same request again.",
         ),
         ProblemType(
+            "idempotency-key-reused",
+            409,
+            "IDEMPOTENCY_CONFLICT",
+            "The Idempotency-Key belongs to another submission",
+            "This key was already used with a different body. Waiting does not help: there is no `Retry-After`.",
+            "Use a new key for each submission; reuse a key only to send exactly the same body again.",
+        ),
+        ProblemType(
             "body-too-large",
             413,
+            "TOO_LARGE",
             "The body is too large",
             "The body is larger than 64 KiB.",
-            "Shorten it; `details` allows 5,000 characters.",
+            "Shorten it; `notes` keeps 5,000 characters.",
         ),
         ProblemType(
             "unsupported-media-type",
             415,
+            "UNSUPPORTED_MEDIA_TYPE",
             "The body is not declared as JSON",
             "The request's Content-Type is not `application/json` in UTF-8, or its body is compressed.",
             "Send `Content-Type: application/json` and no Content-Encoding.",
@@ -119,28 +138,25 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "validation-failed",
             422,
+            "VALIDATION_ERROR",
             "The submission is not valid",
-            "The body is JSON, but one or more of its fields are missing, unknown or not valid.",
-            "Fix each entry in `errors`: it has a `pointer` to the field, a `code` and a `detail`. "
+            "The submission lacks what a person needs to answer it: a name, an email address or a phone number, a "
+            "state or a service. With `Prefer: handling=strict` also anything unknown or of the wrong kind.",
+            "Fix each entry in `errors`: it has a `pointer` to the `field`, a `code` and a `detail`. "
             "You can use the same Idempotency-Key again.",
         ),
         ProblemType(
             "outside-service-area",
             422,
+            "OUTSIDE_SERVICE_AREA",
             "The state is not served",
             "We do not serve this state yet.",
             "Show the person the states in `served_states`.",
         ),
         ProblemType(
-            "idempotency-key-reused",
-            422,
-            "The Idempotency-Key belongs to another submission",
-            "This key was already used with a different body.",
-            "Use a new key for each submission; reuse a key only to send exactly the same body again.",
-        ),
-        ProblemType(
             "too-many-requests",
             429,
+            "RATE_LIMITED",
             "Too many requests",
             "The client sends more requests than it is allowed to.",
             "Wait the number of seconds in `Retry-After`, then send the same request again.",
@@ -148,6 +164,7 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "internal-error",
             500,
+            "INTERNAL",
             "Something went wrong on our side",
             "The service failed. The submission may or may not have been stored.",
             "Send the same request again with the same Idempotency-Key. If the error persists, give the operator "
@@ -156,6 +173,7 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
         ProblemType(
             "unavailable",
             503,
+            "QUEUE_UNAVAILABLE",
             "The service cannot store submissions now",
             "The database did not commit in time. The submission may or may not have been stored.",
             "Wait the number of seconds in `Retry-After`, then send the same request again with the same "
@@ -166,6 +184,7 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
 
 # Types for errors raised by Flask and werkzeug; any other 4xx is a bad request, any other 5xx is our fault.
 _BY_STATUS: Final = {
+    401: "unauthorized",
     404: "not-found",
     405: "method-not-allowed",
     413: "body-too-large",
@@ -240,7 +259,7 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _response(problem: Problem, public_url: str) -> Response:
-    key_id = key_id_in(this_request().environ.get("HTTP_AUTHORIZATION"))
+    key_id = key_id_of(this_request().environ)
     event(_logger, "refused", problem=problem.kind.slug, request_id=_request_id(), key_id=key_id)
     body = json.dumps(document(problem, public_url, _request_id())) + "\n"
     return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
@@ -252,6 +271,7 @@ def document(problem: Problem, public_url: str, request_id: str) -> dict[str, ob
         "type": type_url(public_url, problem.kind.slug),
         "title": problem.kind.title,
         "status": problem.kind.status,
+        "code": problem.kind.code,
         "detail": problem.detail,
         "request_id": request_id,
         **problem.extensions,
@@ -259,4 +279,4 @@ def document(problem: Problem, public_url: str, request_id: str) -> dict[str, ob
 
 
 def _request_id() -> str:
-    return str(this_request().id)
+    return this_request().id

@@ -33,7 +33,7 @@ def _members(described: Json, schema: Json, path: str) -> Iterator[tuple[str, bo
         yield here, name in schema.get("required", ()), inner
         if inner["type"] == "array":
             yield from _members(described, _resolve(described, inner["items"]), f"{here}[].")
-        elif inner["type"] == "object":
+        elif "properties" in inner:
             yield from _members(described, inner, f"{here}.")
 
 

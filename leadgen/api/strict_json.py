@@ -3,15 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from codecs import BOM_UTF8
 from typing import Any, Final, NoReturn
+
+from leadgen.domain.plain_text import storable
 
 MOST_LEVELS: Final = 32
 
 _LARGEST_INTEGER: Final = 2**63 - 1
 _LONGEST_INTEGER: Final = len(str(-_LARGEST_INTEGER))
 _BRACKETS_AND_QUOTES: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 class NotStrictJson(ValueError):
@@ -19,21 +20,22 @@ class NotStrictJson(ValueError):
 
 
 def parse_object(text: bytes) -> dict[str, Any]:
-    """Read one JSON object in UTF-8. Raises NotStrictJson."""
+    """Read one JSON object in UTF-8, with or without a byte order mark. Raises NotStrictJson.
+
+    U+FFFD replaces what cannot be stored: NUL, and the halves of cut emoji.
+    """
     if text.count(b"{") + text.count(b"[") > MOST_LEVELS and _levels(text) > MOST_LEVELS:
         raise NotStrictJson(f"The body is nested more than {MOST_LEVELS} levels deep.")
     document = _decode(text)
     if not isinstance(document, dict):
         raise NotStrictJson("The body is JSON, but not an object.")
     # Only an escape can produce these: UTF-8 and JSON itself reject raw ones.
-    if b"\\u" in text and any(map(_UNSTORABLE.search, _strings(document))):
-        raise NotStrictJson("A string in the body contains a NUL or an unpaired surrogate.")
-    return document
+    return _storable(document) if b"\\u" in text else document
 
 
 def _decode(text: bytes) -> object:
     try:
-        return _decoder.decode(text.decode())
+        return _decoder.decode(text.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         raise NotStrictJson(f"The body is not UTF-8: byte {error.start + 1} is not valid.") from None
     except json.JSONDecodeError as error:
@@ -87,13 +89,11 @@ def _levels(text: bytes) -> int:
     return deepest
 
 
-def _strings(value: object) -> Iterator[str]:
+def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from value
-        for member in value.values():
-            yield from _strings(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _strings(member)
+        return storable(value)
+    if isinstance(value, dict):
+        return _object([(storable(name), _storable(member)) for name, member in value.items()])
+    if isinstance(value, list):
+        return [_storable(member) for member in value]
+    return value

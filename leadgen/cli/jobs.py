@@ -141,7 +141,7 @@ def _describe(job: Job) -> list[tuple[str, str]]:
     return [
         ("state", job.state),
         ("client", job.client_id),
-        ("request", str(job.request_id)),
+        ("request", job.request_id),
         ("received", _when(job.received_at)),
         ("finished", _when(job.finished_at) if job.finished_at else ""),
         ("failed attempts", str(job.attempts)),

@@ -4,10 +4,12 @@ from typing import Final
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from leadgen.api.schemas import CHANNELS, SERVICES, TIMELINES
-from leadgen.config import STATES, Config
+from leadgen.api.schemas import CONTACT_METHODS, TIMELINE_MODES
+from leadgen.config import Config
 from leadgen.dev.place import KEY_FILE
 from leadgen.dev.screen import EXAMPLE
+from leadgen.domain.service_types import OFFERED
+from leadgen.domain.us_states import NAMES
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
@@ -35,10 +37,10 @@ def form_blueprint(config: Config) -> Blueprint:
             "form.html",
             key=key_file.read_text(encoding="ascii").strip(),
             endpoint="/lead/intake",
-            channels=CHANNELS,
-            services=SERVICES,
-            timelines=TIMELINES,
-            states=sorted(STATES),
+            methods=CONTACT_METHODS,
+            services=OFFERED,
+            timelines=TIMELINE_MODES,
+            states=sorted(NAMES),
             served=config.service_area_states,
             example=EXAMPLE,
         )

@@ -15,15 +15,15 @@ from rich.markup import escape
 
 EXAMPLE: Final = {
     "contact": {
-        "name": "Maria Lopez",
+        "full_name": "Maria Lopez",
         "email": "maria.lopez@example.com",
-        "preferred_channel": "email",
+        "preferred_contact_method": "email",
     },
     "request": {
-        "service": "event_security",
-        "timeline": "within_a_month",
+        "service_type": "event_security",
+        "timeline": {"mode": "within_a_month"},
         "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
-        "details": "A product launch for 200 guests, one evening.",
+        "notes": "A product launch for 200 guests, one evening.",
     },
 }
 
@@ -76,7 +76,7 @@ def example_command(address: str, key: str) -> str:
     return " \\\n  ".join(
         [
             f"curl -i {address}/lead/intake",
-            f"-H 'Authorization: Bearer {key}'",
+            f"-H 'X-API-Key: {key}'",
             f"-H 'Idempotency-Key: {uuid4()}'",
             "-H 'Content-Type: application/json'",
             f"-d '{json.dumps(EXAMPLE)}'",

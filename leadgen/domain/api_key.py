@@ -13,7 +13,8 @@ from typing import Final
 
 from leadgen.errors import KeyFileError
 
-SCOPES: Final = frozenset({"intake"})
+# `site` is for the site's own edge: its submissions may be flat, and may leave out the state.
+SCOPES: Final = frozenset({"intake", "site"})
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY_ID_LENGTH: Final = 8
@@ -23,7 +24,11 @@ _KEY_ID_FORM: Final = re.compile(rf"[0-9A-Za-z]{{{_KEY_ID_LENGTH}}}")
 _KEY_FORM: Final = re.compile(
     rf"mcl_({_KEY_ID_FORM.pattern})_[0-9A-Za-z]{{{_SECRET_LENGTH}}}_[0-9A-Za-z]{{{_CHECKSUM_LENGTH}}}"
 )
-_PREFIX_FORM: Final = re.compile(rf"mcl_({_KEY_ID_FORM.pattern})_")
+_PREFIX: Final = "mcl_"
+_PREFIX_FORM: Final = re.compile(rf"{_PREFIX}({_KEY_ID_FORM.pattern})_")
+_OPAQUE_LEAST: Final = 32
+_OPAQUE_MOST: Final = 512
+_OPAQUE_FORM: Final = re.compile(rf"[!-~]{{{_OPAQUE_LEAST},{_OPAQUE_MOST}}}")
 _CLIENT_FORM: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _EXPIRES_FORM: Final = "%Y-%m-%dT%H:%M:%SZ"
 _NO_DIGEST: Final = bytes(32)
@@ -115,7 +120,7 @@ class KeyRing:
 
     def client_for(self, presented: str, now: datetime) -> Client | None:
         """The client that owns this key; None if it is mistyped, unknown or expired."""
-        key_id = key_id_of(presented)
+        key_id = key_id_of(presented) or opaque_id_of(presented)
         if key_id is None:
             return None
         entry = self._entries.get(key_id)
@@ -137,6 +142,24 @@ def mint(client: str, scopes: frozenset[str], expires: datetime | None) -> tuple
     return text, str(Entry(owner, digest_of(text), expires))
 
 
+def enrol(key: str, client: str, scopes: frozenset[str], expires: datetime | None) -> str:
+    """Return the line for the keys file of a key that somebody else made. Raises ValueError."""
+    key_id = opaque_id_of(key)
+    if key_id is None:
+        raise ValueError(f"is not {_OPAQUE_LEAST} to {_OPAQUE_MOST} visible ASCII characters")
+    owner = Client(_checked_client(client), _checked_scopes(list(scopes)), key_id)
+    if expires is not None:
+        expires = expires.astimezone(UTC).replace(microsecond=0)
+    return str(Entry(owner, digest_of(key), expires))
+
+
+def opaque_id_of(text: str) -> str | None:
+    """The key id of a key without one: the start of its digest; None if the key is too short or unreadable."""
+    if not _OPAQUE_FORM.fullmatch(text) or text.startswith(_PREFIX):
+        return None
+    return digest_of(text).hex()[:_KEY_ID_LENGTH]
+
+
 def key_id_of(text: str) -> str | None:
     """Return the key id of a well-formed key; None if the form or the checksum is wrong."""
     match = _KEY_FORM.fullmatch(text)
@@ -144,10 +167,11 @@ def key_id_of(text: str) -> str | None:
     return match[1] if match and _checksum(body) == checksum else None
 
 
-def key_id_in(header: str | None) -> str | None:
+def key_id_in(header: str) -> str | None:
     """Return the key id of the first key in a header, for the log; the key may be wrong in any way after that."""
-    match = _PREFIX_FORM.search(header or "")
-    return match[1] if match else None
+    if match := _PREFIX_FORM.search(header):
+        return match[1]
+    return opaque_id_of(header.rpartition(" ")[2])
 
 
 def digest_of(text: str) -> bytes:

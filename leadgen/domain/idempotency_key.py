@@ -1,9 +1,12 @@
-"""The Idempotency-Key header: 1 to 255 visible ASCII characters, bare or in quotes."""
+"""The Idempotency-Key header: 1 to 255 visible ASCII characters without a comma, bare or in quotes.
+
+A comma is what servers put between two lines of the same header: a key with one would be two keys read as a third.
+"""
 
 import re
 from typing import Final
 
-_VISIBLE: Final = re.compile(r"[!-~]{1,255}")
+_VISIBLE: Final = re.compile(r"[!-+\--~]{1,255}")
 
 
 def parse(header: str) -> str:
@@ -12,5 +15,8 @@ def parse(header: str) -> str:
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
     key = text[1:-1] if quoted else text
     if not _VISIBLE.fullmatch(key) or '"' in key:
-        raise ValueError("is not 1 to 255 visible ASCII characters, bare or in one pair of double quotes")
+        raise ValueError(
+            "is not 1 to 255 visible ASCII characters without a comma, bare or in one pair of double quotes; send"
+            " the header once"
+        )
     return key

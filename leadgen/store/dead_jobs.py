@@ -33,7 +33,7 @@ class Job:
     """One intake: `state` is queued, retrying, done, dead or discarded. The payload is personal data."""
 
     intake_id: UUID
-    request_id: UUID
+    request_id: str
     client_id: str
     received_at: datetime
     state: str

@@ -238,7 +238,7 @@ def _log_stored(stored: Iterable[tuple[Intake, Receipt]]) -> None:
     by_key: defaultdict[str | None, list[tuple[str, str]]] = defaultdict(list)
     for intake, receipt in stored:
         if not receipt.replayed:
-            by_key[intake.key_id].append((str(receipt.intake_id), str(receipt.request_id)))
+            by_key[intake.key_id].append((str(receipt.intake_id), receipt.request_id))
     for key_id, pairs in by_key.items():
         for start in range(0, len(pairs), NAMED_TOGETHER):
             event(_log, "stored", key_id=key_id, intakes=dict(pairs[start : start + NAMED_TOGETHER]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -19,19 +19,24 @@ _SQL: Final = load("intake_jobs")
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """An intake that a 202 acknowledges. `payload` is the client's JSON text; the rest is derived from it."""
+    """An intake that a 202 acknowledges.
+
+    `payload` is the client's JSON text, `lead` the JSON text of its lead's columns, `answer` the body of the 202.
+    """
 
     intake_id: UUID
-    request_id: UUID
+    request_id: str
     client_id: str
+    key_id: str | None
     idempotency_key: str | None
     fingerprint: bytes
     fingerprint_version: int
     payload: str
+    lead: str
     email: str | None
     phone_e164: str | None
-    key_id: str | None = None
-    """The key that it came with, for the log."""
+    received_at: datetime
+    answer: str
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,9 +49,10 @@ class Receipt:
     """The stored row for an intake: its own, or the earlier one with the same key (a replay)."""
 
     intake_id: UUID
-    request_id: UUID
+    request_id: str
     fingerprint: bytes
     fingerprint_version: int
+    answer: str
     replayed: bool
 
 
@@ -55,7 +61,7 @@ class Submission:
     """The status of an intake; `finished_at` is when it became a lead or was given up."""
 
     status: str
-    request_id: UUID
+    request_id: str
     received_at: datetime
     finished_at: datetime | None
 
@@ -79,14 +85,18 @@ def dry_write(connection: Connection) -> None:
     payload = canonical_json(synthetic.DOCUMENT)
     intake = Intake(
         intake_id=uuid7(),
-        request_id=uuid7(),
+        request_id=str(uuid7()),
         client_id=synthetic.CLIENT_ID,
+        key_id=None,
         idempotency_key=None,
         fingerprint=fingerprint(payload),
         fingerprint_version=FINGERPRINT_VERSION,
         payload=payload,
+        lead=canonical_json(synthetic.LEAD),
         email=synthetic.DOCUMENT["contact"]["email"],
         phone_e164=None,
+        received_at=datetime.now(UTC),
+        answer="",
     )
     with connection.transaction(force_rollback=True):
         accept(connection, [intake])
@@ -118,12 +128,16 @@ def _insert(connection: Connection, intakes: Sequence[Intake]) -> set[UUID]:
                 intake.intake_id,
                 intake.request_id,
                 intake.client_id,
+                intake.key_id,
                 intake.idempotency_key,
                 intake.fingerprint,
                 intake.fingerprint_version,
                 intake.payload,
+                intake.lead,
                 intake.email,
                 intake.phone_e164,
+                intake.received_at,
+                intake.answer,
             )
             for intake in intakes
         ),
@@ -155,12 +169,17 @@ def _find_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> di
     # Not prepared: a plan cached on a nearly empty table scans all of a long one (49 ms at 150,000 rows).
     rows = connection.execute(_SQL["find_by_keys"], [clients, idempotency_keys], prepare=False)
     return {
-        (client_id, key): Receipt(intake_id, request_id, bytes(fingerprint), version, replayed=True)
-        for client_id, key, intake_id, request_id, fingerprint, version in rows
+        (client_id, key): Receipt(intake_id, request_id, bytes(fingerprint), version, answer, replayed=True)
+        for client_id, key, intake_id, request_id, fingerprint, version, answer in rows
     }
 
 
 def _own(intake: Intake) -> Receipt:
     return Receipt(
-        intake.intake_id, intake.request_id, intake.fingerprint, intake.fingerprint_version, replayed=False
+        intake.intake_id,
+        intake.request_id,
+        intake.fingerprint,
+        intake.fingerprint_version,
+        intake.answer,
+        replayed=False,
     )

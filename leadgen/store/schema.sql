@@ -21,6 +21,10 @@ CREATE TABLE app.intake_jobs (
     email               text,
     phone_e164          text,
     created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    x_request_id        text,  -- the request's id as the caller gave it; request_id is of releases before contract v1
+    key_id              text,
+    lead                jsonb, -- the columns that the lead will have; NULL before contract v1: see lead_of_wave4
+    answer              text,  -- the 202, which a replay repeats byte for byte
     UNIQUE (client_id, idempotency_key)
 );
 
@@ -40,16 +44,16 @@ CREATE TABLE app.intake_queue (
 -- The leads that the company works with, one row each.
 CREATE TABLE app.leads (
     lead_id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name              text NOT NULL,
+    name              text,
     email             text,
     phone_e164        text,
-    preferred_channel text NOT NULL,
-    service           text NOT NULL,
-    timeline          text NOT NULL,
-    city              text NOT NULL,
+    preferred_channel text,
+    service           text,
+    timeline          text,
+    city              text,
     state             text NOT NULL,
-    postal_code       text NOT NULL,
-    details           text NOT NULL,
+    postal_code       text,
+    details           text,
     starts_on         date,
     headcount         integer,
     attribution       jsonb,
@@ -60,7 +64,37 @@ CREATE TABLE app.leads (
     client_id         text,
     idempotency_key   text,
     received_at       timestamptz,
-    CONSTRAINT leads_can_be_answered CHECK (email IS NOT NULL OR phone_e164 IS NOT NULL)
+    -- Contract v1 from here; of those above, name, preferred_channel, service, timeline, details, starts_on, attribution
+    -- and request_id are of releases before it, and go in a later release.
+    full_name                text,
+    company                  text,
+    email_text               text,
+    phone_text               text,
+    phone_extension          text,
+    preferred_contact_method text,
+    service_type             text,
+    timeline_mode            text,
+    start_local              text,
+    end_local                text,
+    starts_at                timestamptz,
+    ends_at                  timestamptz,
+    street                   text,
+    site_type                text,
+    notes                    text,
+    expected_hours           integer,
+    recurrence               text,
+    personnel_count          integer,
+    lead_source              text,
+    referrer_url             text,
+    page_url                 text,
+    intake_type              text,
+    utm                      jsonb,
+    form                     jsonb,
+    flags                    text[] NOT NULL DEFAULT '{}',
+    key_id                   text,
+    x_request_id             text,
+    CONSTRAINT leads_can_be_answered CHECK (email IS NOT NULL OR phone_e164 IS NOT NULL),
+    CONSTRAINT leads_have_a_name CHECK (full_name IS NOT NULL OR name IS NOT NULL)
 );
 
 CREATE INDEX leads_created_at ON app.leads (created_at);
@@ -105,6 +139,47 @@ CREATE TABLE app.heartbeats (
     release text NOT NULL
 );
 
+-- The lead of a payload from before contract v1, in v1's names.
+CREATE FUNCTION app.lead_of_wave4(payload jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_strip_nulls(jsonb_build_object(
+        'full_name', payload #>> '{contact,name}',
+        'preferred_contact_method',
+        CASE payload #>> '{contact,preferred_channel}' WHEN 'phone' THEN 'call' WHEN 'sms' THEN 'text' ELSE 'email' END,
+        'service_type',
+        CASE payload #>> '{request,service}'
+            WHEN 'unarmed_security' THEN 'unarmed_support'
+            WHEN 'secure_transport' THEN 'ep_transport'
+            ELSE payload #>> '{request,service}'
+        END,
+        'timeline_mode',
+        CASE payload #>> '{request,timeline}'
+            WHEN 'immediately' THEN 'immediate'
+            ELSE payload #>> '{request,timeline}'
+        END,
+        'start_local', payload #>> '{request,starts_on}',
+        'starts_at', (payload #>> '{request,starts_on}') || ' America/Chicago',
+        'state', payload #>> '{request,location,state}',
+        'city', payload #>> '{request,location,city}',
+        'postal_code', payload #>> '{request,location,postal_code}',
+        'notes', payload #>> '{request,details}',
+        'recurrence', 'one_time',
+        'headcount', payload #> '{request,headcount}',
+        'lead_source', 'unknown',
+        'page_url', payload #>> '{attribution,page_url}',
+        'referrer_url', payload #>> '{attribution,referrer}',
+        'utm',
+        CASE WHEN payload #> '{attribution}' IS NOT NULL THEN jsonb_build_object(
+            'source', payload #>> '{attribution,utm_source}',
+            'medium', payload #>> '{attribution,utm_medium}',
+            'campaign', payload #>> '{attribution,utm_campaign}',
+            'term', payload #>> '{attribution,utm_term}',
+            'content', payload #>> '{attribution,utm_content}'
+        ) END,
+        'consent', payload -> 'consent'
+    ))
+$$;
+
 -- Leaves no trace of a probe's lead; only the owner may call it. Returns how many intakes it removed.
 CREATE FUNCTION app.remove_synthetic(client text, key text) RETURNS integer
 LANGUAGE plpgsql AS $$
@@ -116,7 +191,8 @@ BEGIN
     IF client IS DISTINCT FROM 'motorcade-probe' THEN
         RAISE EXCEPTION 'remove_synthetic: % is not the client of synthetic leads; nothing was removed', client;
     END IF;
-    SELECT intake_id, payload #>> '{contact,name}' INTO found_id, found_name
+    SELECT intake_id, coalesce(payload #>> '{contact,full_name}', payload #>> '{contact,name}')
+    INTO found_id, found_name
     FROM app.intake_jobs
     WHERE client_id = client AND idempotency_key = key;
     IF NOT FOUND THEN

@@ -75,6 +75,7 @@ def leadgen(folder: Path, *, profile: str) -> Iterator[Flask]:
 
 PUBLIC = {
     "GET /lead/health": "Monitoring has no key; it holds counts and states, and nothing of a lead.",
+    "GET /lead/version": "Contract v1 has it open: it names the service, the contract and the release.",
     "GET /lead/ready": "Whoever sends traffic asks it before there is any; it says yes or why not.",
     "GET /metrics": "Prometheus asks on loopback, and nginx does not route it; it holds counts only.",
     "GET /lead/openapi.json": "Clients are generated from it before they have a key.",
@@ -237,7 +238,7 @@ def export(**_year: int) -> str:
 
 
 def guarded_export(**_year: int) -> str:
-    services().keys.authenticate(request.headers.get("Authorization"), "intake")
+    services().keys.authenticate(request.environ, "intake")
     return "every lead"
 
 

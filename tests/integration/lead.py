@@ -3,11 +3,11 @@
 from typing import Any
 
 LEAD: dict[str, Any] = {
-    "contact": {"name": "Ann Example", "email": "ann@example.com", "preferred_channel": "email"},
+    "contact": {"full_name": "Ann Example", "email": "ann@example.com", "preferred_contact_method": "email"},
     "request": {
-        "service": "executive_protection",
-        "timeline": "within_a_week",
+        "service_type": "executive_protection",
+        "timeline": {"mode": "within_a_week"},
         "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
-        "details": "Two days, one principal.",
+        "notes": "Two days, one principal.",
     },
 }

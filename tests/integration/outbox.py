@@ -1,26 +1,26 @@
 """The outbox as a test fills and inspects it."""
 
 import json
-from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID, uuid4
 
+from leadgen.api.reading import Request, read
 from leadgen.domain.intake_id import uuid7
 from leadgen.store.connection import connect
 from leadgen.store.intakes import Intake, accept
 from tests.conftest import Database
 
 PAYLOAD: dict[str, Any] = {
-    "contact": {"name": "Ann Example", "email": "Ann@Example.com", "preferred_channel": "email"},
+    "contact": {"full_name": "Ann Example", "email": "Ann@Example.com", "preferred_contact_method": "email"},
     "request": {
-        "service": "roofing",
-        "timeline": "this-month",
+        "service_type": "event_security",
+        "timeline": {"mode": "within_a_month", "start_local": "2026-12-01"},
         "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
-        "details": "The roof leaks.",
-        "starts_on": "2026-12-01",
+        "notes": "A gate and two doors.",
         "headcount": 4,
     },
-    "attribution": {"utm_source": "newsletter"},
+    "context": {"utm": {"source": "newsletter"}},
     "consent": [
         {
             "channel": "email",
@@ -32,14 +32,12 @@ PAYLOAD: dict[str, Any] = {
         }
     ],
 }
+READ: dict[str, Any] = read(PAYLOAD, frozenset({"TX"}), Request()).columns
 
 
-def payload_with(**changes: object) -> dict[str, Any]:
-    """PAYLOAD with other values in its request; None takes a value away."""
-    payload = deepcopy(PAYLOAD)
-    payload["request"] |= changes
-    payload["request"] = {name: value for name, value in payload["request"].items() if value is not None}
-    return payload
+def lead_with(**columns: object) -> dict[str, Any]:
+    """READ with other columns, whatever a request could bring; None takes a column away."""
+    return {name: value for name, value in (READ | columns).items() if value is not None}
 
 
 class Outbox:
@@ -60,27 +58,31 @@ class Outbox:
         self.app.close()
         self.owner.close()
 
-    def accept(self, *payloads: dict[str, Any]) -> list[UUID]:
-        """Store intakes as the API does, and return their ids."""
+    def accept(self, *leads: dict[str, Any]) -> list[UUID]:
+        """Store intakes with these leads as the API does, and return their ids."""
         intakes = [
             Intake(
                 intake_id=uuid7(),
-                request_id=uuid4(),
+                request_id=str(uuid4()),
                 client_id="wordpress",
+                key_id="k0000001",
                 idempotency_key=None,
                 fingerprint=b"\0" * 32,
                 fingerprint_version=1,
-                payload=json.dumps(payload),
+                payload=json.dumps(PAYLOAD),
+                lead=json.dumps(lead),
                 email="ann@example.com",
                 phone_e164=None,
+                received_at=datetime.now(UTC),
+                answer="{}\n",
             )
-            for payload in payloads
+            for lead in leads
         ]
         accept(self.app, intakes)
         return [intake.intake_id for intake in intakes]
 
     def accept_many(self, count: int) -> list[UUID]:
-        return self.accept(*[PAYLOAD] * count)
+        return self.accept(*[READ] * count)
 
     def leads(self) -> list[UUID]:
         """One id for each row, in the order of the ids."""

@@ -3,6 +3,7 @@
 const POLL_MS = 100;
 const POLL_FOR_MS = 60_000;
 const TRIES = 4;
+const CHANNELS = { call: "phone", text: "sms", email: "email" }; // of a consent, by the way to answer
 
 const form = document.querySelector("form");
 const consent = document.getElementById("consent");
@@ -45,7 +46,8 @@ async function submission() {
     const value = field.value.trim();
     if (value) put(document_, field.name, field.type === "number" ? Number(value) : value);
   }
-  document_.attribution = { page_url: location.href, referrer: document.referrer };
+  document_.context = { lead_source: "dev form", page_url: location.href, intake_type: "contact" };
+  if (document.referrer) document_.context.referrer_url = document.referrer;
   if (decidedAt) document_.consent = [await evidence()];
   return document_;
 }
@@ -61,7 +63,7 @@ async function evidence() {
   const text = consent.parentElement.textContent.trim();
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return {
-    channel: form.elements["/contact/preferred_channel"].value,
+    channel: CHANNELS[form.elements["/contact/preferred_contact_method"].value],
     granted: consent.checked,
     text_version: consent.dataset.version,
     text_sha256: [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
@@ -72,8 +74,9 @@ async function evidence() {
 
 async function send(body) {
   const headers = {
-    "Authorization": `Bearer ${form.dataset.key}`,
+    "X-API-Key": form.dataset.key,
     "Content-Type": "application/json",
+    "Prefer": "handling=strict",
     "Idempotency-Key": attempt.keyFor(body),
   };
   const began = performance.now();

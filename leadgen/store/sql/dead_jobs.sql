@@ -23,7 +23,8 @@ SELECT intake_id FROM app.dead_jobs WHERE discarded_at IS NULL ORDER BY intake_i
 -- get_job --
 -- One intake and its status.
 SELECT
-    intake_id, job.request_id, job.client_id, job.created_at AS received_at,
+    intake_id, coalesce(job.x_request_id, job.request_id::text) AS request_id, job.client_id,
+    job.created_at AS received_at,
     CASE
         WHEN lead.intake_id IS NOT NULL THEN 'done'
         WHEN dead.discarded_at IS NOT NULL THEN 'discarded'

@@ -4,14 +4,19 @@
 -- in a payload would need escaping.
 WITH stored AS (
     INSERT INTO app.intake_jobs (
-        intake_id, request_id, client_id, idempotency_key, fingerprint, fingerprint_version, payload, email, phone_e164
+        intake_id, request_id, x_request_id, client_id, key_id, idempotency_key, fingerprint, fingerprint_version,
+        payload, lead, email, phone_e164, created_at, answer
     )
-    SELECT intake_id, request_id, client_id, idempotency_key, fingerprint, fingerprint_version, payload::jsonb, email,
-        phone_e164
+    SELECT
+        -- The column of releases before contract v1 takes no NULL, and no id that is not a UUID.
+        intake_id, intake_id, x_request_id, client_id, key_id, idempotency_key, fingerprint, fingerprint_version,
+        payload::jsonb, lead::jsonb, email, phone_e164, created_at, answer
     FROM unnest(
-        %b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::bytea[], %b::smallint[], %b::text[], %b::text[], %b::text[]
+        %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::smallint[], %b::text[],
+        %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::text[]
     ) AS new (
-        intake_id, request_id, client_id, idempotency_key, fingerprint, fingerprint_version, payload, email, phone_e164
+        intake_id, x_request_id, client_id, key_id, idempotency_key, fingerprint, fingerprint_version, payload, lead,
+        email, phone_e164, created_at, answer
     )
     ON CONFLICT DO NOTHING
     RETURNING intake_id
@@ -33,8 +38,14 @@ SELECT count(*) FROM generate_series(1, 20000)
 LOCK TABLE app.intake_jobs, app.intake_queue IN ROW EXCLUSIVE MODE
 
 -- find_by_keys --
--- The intake stored for each (client, key) of a batch; unused keys have no row.
-SELECT client_id, idempotency_key, intake_id, request_id, fingerprint, fingerprint_version
+-- The intake stored for each (client, key) of a batch; unused keys have no row. Before contract v1 every answer had
+-- the same form, and was not stored.
+SELECT
+    client_id, idempotency_key, intake_id, coalesce(x_request_id, request_id::text), fingerprint, fingerprint_version,
+    coalesce(
+        answer,
+        format('{"intake_id": "%%s", "request_id": "%%s", "status": "queued"}' || chr(10), intake_id, request_id)
+    )
 FROM app.intake_jobs
 JOIN unnest(%s::text[], %s::text[]) AS wanted (client_id, idempotency_key) USING (client_id, idempotency_key)
 
@@ -50,7 +61,7 @@ SELECT
         WHEN dead.intake_id IS NOT NULL THEN 'dead'
         ELSE 'queued'
     END AS status,
-    job.request_id,
+    coalesce(job.x_request_id, job.request_id::text) AS request_id,
     job.created_at AS received_at,
     coalesce(lead.created_at, dead.died_at) AS finished_at
 FROM app.intake_jobs AS job

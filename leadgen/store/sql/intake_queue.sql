@@ -19,6 +19,12 @@ WITH claimed AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), drained AS (
     DELETE FROM app.intake_queue WHERE intake_id = ANY (ARRAY(SELECT intake_id FROM claimed)) RETURNING intake_id
+), job AS MATERIALIZED (
+    SELECT
+        intake_id, coalesce(x_request_id, request_id::text) AS x_request_id, client_id, key_id, idempotency_key, email,
+        phone_e164, payload, created_at, coalesce(lead, app.lead_of_wave4(payload)) AS lead
+    FROM app.intake_jobs
+    WHERE intake_id = ANY (ARRAY(SELECT intake_id FROM drained))
 ), evidence AS (
     INSERT INTO app.consents (
         intake_id, position, channel, granted, text_version, text_sha256, given_at, page_url
@@ -27,24 +33,34 @@ WITH claimed AS MATERIALIZED (
         job.intake_id, given.position, given.consent ->> 'channel', (given.consent ->> 'granted')::boolean,
         given.consent ->> 'text_version', given.consent ->> 'text_sha256', (given.consent ->> 'at')::timestamptz,
         given.consent ->> 'page_url'
-    FROM app.intake_jobs AS job
-    CROSS JOIN jsonb_array_elements(job.payload -> 'consent') WITH ORDINALITY AS given (consent, position)
-    WHERE job.intake_id = ANY (ARRAY(SELECT intake_id FROM drained))
+    FROM job
+    CROSS JOIN jsonb_array_elements(job.lead -> 'consent') WITH ORDINALITY AS given (consent, position)
     ON CONFLICT DO NOTHING
 ), made AS (
     INSERT INTO app.leads (
-        intake_id, request_id, client_id, idempotency_key, name, email, phone_e164, preferred_channel, service,
-        timeline, city, state, postal_code, details, starts_on, headcount, attribution, payload, received_at
+        intake_id, x_request_id, client_id, key_id, idempotency_key, email, phone_e164, payload, received_at,
+        full_name, company, email_text, phone_text, phone_extension, preferred_contact_method, service_type,
+        timeline_mode, start_local, end_local, starts_at, ends_at, state, street, city, postal_code, site_type,
+        notes, expected_hours, recurrence, headcount, personnel_count, lead_source, referrer_url, page_url,
+        intake_type, utm, form, flags
     )
     SELECT
-        intake_id, request_id, client_id, idempotency_key, payload #>> '{contact,name}', email, phone_e164,
-        payload #>> '{contact,preferred_channel}', payload #>> '{request,service}', payload #>> '{request,timeline}',
-        payload #>> '{request,location,city}', payload #>> '{request,location,state}',
-        payload #>> '{request,location,postal_code}', payload #>> '{request,details}',
-        (payload #>> '{request,starts_on}')::date, (payload #>> '{request,headcount}')::integer,
-        payload -> 'attribution', payload, created_at
-    FROM app.intake_jobs
-    WHERE intake_id = ANY (ARRAY(SELECT intake_id FROM drained))
+        job.intake_id, job.x_request_id, job.client_id, job.key_id, job.idempotency_key, job.email, job.phone_e164,
+        job.payload, job.created_at,
+        lead.full_name, lead.company, lead.email_text, lead.phone_text, lead.phone_extension,
+        lead.preferred_contact_method, lead.service_type, lead.timeline_mode, lead.start_local, lead.end_local,
+        lead.starts_at, lead.ends_at, lead.state, lead.street, lead.city, lead.postal_code, lead.site_type,
+        lead.notes, lead.expected_hours, lead.recurrence, lead.headcount, lead.personnel_count, lead.lead_source,
+        lead.referrer_url, lead.page_url, lead.intake_type, lead.utm, lead.form, coalesce(lead.flags, '{}')
+    FROM job
+    CROSS JOIN LATERAL jsonb_to_record(job.lead) AS lead (
+        full_name text, company text, email_text text, phone_text text, phone_extension text,
+        preferred_contact_method text, service_type text, timeline_mode text, start_local text, end_local text,
+        starts_at timestamptz, ends_at timestamptz, state text, street text, city text, postal_code text,
+        site_type text, notes text, expected_hours integer, recurrence text, headcount integer,
+        personnel_count integer, lead_source text, referrer_url text, page_url text, intake_type text, utm jsonb,
+        form jsonb, flags text[]
+    )
     ON CONFLICT (intake_id) DO NOTHING
 )
 SELECT count(*) FROM drained

@@ -16,7 +16,8 @@ from tests.integration.stack import Stack, make_stack
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Keys:
-    made = {client: api_key.mint(client, frozenset({"intake"}), None) for client in ("wordpress", "partner")}
+    scopes = {"wordpress": {"intake"}, "partner": {"intake"}, "site": {"intake", "site"}}
+    made = {client: api_key.mint(client, frozenset(allowed), None) for client, allowed in scopes.items()}
     (tmp_path / "keys").write_text("\n".join(line for _, line in made.values()) + "\n")
     return Keys(tmp_path / "keys", {client: text for client, (text, _) in made.items()})
 
@@ -36,6 +37,12 @@ def caller(app: Flask, keys: Keys) -> Caller:
 @pytest.fixture
 def partner(app: Flask, keys: Keys) -> Caller:
     return Caller(app, keys.of["partner"])
+
+
+@pytest.fixture
+def site(app: Flask, keys: Keys) -> Caller:
+    """The site's own edge, whose key allows the flat profile."""
+    return Caller(app, keys.of["site"])
 
 
 @pytest.fixture

@@ -241,12 +241,12 @@ def test_five_tries_are_enough(sender: Sender, api: Stack) -> None:
 
 def test_what_is_wrong_with_a_lead_is_shown_with_its_place_and_not_tried_again(sender: Sender, api: Stack) -> None:
     wrong = json.loads(LEAD)
-    del wrong["contact"]["name"]
-    wrong["request"]["location"]["postal_code"] = "Austin"
+    del wrong["contact"]["full_name"]
+    wrong["request"]["location"]["state"] = "Austin"
     with in_front_of(api.port) as server:
         result = sender.send(server, lead=json.dumps(wrong).encode())
     assert (result.code, result.said, len(server.requests)) == (1, "", 1)
-    for expected in ("HTTP 422", "/contact/name", "/request/location/postal_code", "a ZIP code like 78701"):
+    for expected in ("HTTP 422", "/contact/full_name", "/request/location/state", "its two-letter code"):
         assert expected in result.complaint
 
 

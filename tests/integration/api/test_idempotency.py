@@ -25,7 +25,7 @@ DETAILS = st.sampled_from(["one", "two", "three"])
 
 def lead_with(details: str, state: str = "TX") -> dict[str, Any]:
     lead = deepcopy(LEAD)
-    lead["request"]["details"] = details
+    lead["request"]["notes"] = details
     lead["request"]["location"]["state"] = state
     return lead
 

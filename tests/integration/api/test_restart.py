@@ -97,9 +97,9 @@ def test_64_clients_with_one_key_get_one_row_and_the_same_202_while_postgres_res
             answers.append(crowd.answers())
         with psycopg.connect(stack.database.superuser_url) as connection:
             rows = connection.execute(
-                "SELECT intake_id, request_id FROM app.intake_jobs ORDER BY intake_id"
+                "SELECT intake_id, x_request_id FROM app.intake_jobs ORDER BY intake_id"
             ).fetchall()
         assert answers == [
-            {(str(intake_id), str(request_id), f"/lead/intake/{intake_id}")} for intake_id, request_id in rows
+            {(str(intake_id), request_id, f"/lead/intake/{intake_id}")} for intake_id, request_id in rows
         ]
         assert until(lambda: stack.count("leads") == len(answers), 30)

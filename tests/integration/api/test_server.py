@@ -67,7 +67,7 @@ def test_logs_carry_ids_and_no_personal_data_no_key_and_no_password(stack: Stack
     with stack.serve() as service, stack.run("worker") as worker, stack.run("sweep") as sweep:
         status, document = stack.post("k")
         assert status == 202
-        stack.ask("POST", "/lead/intake", json.dumps(LEAD | {"Ann": "Example"}).encode())
+        stack.ask("POST", "/lead/intake", json.dumps(LEAD | {"contact": {"full_name": "Ann"}}).encode())
         assert until(lambda: stack.count("leads") == 1)
         written = service.log + worker.log + sweep.log
     assert document["intake_id"] in written

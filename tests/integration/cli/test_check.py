@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from leadgen.api import schemas
+from leadgen.api import reading
 from leadgen.cli import leadgen
 from leadgen.domain import api_key, synthetic
 from tests.conftest import Database
@@ -80,5 +80,6 @@ def test_a_write_that_is_refused_is_a_fault_that_only_the_write_finds(
 
 
 def test_what_is_written_is_a_submission_that_the_api_accepts() -> None:
-    valid = schemas.validate(dict(synthetic.DOCUMENT), frozenset({"TX"}))
-    assert valid.email == synthetic.DOCUMENT["contact"]["email"]
+    found = reading.read(dict(synthetic.DOCUMENT), frozenset({"TX"}), reading.Request(strict=True))
+    assert found.email == synthetic.DOCUMENT["contact"]["email"]
+    assert found.columns.items() >= synthetic.LEAD.items()

@@ -14,9 +14,9 @@ from leadgen.domain.backoff import MAX_ATTEMPTS
 from leadgen.store import dead_jobs, queue
 from leadgen.store.connection import connect
 from tests.conftest import Database
-from tests.integration.outbox import Outbox, payload_with
+from tests.integration.outbox import PAYLOAD, Outbox, lead_with
 
-BAD = payload_with(headcount="ten")
+BAD = lead_with(headcount="ten")
 REASON = "22P02 InvalidTextRepresentation"
 
 Run = Callable[..., Result]
@@ -56,7 +56,7 @@ def login() -> str:
 def test_the_list_names_the_dead_and_those_that_will_be_tried_again(outbox: Outbox, run: Run) -> None:
     (dead,) = kill(outbox)
     (resting,) = outbox.accept(BAD)
-    outbox.accept(payload_with())
+    outbox.accept(lead_with())
     queue.drain_with_suspects(outbox.app)
     lines = [line.split("\t") for line in run("list").stdout.splitlines()]
     assert [[*line[:4], line[5]] for line in lines] == [
@@ -100,7 +100,7 @@ def test_show_shows_the_state_of_an_intake_without_personal_data(outbox: Outbox,
 def test_show_prints_the_payload_on_demand(outbox: Outbox, run: Run) -> None:
     (dead,) = kill(outbox)
     output = run("show", str(dead), "--payload").stdout
-    assert json.loads(output[output.index("{") :]) == BAD
+    assert json.loads(output[output.index("{") :]) == PAYLOAD
 
 
 @pytest.mark.parametrize("state", ["queued", "retrying", "done", "dead", "discarded"])
@@ -122,7 +122,7 @@ def test_a_replayed_job_has_all_its_attempts_again_and_wakes_the_sweeper(outbox:
 
 def test_a_replayed_job_becomes_a_lead_once_its_cause_is_gone(outbox: Outbox, run: Run) -> None:
     outbox.owner.execute("ALTER TABLE app.leads ADD CONSTRAINT nobody CHECK (false) NOT VALID")
-    (dead,) = outbox.accept(payload_with())
+    (dead,) = outbox.accept(lead_with())
     outbox.owner.execute("UPDATE app.intake_queue SET attempts = 7")
     queue.drain_with_suspects(outbox.app)
     assert outbox.dead() == [dead]
@@ -244,7 +244,7 @@ def make(outbox: Outbox, state: str) -> UUID:
         if state == "discarded":
             dead_jobs.discard(outbox.app, intake_id, actor="ann", reason="spam")
         return intake_id
-    (intake_id,) = outbox.accept(BAD if state == "retrying" else payload_with())
+    (intake_id,) = outbox.accept(BAD if state == "retrying" else lead_with())
     if state != "queued":
         queue.drain_with_suspects(outbox.app)
     return intake_id

@@ -24,7 +24,7 @@ from leadgen.store.migrations import migrate
 from leadgen.store.queue import BATCH_SECONDS
 from tests.conftest import Database
 from tests.integration.freezing import frozen
-from tests.integration.outbox import Outbox, payload_with
+from tests.integration.outbox import Outbox, lead_with
 from tests.integration.service import BUSY_SECONDS, SOON_SECONDS, Service, until
 from tests.integration.stopwatch import quickest, took
 
@@ -268,7 +268,7 @@ def test_a_postgres_that_froze_keeps_it_from_neither_its_next_job_nor_its_end(
 def test_a_bad_row_is_logged_without_what_the_person_wrote(
     outbox: Outbox, doorbell: RedisDoorbell, start_worker: Callable[[], Service]
 ) -> None:
-    (bad,) = outbox.accept(payload_with(headcount="Ann's secret"))
+    (bad,) = outbox.accept(lead_with(headcount="Ann's secret"))
     with start_worker() as worker:
         doorbell.ring()
         assert until(lambda: "drained" in worker.log)

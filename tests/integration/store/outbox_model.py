@@ -12,19 +12,19 @@ from leadgen.domain.intake_id import uuid7
 from leadgen.jobs.sweeper import OVERDUE_SECONDS
 from leadgen.store.intakes import Intake, Receipt
 from leadgen.store.queue import Drained, Failed
-from tests.integration.outbox import PAYLOAD, payload_with
+from tests.integration.outbox import READ, lead_with
 
 Sent: TypeAlias = tuple[str, str | None, int]  # client, key and the number of the body
 
 BODIES = (
-    PAYLOAD,
-    payload_with(details="two") | {"consent": PAYLOAD["consent"] * 2},
-    payload_with(details="picky"),
-    payload_with(headcount="ten"),
-    payload_with(details=None),
+    READ,
+    lead_with(notes="two", consent=READ["consent"] * 2),
+    lead_with(notes="picky"),
+    lead_with(headcount="ten"),
+    lead_with(full_name=None),
 )
 # Why PostgreSQL rejects a body: always, or only while the test makes it picky.
-NEVER = {3: "22P02 InvalidTextRepresentation", 4: "23502 NotNullViolation leads details"}
+NEVER = {3: "22P02 InvalidTextRepresentation", 4: "23514 CheckViolation leads leads_have_a_name"}
 PICKY = {2: "23514 CheckViolation leads picky"}
 
 
@@ -50,20 +50,24 @@ def make_intake(sent: Sent) -> Intake:
     payload = canonical_json(BODIES[body])
     return Intake(
         intake_id=uuid7(),
-        request_id=uuid7(),
+        request_id=str(uuid7()),
         client_id=client,
+        key_id="k0000001",
         idempotency_key=key,
         fingerprint=fingerprint(payload),
         fingerprint_version=FINGERPRINT_VERSION,
         payload=payload,
+        lead=payload,
         email="ann@example.com",
         phone_e164=None,
+        received_at=datetime.now(UTC),
+        answer=f'{{"edition": {body}}}\n',
     )
 
 
-def identity(receipt: Receipt | Intake) -> tuple[UUID, UUID, bytes]:
+def identity(receipt: Receipt | Intake) -> tuple[UUID, str, bytes, str]:
     """What an answer is made of."""
-    return receipt.intake_id, receipt.request_id, receipt.fingerprint
+    return receipt.intake_id, receipt.request_id, receipt.fingerprint, receipt.answer
 
 
 class Model:

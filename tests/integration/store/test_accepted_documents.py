@@ -1,12 +1,13 @@
 """Whatever the schema accepts becomes a lead: no cast and no constraint of PostgreSQL refuses it afterwards."""
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from leadgen.api.problems import Problem
-from leadgen.api.schemas import validate
+from leadgen.api.reading import Request, read
 from leadgen.domain.fingerprint import FINGERPRINT_VERSION, canonical_json, fingerprint
 from leadgen.domain.intake_id import uuid7
 from leadgen.store.connection import connect
@@ -18,30 +19,38 @@ from tests.submissions import SUBMISSIONS, VALID, Json
 TEXAS = frozenset({"TX"})
 
 EXTREMES: list[Json] = [
-    {**VALID, "request": {**VALID["request"], "starts_on": day}, "consent": [{**VALID["consent"][0], "at": at}]}
+    {
+        **VALID,
+        "request": {**VALID["request"], "timeline": {"start_local": day, "end_local": at}},
+        "consent": [{**VALID["consent"][0], "at": at}],
+    }
     for day, at in (
         ("0001-01-01", "0001-01-01T00:00:00-15:59"),
-        ("9999-12-31", "9999-12-31T23:59:59.999999+15:59"),
+        ("9999-12-31T23:59", "9999-12-31T23:59:59.999999+15:59"),
     )
 ]
 
 
 def accepted(submission: Json) -> Intake | None:
     try:
-        valid = validate(submission, TEXAS)
+        found = read(submission, TEXAS, Request())
     except Problem:
         return None
     payload = canonical_json(submission)
     return Intake(
         intake_id=uuid7(),
-        request_id=uuid4(),
+        request_id=str(uuid4()),
         client_id="wordpress",
+        key_id=None,
         idempotency_key=None,
         fingerprint=fingerprint(payload),
         fingerprint_version=FINGERPRINT_VERSION,
         payload=payload,
-        email=valid.email,
-        phone_e164=valid.phone_e164,
+        lead=canonical_json(found.columns),
+        email=found.email,
+        phone_e164=found.phone_e164,
+        received_at=datetime.now(UTC),
+        answer="{}\n",
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -16,15 +16,11 @@ from leadgen.store import queue
 from leadgen.store.connection import connect
 from leadgen.store.queue import BATCH, Backlog, Drained
 from tests.conftest import Database
-from tests.integration.outbox import PAYLOAD, Outbox, payload_with
+from tests.integration.outbox import PAYLOAD, READ, Outbox, lead_with
 
-NOT_A_NUMBER = payload_with(headcount="ten")
-
-
-NO_SUCH_DAY = payload_with(starts_on="2026-02-30")
-
-
-WITHOUT_DETAILS = payload_with(details=None)
+NOT_A_NUMBER = lead_with(headcount="ten")
+NO_SUCH_DAY = lead_with(starts_at="2026-02-30")
+WITHOUT_NAME = lead_with(full_name=None)
 
 
 def counts(batch: Drained) -> tuple[int, int, int]:
@@ -33,7 +29,25 @@ def counts(batch: Drained) -> tuple[int, int, int]:
 
 
 def test_a_lead_has_everything_that_the_intake_had(outbox: Outbox) -> None:
-    (intake_id,) = outbox.accept(PAYLOAD)
+    (intake_id,) = outbox.accept(
+        lead_with(
+            company="Gates & Sons",
+            phone_text="after 6 pm",
+            phone_extension="12",
+            end_local="2026-12-02T01:00",
+            ends_at="2026-12-02T01:00:00 America/Chicago",
+            street="500 E Cesar Chavez St",
+            site_type="event",
+            expected_hours=8,
+            personnel_count=2,
+            lead_source="partner",
+            referrer_url="https://www.example.com/",
+            page_url="https://example.com/quote",
+            intake_type="contact",
+            form={"gate": True},
+            flags=["below_minimum_shift"],
+        )
+    )
     assert queue.drain_batch(outbox.app) == 1
     lead = outbox.owner.cursor(row_factory=dict_row).execute("SELECT * FROM app.leads").fetchone()
     job = outbox.owner.cursor(row_factory=dict_row).execute("SELECT * FROM app.intake_jobs").fetchone()
@@ -41,44 +55,63 @@ def test_a_lead_has_everything_that_the_intake_had(outbox: Outbox) -> None:
     assert job is not None
     assert isinstance(lead.pop("lead_id"), int)
     assert lead.pop("created_at") >= lead["received_at"]
+    old = ("request_id", "name", "preferred_channel", "service", "timeline", "details", "starts_on", "attribution")
+    assert {lead.pop(column) for column in old} == {None}, "these are of releases before contract v1"
     assert lead == {
         "intake_id": intake_id,
-        "request_id": job["request_id"],
+        "x_request_id": job["x_request_id"],
         "client_id": "wordpress",
+        "key_id": "k0000001",
         "idempotency_key": None,
-        "name": "Ann Example",
+        "full_name": "Ann Example",
+        "company": "Gates & Sons",
         "email": "ann@example.com",
+        "email_text": None,
         "phone_e164": None,
-        "preferred_channel": "email",
-        "service": "roofing",
-        "timeline": "this-month",
+        "phone_text": "after 6 pm",
+        "phone_extension": "12",
+        "preferred_contact_method": "email",
+        "service_type": "event_security",
+        "timeline_mode": "within_a_month",
+        "start_local": "2026-12-01",
+        "end_local": "2026-12-02T01:00",
+        "starts_at": datetime(2026, 12, 1, 6, tzinfo=UTC),
+        "ends_at": datetime(2026, 12, 2, 7, tzinfo=UTC),
+        "street": "500 E Cesar Chavez St",
         "city": "Austin",
         "state": "TX",
         "postal_code": "78701",
-        "details": "The roof leaks.",
-        "starts_on": date(2026, 12, 1),
+        "site_type": "event",
+        "notes": "A gate and two doors.",
+        "expected_hours": 8,
+        "recurrence": "one_time",
         "headcount": 4,
-        "attribution": {"utm_source": "newsletter"},
+        "personnel_count": 2,
+        "lead_source": "partner",
+        "referrer_url": "https://www.example.com/",
+        "page_url": "https://example.com/quote",
+        "intake_type": "contact",
+        "utm": {"source": "newsletter"},
+        "form": {"gate": True},
+        "flags": ["below_minimum_shift"],
         "payload": PAYLOAD,
         "received_at": job["created_at"],
     }
 
 
 def test_what_is_optional_may_be_missing(outbox: Outbox) -> None:
-    payload = payload_with(starts_on=None, headcount=None)
-    del payload["attribution"], payload["consent"]
-    outbox.accept(payload)
+    outbox.accept(lead_with(starts_at=None, headcount=None, utm=None, consent=None, city=None, notes=None))
     assert queue.drain_batch(outbox.app) == 1
-    row = outbox.owner.execute("SELECT starts_on, headcount, attribution FROM app.leads").fetchone()
-    assert row == (None, None, None)
+    row = outbox.owner.execute(
+        "SELECT starts_at, headcount, utm, city, notes, flags, form FROM app.leads"
+    ).fetchone()
+    assert row == (None, None, None, None, None, [], None)
     assert outbox.owner.execute("SELECT count(*) FROM app.consents").fetchone() == (0,)
 
 
 def test_consent_is_kept_as_it_was_given(outbox: Outbox) -> None:
-    payload = PAYLOAD | {
-        "consent": PAYLOAD["consent"] + [PAYLOAD["consent"][0] | {"channel": "sms", "granted": False}]
-    }
-    (intake_id,) = outbox.accept(payload)
+    (given,) = READ["consent"]
+    (intake_id,) = outbox.accept(lead_with(consent=[given, given | {"channel": "sms", "granted": False}]))
     queue.drain_batch(outbox.app)
     rows = outbox.owner.execute(
         "SELECT intake_id, position, channel, granted, text_version, text_sha256, given_at, page_url"
@@ -93,7 +126,7 @@ def test_consent_is_kept_as_it_was_given(outbox: Outbox) -> None:
     "statement", ["UPDATE app.consents SET granted = false", "DELETE FROM app.consents", "TRUNCATE app.consents"]
 )
 def test_the_application_cannot_change_a_consent(outbox: Outbox, statement: str) -> None:
-    outbox.accept(PAYLOAD)
+    outbox.accept(READ)
     queue.drain_batch(outbox.app)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         outbox.app.execute(statement)
@@ -123,7 +156,7 @@ def test_two_drainers_at_once_make_each_lead_exactly_once(outbox: Outbox) -> Non
 
 
 def test_an_intake_that_is_queued_again_makes_no_second_lead(outbox: Outbox) -> None:
-    (intake_id,) = outbox.accept(PAYLOAD)
+    (intake_id,) = outbox.accept(READ)
     queue.drain_batch(outbox.app)
     outbox.owner.execute("INSERT INTO app.intake_queue (intake_id) VALUES (%s)", [intake_id])
     assert queue.drain_batch(outbox.app) == 1
@@ -165,18 +198,18 @@ def test_a_bad_row_rests_before_it_is_tried_again(outbox: Outbox) -> None:
 
 
 def test_a_bad_row_dies_after_the_last_attempt_with_its_reason(outbox: Outbox) -> None:
-    (bad,) = outbox.accept(WITHOUT_DETAILS)
+    (bad,) = outbox.accept(WITHOUT_NAME)
     for attempt in range(1, MAX_ATTEMPTS):
         assert counts(queue.drain_with_suspects(outbox.app)) == (0, 1, 0), attempt
         outbox.end_rests()
     assert counts(queue.drain_with_suspects(outbox.app)) == (0, 0, 1)
     assert outbox.queued() == []
     rows = outbox.owner.execute("SELECT intake_id, attempts, reason, discarded_at FROM app.dead_jobs").fetchall()
-    assert rows == [(bad, MAX_ATTEMPTS, "23502 NotNullViolation leads details", None)]
+    assert rows == [(bad, MAX_ATTEMPTS, "23514 CheckViolation leads leads_have_a_name", None)]
 
 
 def test_every_bad_row_of_a_batch_is_found_and_has_its_own_reason(outbox: Outbox) -> None:
-    bad = outbox.accept(NOT_A_NUMBER, NO_SUCH_DAY, PAYLOAD, WITHOUT_DETAILS, PAYLOAD, PAYLOAD, NOT_A_NUMBER)
+    bad = outbox.accept(NOT_A_NUMBER, NO_SUCH_DAY, READ, WITHOUT_NAME, READ, READ, NOT_A_NUMBER)
     good = [bad.pop(5), bad.pop(4), bad.pop(2)]
     good += outbox.accept_many(90)
     assert counts(queue.drain_with_suspects(outbox.app)) == (93, 4, 0)
@@ -184,7 +217,7 @@ def test_every_bad_row_of_a_batch_is_found_and_has_its_own_reason(outbox: Outbox
     assert [outbox.attempts()[intake_id] for intake_id in bad] == [
         (1, "22P02 InvalidTextRepresentation"),
         (1, "22008 DatetimeFieldOverflow"),
-        (1, "23502 NotNullViolation leads details"),
+        (1, "23514 CheckViolation leads leads_have_a_name"),
         (1, "22P02 InvalidTextRepresentation"),
     ]
 
@@ -195,15 +228,15 @@ def test_a_batch_of_nothing_but_bad_rows_is_put_off_whole(outbox: Outbox) -> Non
 
 
 def test_a_reason_quotes_nothing_that_a_person_wrote(outbox: Outbox) -> None:
-    outbox.owner.execute("ALTER TABLE app.leads ADD CONSTRAINT no_ann CHECK (name NOT LIKE 'Ann%')")
-    outbox.accept(payload_with(headcount="Ann's secret"), PAYLOAD)
+    outbox.owner.execute("ALTER TABLE app.leads ADD CONSTRAINT no_ann CHECK (full_name NOT LIKE 'Ann%')")
+    outbox.accept(lead_with(headcount="Ann's secret"), READ)
     queue.drain_with_suspects(outbox.app)
     reasons = sorted(str(error) for _, error in outbox.attempts().values())
     assert reasons == ["22P02 InvalidTextRepresentation", "23514 CheckViolation leads no_ann"]
 
 
 def test_a_clock_that_was_set_back_holds_no_lead_up(outbox: Outbox) -> None:
-    outbox.accept(PAYLOAD)
+    outbox.accept(READ)
     outbox.age(seconds=-3600)
     assert queue.has_overdue(outbox.app, older_than_seconds=2)
     assert queue.drain_batch(outbox.app) == 1
@@ -255,8 +288,8 @@ def test_a_job_drains_batch_after_batch_until_the_queue_is_empty(
 def test_each_intake_that_failed_is_logged_with_its_id_and_without_what_a_person_wrote(
     outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outbox.owner.execute("ALTER TABLE app.leads ADD CONSTRAINT no_ann CHECK (name NOT LIKE 'Ann%')")
-    put_off, buried = outbox.accept(payload_with(headcount="Ann's secret"), PAYLOAD)
+    outbox.owner.execute("ALTER TABLE app.leads ADD CONSTRAINT no_ann CHECK (full_name NOT LIKE 'Ann%')")
+    put_off, buried = outbox.accept(lead_with(headcount="Ann's secret"), READ)
     outbox.owner.execute(
         "UPDATE app.intake_queue SET attempts = %s, available_at = now() WHERE intake_id = %s",
         [MAX_ATTEMPTS - 1, buried],

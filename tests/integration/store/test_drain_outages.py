@@ -15,12 +15,12 @@ from leadgen.store.connection import Limits, connect
 from leadgen.store.queue import BATCH, BATCH_SECONDS, Drained
 from tests.conftest import Database
 from tests.integration.freezing import frozen
-from tests.integration.outbox import PAYLOAD, Outbox, payload_with
+from tests.integration.outbox import READ, Outbox, lead_with
 from tests.integration.service import BUSY_SECONDS, until
 
 
 def test_missing_rights_do_not_count_as_an_attempt_and_raise_our_error(outbox: Outbox) -> None:
-    (intake_id,) = outbox.accept(PAYLOAD)
+    (intake_id,) = outbox.accept(READ)
     outbox.owner.execute("REVOKE INSERT ON app.leads FROM motorcade_app")
     with pytest.raises(LeadgenError) as caught:
         queue.drain_with_suspects(outbox.app)
@@ -32,7 +32,7 @@ def test_missing_rights_do_not_count_as_an_attempt_and_raise_our_error(outbox: O
 
 
 def test_a_statement_that_does_not_fit_the_schema_is_not_an_attempt_and_raises_our_error(outbox: Outbox) -> None:
-    (intake_id,) = outbox.accept(PAYLOAD)
+    (intake_id,) = outbox.accept(READ)
     outbox.owner.execute("ALTER TABLE app.leads DROP CONSTRAINT leads_intake_id_key")
     with pytest.raises(LeadgenError) as caught:
         queue.drain_with_suspects(outbox.app)
@@ -44,7 +44,7 @@ def test_a_statement_that_does_not_fit_the_schema_is_not_an_attempt_and_raises_o
 
 
 def test_waiting_too_long_for_a_lock_does_not_count_as_an_attempt(outbox: Outbox) -> None:
-    (intake_id,) = outbox.accept(PAYLOAD)
+    (intake_id,) = outbox.accept(READ)
     with outbox.owner.transaction(), connect(outbox.url, "tests", Limits(lock_ms=50)) as impatient:
         outbox.owner.execute("LOCK TABLE app.leads")
         with pytest.raises(DatabaseUnavailable):
@@ -80,7 +80,7 @@ def test_a_batch_that_takes_postgres_too_long_is_drained_in_smaller_ones(
 ) -> None:
     make_leads_slow(outbox, most=40)
     accepted = outbox.accept_many(BATCH)
-    (bad,) = outbox.accept(payload_with(headcount="ten"))
+    (bad,) = outbox.accept(lead_with(headcount="ten"))
     with connect(outbox.url, "tests", Limits(statement_ms=200)) as impatient:
         total = sum(drain_batches(impatient), start=Drained())
     assert outbox.leads() == accepted
@@ -91,7 +91,7 @@ def test_a_batch_that_takes_postgres_too_long_is_drained_in_smaller_ones(
 
 def test_a_single_row_that_takes_postgres_too_long_does_not_count_as_an_attempt(outbox: Outbox) -> None:
     make_leads_slow(outbox, most=0)
-    (intake_id,) = outbox.accept(PAYLOAD)
+    (intake_id,) = outbox.accept(READ)
     with connect(outbox.url, "tests", Limits(statement_ms=50)) as impatient, pytest.raises(DatabaseUnavailable):
         list(drain_batches(impatient))
     assert outbox.attempts() == {intake_id: (0, None)}
@@ -99,7 +99,7 @@ def test_a_single_row_that_takes_postgres_too_long_does_not_count_as_an_attempt(
 
 def test_a_caller_may_stop_while_the_batches_shrink(outbox: Outbox) -> None:
     make_leads_slow(outbox, most=0)
-    outbox.accept(PAYLOAD)
+    outbox.accept(READ)
     with connect(outbox.url, "tests", Limits(statement_ms=50)) as impatient:
         assert next(drain_batches(impatient)) == Drained()
 

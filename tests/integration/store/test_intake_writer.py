@@ -26,7 +26,12 @@ def test_an_intake_is_committed_with_its_queue_entry_when_write_returns(
     intake = make_intake("k1")
     receipt = writer.write(intake)
     assert receipt == Receipt(
-        intake.intake_id, intake.request_id, intake.fingerprint, FINGERPRINT_VERSION, replayed=False
+        intake.intake_id,
+        intake.request_id,
+        intake.fingerprint,
+        FINGERPRINT_VERSION,
+        intake.answer,
+        replayed=False,
     )
     assert (count(database), count(database, "app.intake_queue")) == (1, 1)
 

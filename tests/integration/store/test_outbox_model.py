@@ -53,8 +53,8 @@ SECONDS = st.sampled_from([1.9, 2.1, 60.0, -1.0, -3600.0])
 TABLES = "app.intake_jobs, app.intake_queue, app.leads, app.consents, app.dead_jobs, app.job_audit"
 LEAD_OF_SOMEBODY_ELSE = """
     INSERT INTO app.leads (
-        intake_id, name, email, preferred_channel, service, timeline, city, state, postal_code, details, payload
-    ) VALUES (%s, '', '', '', '', '', '', '', '', '', '{}')
+        intake_id, full_name, email, state, payload
+    ) VALUES (%s, '', '', '', '{}')
 """
 
 
@@ -147,7 +147,7 @@ class Machine(RuleBasedStateMachine):
         self.model.refused = NEVER | PICKY if picky else NEVER
         self.outbox.owner.execute("ALTER TABLE app.leads DROP CONSTRAINT IF EXISTS picky")
         if picky:
-            check = "CHECK (details <> 'picky') NOT VALID"
+            check = "CHECK (notes <> 'picky') NOT VALID"
             self.outbox.owner.execute(f"ALTER TABLE app.leads ADD CONSTRAINT picky {check}")
 
     # Drainers.
@@ -270,7 +270,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def what_was_accepted_and_done_by_hand_stands(self) -> None:
-        query = "intake_id, request_id, client_id, idempotency_key, payload FROM app.intake_jobs"
+        query = "intake_id, x_request_id, client_id, idempotency_key, lead, answer FROM app.intake_jobs"
         assert self.rows(query) == [
             (
                 kept.id,
@@ -278,6 +278,7 @@ class Machine(RuleBasedStateMachine):
                 kept.intake.client_id,
                 kept.intake.idempotency_key,
                 BODIES[kept.body],
+                kept.intake.answer,
             )
             for kept in sorted(self.model.kept, key=lambda kept: kept.id)
         ]

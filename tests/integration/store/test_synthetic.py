@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,14 +22,14 @@ from leadgen.store.intakes import Intake, accept
 from leadgen.store.queries import load
 from tests.conftest import Database
 from tests.integration.locks import wait_for_lock
-from tests.integration.outbox import PAYLOAD, Outbox
+from tests.integration.outbox import PAYLOAD, READ, Outbox
 
 TABLES = ("intake_jobs", "intake_queue", "dead_jobs", "leads", "consents", "job_audit")
 
 
 def payload_of(name: object) -> dict[str, Any]:
     payload = deepcopy(PAYLOAD)
-    payload["contact"]["name"] = name
+    payload["contact"]["full_name"] = name
     return payload
 
 
@@ -41,14 +42,18 @@ def put(
     """Store an intake as the API does."""
     intake = Intake(
         intake_id=uuid7(),
-        request_id=uuid4(),
+        request_id=str(uuid4()),
         client_id=client,
+        key_id=None,
         idempotency_key=key,
         fingerprint=b"\0" * 32,
         fingerprint_version=1,
         payload=json.dumps(payload or PROBE),
+        lead=json.dumps(READ),
         email="ann@example.com",
         phone_e164=None,
+        received_at=datetime.now(UTC),
+        answer="{}\n",
     )
     accept(outbox.app, [intake])
     return intake.intake_id
@@ -143,7 +148,7 @@ def test_a_real_clients_lead_under_the_same_key_is_untouched(outbox: Outbox) -> 
 @pytest.mark.parametrize(
     ("client", "name"),
     [
-        ("wordpress", PROBE["contact"]["name"]),
+        ("wordpress", PROBE["contact"]["full_name"]),
         ("wordpress", "Ann Example"),
         (synthetic.CLIENT_ID, "Ann Example"),
         (synthetic.CLIENT_ID, f"Ann {synthetic.NAME}"),

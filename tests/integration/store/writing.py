@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import psycopg
 
@@ -19,14 +20,18 @@ from tests.integration.locks import wait_for_lock
 def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = "wordpress") -> Intake:
     return Intake(
         intake_id=uuid7(),
-        request_id=uuid7(),
+        request_id=str(uuid7()),
         client_id=client,
+        key_id="k0000001",
         idempotency_key=key,
         fingerprint=fingerprint(payload),
         fingerprint_version=FINGERPRINT_VERSION,
         payload=payload,
+        lead='{"full_name":"Ann Example","state":"TX"}',
         email="a@example.com",
         phone_e164=None,
+        received_at=datetime.now(UTC),
+        answer="{}\n",
     )
 
 

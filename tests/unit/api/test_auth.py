@@ -9,7 +9,7 @@ import pytest
 
 from leadgen.api.auth import KeyFile, load_ring
 from leadgen.api.problems import Problem
-from leadgen.domain.api_key import mint
+from leadgen.domain.api_key import enrol, mint
 from leadgen.errors import KeyFileError
 
 INTAKE = frozenset({"intake"})
@@ -32,15 +32,19 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+def bearing(header: str | None) -> dict[str, str]:
+    return {} if header is None else {"HTTP_AUTHORIZATION": header}
+
+
 def refusal(keys: KeyFile, header: str | None, scope: str = "intake") -> Problem:
     with pytest.raises(Problem) as caught:
-        keys.authenticate(header, scope)
+        keys.authenticate(bearing(header), scope)
     return caught.value
 
 
 def accepts(keys: KeyFile, key: str) -> bool:
     try:
-        keys.authenticate(f"Bearer {key}", "intake")
+        keys.authenticate({"HTTP_X_API_KEY": key}, "intake")
     except Problem:
         return False
     return True
@@ -48,7 +52,28 @@ def accepts(keys: KeyFile, key: str) -> bool:
 
 @pytest.mark.parametrize("header", [f"Bearer {KEY}", f"bearer {KEY}", f"Bearer   {KEY} "])
 def test_a_key_names_its_client(path: Path, header: str) -> None:
-    assert KeyFile(path).authenticate(header, "intake").client_id == "wordpress"
+    assert KeyFile(path).authenticate(bearing(header), "intake").client_id == "wordpress"
+
+
+def test_the_key_may_be_in_either_header_or_the_same_one_in_both(path: Path) -> None:
+    keys = KeyFile(path)
+    for environ in ({"HTTP_X_API_KEY": f" {KEY} "}, {"HTTP_X_API_KEY": KEY, **bearing(f"Bearer {KEY}")}):
+        assert keys.authenticate(environ, "intake").client_id == "wordpress"
+
+
+def test_two_different_keys_are_a_bad_request_even_if_one_of_them_is_good(path: Path) -> None:
+    with pytest.raises(Problem) as caught:
+        KeyFile(path).authenticate({"HTTP_X_API_KEY": UNKNOWN_KEY, **bearing(f"Bearer {KEY}")}, "intake")
+    assert (caught.value.kind.slug, caught.value.kind.status) == ("bad-request", 400)
+    assert KEY not in str(caught.value)
+
+
+def test_an_enrolled_key_of_somebody_elses_making_works_like_ours(path: Path) -> None:
+    theirs = "vault-" + "k3Y!" * 8
+    path.write_text(f"{LINE}\n{enrol(theirs, 'bridge', INTAKE, None)}\n")
+    keys = KeyFile(path)
+    assert keys.authenticate({"HTTP_X_API_KEY": theirs}, "intake").client_id == "bridge"
+    assert refusal(keys, f"Bearer {theirs[:-1]}").kind.slug == "unauthorized"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +145,7 @@ def test_an_unchanged_file_is_not_read_again(path: Path) -> None:
     path.write_text(path.read_text().replace("wordpress", "wordprezz"))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     clock.now = 1.0
-    assert keys.authenticate(f"Bearer {KEY}", "intake").client_id == "wordpress"
+    assert keys.authenticate(bearing(f"Bearer {KEY}"), "intake").client_id == "wordpress"
 
 
 @pytest.mark.parametrize("content", [None, "", "mcl_pasted_by_mistake\n"])

@@ -77,9 +77,9 @@ def test_a_page_of_an_unknown_problem_is_a_problem(client: FlaskClient) -> None:
 
 def test_the_docs_show_every_member_and_every_route(client: FlaskClient) -> None:
     page = client.get("/lead/docs").text
-    for text in ("contact.preferred_channel", "consent[].text_sha256", "event_security", "Idempotency-Key"):
+    for text in ("contact.preferred_contact_method", "consent[].text_sha256", "event_security", "Idempotency-Key"):
         assert text in page
-    for route in ("/lead/intake", "/lead/intake/{intake_id}", "/lead/health", "/lead/ready"):
+    for route in ("/lead/intake", "/lead/intake/{intake_id}", "/lead/health", "/lead/ready", "/lead/version"):
         assert f"</span>{route}</code>" in page
 
 

@@ -1,0 +1,455 @@
+"""Reading a submission: what a person could answer is a lead, whatever else it says; the rest is refused."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import Schema
+
+from leadgen.api.fields import Section, Sections
+from leadgen.api.problems import Problem
+from leadgen.api.reading import Reading, Request, read
+from leadgen.api.schemas import Submission
+from leadgen.api.strict_json import parse_object
+from leadgen.domain.fingerprint import canonical_json
+from tests import company_payloads as company
+from tests.submissions import ANSWERABLE, ANY_VALUE, SUBMISSIONS, VALID
+
+TEXAS = frozenset({"TX"})
+STRICT = Request(strict=True)
+SITE = Request(flat=True, default_state="TX")
+Json = dict[str, Any]
+
+
+def at(pointer: str, value: object = ..., *, document: Json = VALID) -> Json:
+    """A copy of the document with another value at that place, or with none."""
+    changed = copy.deepcopy(document)
+    *way, last = [int(step) if step.isdigit() else step for step in pointer.split("/")[1:]]
+    place: Any = changed
+    for step in way:
+        place = place[step]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return changed
+
+
+def reading(document: Json, request: Request = Request()) -> Reading:  # noqa: B008 - it is frozen
+    return read(document, TEXAS, request)
+
+
+def faults(document: Json, request: Request = Request()) -> list[tuple[str, str]]:  # noqa: B008 - it is frozen
+    with pytest.raises(Problem) as caught:
+        read(document, TEXAS, request)
+    assert caught.value.kind.slug == "validation-failed"
+    errors: Any = caught.value.extensions["errors"]
+    for error in errors:
+        assert list(error) == ["pointer", "field", "code", "detail"]
+        assert error["detail"].endswith(".")
+    return [(error["pointer"], error["code"]) for error in errors]
+
+
+def refused_at(document: Json, request: Request) -> list[str]:
+    try:
+        reading(document, request)
+    except Problem as problem:
+        errors: Any = problem.extensions["errors"]
+        return [error["pointer"] for error in errors]
+    return []
+
+
+def members(part: Schema, document: Json, path: str = "") -> Iterator[tuple[str, bool]]:
+    """The place of each member of the document, and whether the schema requires it there."""
+    for name, value in document.items():
+        field, here = part.fields[name], f"{path}/{name}"
+        yield here, field.required
+        if isinstance(field, Section):
+            yield from members(field.schema, value, here)
+        elif isinstance(field, Sections):
+            assert isinstance(field.inner, Section)
+            yield from members(field.inner.schema, value[0], f"{here}/0")
+
+
+MEMBERS = dict(members(Submission(), VALID))
+# Written out, as this is the contract: one more refuses leads, one fewer makes leads that nobody can answer.
+REQUIRED = {
+    *("/contact", "/contact/full_name"),
+    *("/request", "/request/service_type", "/request/location", "/request/location/state"),
+}
+CONSENT = {
+    f"/consent/0/{name}" for name in ("channel", "granted", "text_version", "text_sha256", "at", "page_url")
+}
+OPTIONAL = sorted(MEMBERS.keys() - REQUIRED - CONSENT)
+
+
+def test_the_required_members_are_those_without_which_nobody_could_answer() -> None:
+    assert {pointer for pointer, required in MEMBERS.items() if required} == REQUIRED | CONSENT
+
+
+def test_a_valid_submission_becomes_its_columns() -> None:
+    found = reading(VALID)
+    assert (found.email, found.phone_e164) == ("Maria.Lopez@example.com", "+15125550142")
+    assert (found.flags, found.ignored) == ([], [])
+    assert found.columns == {
+        "full_name": "Maria Lopez",
+        "company": "Lopez Events",
+        "preferred_contact_method": "email",
+        "service_type": "event_security",
+        "timeline_mode": "within_a_month",
+        "start_local": "2026-03-14T18:00",
+        "end_local": "2026-03-14T23:30",
+        "starts_at": "2026-03-14T18:00:00 America/Chicago",
+        "ends_at": "2026-03-14T23:30:00 America/Chicago",
+        "state": "TX",
+        "street": "500 E Cesar Chavez St",
+        "city": "Austin",
+        "postal_code": "78701",
+        "site_type": "event",
+        "notes": "A product launch.\nOne evening.",
+        "expected_hours": 12,
+        "recurrence": "one_time",
+        "headcount": 200,
+        "personnel_count": 4,
+        "lead_source": "motorcade.vip",
+        "referrer_url": "https://www.google.com/",
+        "page_url": "https://motorcade.vip/contact",
+        "intake_type": "contact",
+        "utm": VALID["context"]["utm"],
+        "form": VALID["form"],
+        "consent": [VALID["consent"][0] | {"at": "2026-01-28T15:04:05.123000+00:00"}],
+    }
+
+
+@pytest.mark.parametrize("pointer", OPTIONAL)
+def test_what_is_optional_may_be_left_out_or_null(pointer: str) -> None:
+    reading(at(pointer))
+    reading(at(pointer, None))
+    if pointer != "/request/timeline":
+        reading(at(pointer), STRICT)
+
+
+@pytest.mark.parametrize("pointer", sorted(REQUIRED))
+def test_what_is_required_may_not(pointer: str) -> None:
+    assert faults(at(pointer)) == [(pointer, "required")]
+    assert faults(at(pointer, None)) == [(pointer, "required")]
+
+
+@given(ANSWERABLE)
+def test_whoever_can_be_answered_is_never_refused(body: Json) -> None:
+    document = parse_object(json.dumps(body).encode())
+    found = reading(document)
+    assert found.email
+    assert parse_object(canonical_json(document).encode()) == document
+    assert parse_object(canonical_json(found.columns).encode()) == found.columns
+    assert reading(copy.deepcopy(document)) == found, "the same body reads the same"
+
+
+@given(st.sampled_from(sorted(MEMBERS)), ANY_VALUE)
+def test_any_value_at_any_place_is_read_or_reported_there_and_never_repeated(pointer: str, value: object) -> None:
+    document = parse_object(json.dumps(at(pointer, value)).encode())
+    for request in (Request(), STRICT):
+        for place in refused_at(document, request):
+            assert pointer.startswith(place) or place.startswith(pointer)
+
+
+def test_no_detail_repeats_a_value() -> None:
+    for pointer in sorted(REQUIRED):
+        for value in (["Sesame"], {"x": "Sesame"}):
+            with pytest.raises(Problem) as caught:
+                reading(at(pointer, value), STRICT)
+            told = [error["detail"] for error in json.loads(json.dumps(caught.value.extensions["errors"]))]
+            assert "Sesame" not in f"{told}{caught.value}"
+
+
+def test_every_fault_is_reported_at_once_across_fields_and_parts() -> None:
+    document = {
+        "contact": {"full_name": " \u200b", "email": "nobody", "phone": "000-000-0000"},
+        "request": {"service_type": "roofing", "location": {"state": "OK"}},
+    }
+    assert sorted(faults(document)) == [
+        ("/contact/email", "format"),
+        ("/contact/full_name", "blank"),
+        ("/contact/phone", "format"),
+        ("/request/location/state", "not_served"),
+        ("/request/service_type", "choice"),
+    ]
+
+
+def test_thousands_of_faults_are_cut_to_a_hundred() -> None:
+    assert len(faults({**VALID, **{f"x{number}": 1 for number in range(5_000)}}, STRICT)) == 100
+
+
+def test_a_contact_without_any_address_is_refused() -> None:
+    assert faults(at("/contact/email", document=at("/contact/phone"))) == [("/contact", "unreachable")]
+
+
+@pytest.mark.parametrize("phone", ["000-000-0000", "07 64 01 94 08", "+1 000 000 0000", "555-0142", "911", "N/A"])
+def test_a_number_that_cannot_be_called_is_no_address(phone: str) -> None:
+    assert faults(at("/contact/phone", phone, document=at("/contact/email"))) == [("/contact/phone", "format")]
+
+
+@pytest.mark.parametrize("state", ["CA", "ny", "District of Columbia"])
+def test_a_state_that_is_not_served_has_its_own_problem_which_lists_those_that_are(state: str) -> None:
+    with pytest.raises(Problem) as caught:
+        read(at("/request/location/state", state), frozenset({"TX", "OK"}), Request())
+    assert (caught.value.kind.slug, caught.value.kind.status) == ("outside-service-area", 422)
+    assert caught.value.extensions["served_states"] == ["OK", "TX"]
+
+
+@pytest.mark.parametrize("state", ["ZZ", "T", "", 5])
+def test_an_unknown_state_is_a_fault_of_the_submission(state: object) -> None:
+    assert faults(at("/request/location/state", state)) == [("/request/location/state", "choice")]
+
+
+FULL_WIDTH = "".join(chr(ord(digit) + 0xFEE0) for digit in "512-555-0142")
+# The table of docs/leadgen/README.md: what is sent, what is stored, and the flag that says so.
+TABLE: list[tuple[str, object, dict[str, object], list[str]]] = [
+    ("/contact/phone", "512-555-0142 or 512-555-0143", {"phone_e164": "+15125550142"}, ["more_than_one_phone"]),
+    ("/contact/phone", "(512) 555-0142 (WhatsApp)", {"phone_e164": "+15125550142"}, []),
+    ("/contact/phone", "512-555-0142 ext. 7", {"phone_e164": "+15125550142", "phone_extension": "7"}, []),
+    ("/contact/phone", "ext.", {"phone_e164": None, "phone_text": "ext."}, ["phone_unreadable"]),
+    ("/contact/phone", "N/A", {"phone_e164": None, "phone_text": "N/A"}, ["phone_unreadable"]),
+    ("/contact/phone", "555-0142", {"phone_e164": None, "phone_text": "555-0142"}, ["phone_unreadable"]),
+    ("/contact/phone", "", {"phone_e164": None, "phone_text": None}, ["phone_unreadable"]),
+    ("/contact/phone", "+52 1 55 1234 5678", {"phone_e164": "+5215512345678"}, []),
+    ("/contact/phone", "0044 20 7946 0958", {"phone_e164": "+442079460958"}, []),
+    ("/contact/phone", "٥١٢٥٥٥٠١٤٢", {"phone_e164": "+15125550142"}, []),
+    ("/contact/phone", FULL_WIDTH, {"phone_e164": "+15125550142"}, []),
+    ("/contact/phone", 5125550142, {"phone_e164": None, "phone_text": "5125550142"}, ["phone_unreadable"]),
+    (
+        "/contact/email",
+        "nobody",
+        {"email": None, "email_text": "nobody", "preferred_contact_method": "call"},
+        ["email_unreadable", "preferred_contact_method_unreachable"],
+    ),
+    ("/contact/email", " ann@example.com\u00a0", {"email": "ann@example.com"}, []),
+    ("/contact/email", "\u202aann@example.com\u202c.", {"email": "ann@example.com"}, []),
+    ("/contact/email", "Ann <ann@example.com>;", {"email": "ann@example.com"}, []),
+    ("/contact/email", "mailto:ann@example.com", {"email": "ann@example.com"}, []),
+    ("/contact/email", "a..b.@docomo.ne.jp", {"email": "a..b.@docomo.ne.jp"}, ["email_unusual"]),
+    ("/contact/email", "a@example.com, b@example.com", {"email": "a@example.com"}, ["more_than_one_email"]),
+    ("/contact/preferred_contact_method", "fax", {}, ["preferred_contact_method_unreadable"]),
+    ("/contact/full_name", "x" * 201, {"full_name": "x" * 200}, ["full_name_cut"]),
+    ("/contact/full_name", "Ann\x1b[31m \u202eLee", {"full_name": "Ann[31m Lee"}, ["characters_removed"]),
+    ("/contact/full_name", "Ze\u0301 Lee\ufffd", {"full_name": "Zé Lee\ufffd"}, ["characters_replaced"]),
+    ("/contact/company", "\u2800\u3164\u00ad\u200b", {"company": None}, []),
+    ("/request/notes", "one\r\ntwo\u2028three\u0085four", {"notes": "one\ntwo\nthree\nfour"}, []),
+    ("/request/notes", "x" * 5_001, {"notes": "x" * 5_000}, ["notes_cut"]),
+    ("/request/location/postal_code", " 78701", {"postal_code": "78701"}, []),
+    ("/request/location/postal_code", "787011234", {"postal_code": "78701-1234"}, []),
+    ("/request/location/postal_code", "TX 78701", {"postal_code": "TX 78701"}, ["postal_code_unreadable"]),
+    ("/request/location/state", "tx", {"state": "TX"}, []),
+    ("/request/location/state", "Texas", {"state": "TX"}, []),
+    ("/request/timeline", {}, {"timeline_mode": None}, ["timeline_missing"]),
+    ("/request/timeline/start_local", "after Easter", {"start_local": "after Easter"}, ["start_local_unreadable"]),
+    ("/request/expected_hours", 4, {"expected_hours": 4}, ["below_minimum_shift"]),
+    ("/request/expected_hours", "12", {"expected_hours": 12}, []),
+    ("/request/headcount", "dozens", {"headcount": None}, ["headcount_unreadable"]),
+    ("/request/site_type", "castle", {"site_type": None}, ["site_type_unreadable"]),
+    (
+        "/context/utm/source",
+        "x" * 201,
+        {"utm": VALID["context"]["utm"] | {"source": "x" * 200}},
+        ["attribution_cut"],
+    ),
+    ("/context/page_url", "x" * 2_049, {"page_url": "x" * 2_048}, ["attribution_cut"]),
+    ("/context/page_url", None, {"page_url": None}, ["attribution_cut"]),
+    ("/context", "none", {"page_url": None, "lead_source": "unknown"}, ["attribution_cut"]),
+    ("/consent/0/granted", "yes", {"consent": None}, ["consent_unreadable"]),
+    ("/form", {"venue": {"x": 1}, "hall": "A"}, {"form": {"hall": "A"}}, ["form_cut"]),
+]
+
+
+@pytest.mark.parametrize(("pointer", "value", "stored", "flags"), TABLE)
+def test_the_table_of_leniency(pointer: str, value: object, stored: dict[str, object], flags: list[str]) -> None:
+    found = reading(at(pointer, value))
+    columns = {"email": found.email, "phone_e164": found.phone_e164} | found.columns
+    assert {name: columns.get(name) for name in stored} == stored
+    assert found.flags == flags
+    assert found.columns.get("flags", []) == flags
+
+
+@pytest.mark.parametrize(
+    ("at_offset", "stored"),
+    [
+        ("2026-01-28T15:04:05.123456789Z", "2026-01-28T15:04:05.123456+00:00"),
+        ("2026-01-28T15:04:05+0000", "2026-01-28T15:04:05+00:00"),
+        ("2026-01-28t15:04:05.1-06:00", "2026-01-28T21:04:05.100000+00:00"),
+    ],
+)
+def test_the_time_of_a_consent_may_have_any_fraction_and_offset(at_offset: str, stored: str) -> None:
+    assert reading(at("/consent/0/at", at_offset)).columns["consent"][0]["at"] == stored
+
+
+def test_a_bad_consent_is_left_out_and_the_good_one_kept() -> None:
+    document = VALID | {"consent": [VALID["consent"][0], VALID["consent"][0] | {"text_sha256": "x"}]}
+    found = reading(document)
+    assert len(found.columns["consent"]) == 1
+    assert found.flags == ["consent_unreadable"]
+    assert faults(document, STRICT) == [("/consent/1/text_sha256", "digest")]
+
+
+@pytest.mark.parametrize(
+    ("method", "email", "phone", "chosen", "flags"),
+    [
+        (None, True, True, "call", []),
+        (None, True, False, "email", []),
+        ("text", True, True, "text", []),
+        ("email", False, True, "call", ["preferred_contact_method_unreachable"]),
+        ("call", True, False, "email", ["preferred_contact_method_unreachable"]),
+    ],
+)
+def test_the_way_to_answer_is_one_that_works(
+    method: str | None,
+    *,
+    email: bool,
+    phone: bool,
+    chosen: str,
+    flags: list[str],
+) -> None:
+    contact = {name: VALID["contact"][name] for name, on in (("email", email), ("phone", phone)) if on}
+    document = VALID | {"contact": contact | {"full_name": "Ann", "preferred_contact_method": method}}
+    found = reading(document)
+    assert (found.columns["preferred_contact_method"], found.flags) == (chosen, flags)
+
+
+def test_unknown_members_are_listed_in_order_and_refused_in_strict_mode() -> None:
+    document = at("/contact/fax", 1, document={**VALID, "ai_summary": "x", "a/b~c": 1})
+    assert reading(document).ignored == ["a/b~c", "ai_summary", "contact.fax"]
+    expected = {("/a~1b~0c", "unknown"), ("/ai_summary", "unknown"), ("/contact/fax", "unknown")}
+    assert set(faults(document, STRICT)) == expected
+
+
+def test_a_long_list_of_unknown_members_is_cut() -> None:
+    found = reading({**VALID, **{f"x{number:04}": 1 for number in range(5_000)}})
+    assert (len(found.ignored), found.ignored[0], found.ignored[-1]) == (101, "x0000", "…")
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value", "code"),
+    [
+        ("/request/headcount", "dozens", "type"),
+        ("/request/headcount", 0, "range"),
+        ("/request/site_type", "castle", "choice"),
+        ("/contact/phone", 5125550142, "type"),
+        ("/request/timeline", {}, "required"),
+        ("/context", "none", "type"),
+        ("/consent", {}, "type"),
+    ],
+)
+def test_strict_mode_refuses_what_a_program_got_wrong(pointer: str, value: object, code: str) -> None:
+    assert faults(at(pointer, value), STRICT) == [(pointer, code)]
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("/contact/phone", "N/A"),
+        ("/contact/email", "nobody"),
+        ("/contact/full_name", "x" * 201),
+        ("/request/notes", "\x1b"),
+        ("/request/location/postal_code", "TX 78701"),
+    ],
+)
+def test_strict_mode_never_refuses_what_a_person_typed(pointer: str, value: object) -> None:
+    reading(at(pointer, value), STRICT)
+
+
+@given(SUBMISSIONS)
+def test_what_is_right_is_accepted_in_strict_mode_up_to_its_numbers(submission: Json) -> None:
+    try:
+        reading(submission, STRICT)
+    except Problem as problem:
+        errors: Any = problem.extensions["errors"]
+        # `time`: some zones of old times are a number of seconds away from UTC.
+        assert {error["code"] for error in errors} <= {"range", "required", "too_many", "time"}
+
+
+def test_the_header_for_the_lead_source_wins() -> None:
+    assert reading(VALID, Request(lead_source="partner")).columns["lead_source"] == "partner"
+    assert reading(at("/context")).columns["lead_source"] == "unknown"
+    cut = reading(VALID, Request(lead_source="x" * 65))
+    assert (cut.columns["lead_source"], cut.flags) == ("x" * 64, ["attribution_cut"])
+
+
+class TestTheCompanysOwnCallers:
+    def test_the_outbox_check_is_a_lead_without_a_flag(self) -> None:
+        found = reading(company.OUTBOX_CHECK)
+        assert (found.flags, found.ignored) == ([], [])
+        reading(company.OUTBOX_CHECK, STRICT)
+
+    def test_the_smoke_test_is_a_lead_and_its_own_members_are_listed(self) -> None:
+        assert reading(company.SMOKE).ignored == company.SMOKE_IGNORED
+
+    def test_the_check_without_an_address_is_refused(self) -> None:
+        assert faults(company.TEXAS_CHECK) == [("/contact", "unreachable")]
+
+    def test_a_request_outside_texas_is_refused(self) -> None:
+        with pytest.raises(Problem, match="outside-service-area"):
+            reading(company.OUTSIDE_TEXAS)
+
+    def test_the_contact_form_is_a_lead(self) -> None:
+        found = reading(company.CONTACT_FORM, SITE)
+        assert found.flags == ["assumed_state", "timeline_missing"]
+        assert found.columns == {
+            "full_name": "Site Visitor",
+            "preferred_contact_method": "email",
+            "service_type": "executive_protection",
+            "state": "TX",
+            "notes": "Please call me about a visit in March.",
+            "recurrence": "one_time",
+            "lead_source": "unknown",
+            "page_url": "/contact.html",
+            "intake_type": "contact",
+            "form": {"consent_contact": "on"},
+            "flags": found.flags,
+        }
+
+    def test_the_assessment_form_is_a_lead_with_its_own_words_kept(self) -> None:
+        found = reading(company.ASSESSMENT_FORM, SITE)
+        assert found.flags == ["assumed_state", "service_unmapped", "timeline_missing"]
+        assert found.columns["service_type"] == "other"
+        assert found.columns["form"] == {
+            "property_type": "warehouse",
+            "concerns": ["theft", "access"],
+            "employees": 40,
+            "service_type": "security assessment",
+        }
+
+
+class TestTheFlatProfile:
+    def test_it_is_read_only_for_the_site(self) -> None:
+        assert sorted(faults(company.CONTACT_FORM)) == [("/contact", "required"), ("/request", "required")]
+
+    def test_a_body_of_contract_v1_stays_one(self) -> None:
+        assert reading(VALID, SITE) == reading(VALID)
+
+    def test_its_faults_have_the_names_of_the_form(self) -> None:
+        body = company.CONTACT_FORM | {"email": "nobody", "full_name": "\u200b", "state": "ZZ"}
+        assert sorted(faults(body, SITE)) == [
+            ("/email", "format"),
+            ("/full_name", "blank"),
+            ("/state", "choice"),
+        ]
+        no_service = {name: value for name, value in company.CONTACT_FORM.items() if name != "service_type"}
+        assert faults(no_service, SITE) == [("/service_type", "required")]
+
+    def test_without_a_default_a_state_has_to_be_named(self) -> None:
+        assert faults(company.CONTACT_FORM, Request(flat=True)) == [("/state", "required")]
+
+    def test_a_filled_honeypot_is_a_sign_and_never_drops_a_lead(self) -> None:
+        found = reading(company.CONTACT_FORM | {"website": "https://spam.example"}, SITE)
+        assert "honeypot_filled" in found.flags
+        assert "honeypot_filled" not in reading(company.CONTACT_FORM | {"website": ""}, SITE).flags
+
+    @given(st.dictionaries(st.text(max_size=30), ANY_VALUE, max_size=8))
+    def test_whatever_else_a_form_has_costs_no_lead(self, rest: Json) -> None:
+        body = rest | company.CONTACT_FORM
+        body = {name: value for name, value in body.items() if name not in {"contact", "request"}}
+        found = reading(parse_object(json.dumps(body).encode()), SITE)
+        assert found.email == "visitor@example.com"
