@@ -143,10 +143,10 @@ def mint(client: str, scopes: frozenset[str], expires: datetime | None) -> tuple
 
 
 def enrol(key: str, client: str, scopes: frozenset[str], expires: datetime | None) -> str:
-    """Return the line for the keys file of a key that somebody else made. Raises ValueError."""
-    key_id = opaque_id_of(key)
+    """Return the line for the keys file of an existing key. Raises ValueError."""
+    key_id = key_id_of(key) or opaque_id_of(key)
     if key_id is None:
-        raise ValueError(f"is not {_OPAQUE_LEAST} to {_OPAQUE_MOST} visible ASCII characters")
+        raise ValueError(f"is neither one of ours nor {_OPAQUE_LEAST} to {_OPAQUE_MOST} visible ASCII characters")
     owner = Client(_checked_client(client), _checked_scopes(list(scopes)), key_id)
     if expires is not None:
         expires = expires.astimezone(UTC).replace(microsecond=0)

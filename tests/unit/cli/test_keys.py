@@ -12,6 +12,7 @@ from leadgen.domain.api_key import KeyRing, key_id_of, mint
 from leadgen.errors import KeyFileError
 
 INTAKE = frozenset({"intake"})
+OPAQUE = "8Jb/qv+W2xYkP7mTzR4nC9sLdH1gUeAo=="
 
 
 @pytest.fixture
@@ -67,6 +68,58 @@ def test_append_leaves_a_bad_file_alone(path: Path) -> None:
     assert isinstance(result.exception, KeyFileError)
     assert path.read_text() == "nonsense\n"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("text", [OPAQUE, f"{OPAQUE}\n", f"\ufeff{OPAQUE}\r\n", f"{OPAQUE}\r\n\r\n"])
+def test_an_enrolled_key_works_and_is_never_shown(path: Path, text: str) -> None:
+    source = path.with_name("key")
+    source.write_bytes(text.encode())
+    result = run("enrol", "--client", "motorcade-site", "--file", str(source), "--scope", "site", "--append")
+    assert result.exit_code == 0
+    assert OPAQUE not in result.output
+    assert path.read_text() == result.stdout
+    client = KeyRing.load(path.read_text()).client_for(OPAQUE, datetime.now(UTC))
+    assert client is not None
+    assert (client.client_id, client.scopes) == ("motorcade-site", {"site"})
+
+
+def test_an_enrolled_key_can_expire_and_come_through_a_pipe(path: Path) -> None:
+    words = ["enrol", "--client", "crm", "--file", "-", "--days", "30"]
+    result = CliRunner().invoke(keys, words, input=OPAQUE)
+    [entry] = KeyRing.load(result.stdout)
+    assert entry.expires is not None
+    assert timedelta(days=29) < entry.expires - datetime.now(UTC) <= timedelta(days=30)
+    assert not path.exists()
+
+
+def test_a_key_of_ours_can_be_enrolled_where_its_line_is_missing(tmp_path: Path) -> None:
+    key, line = mint("crm", INTAKE, None)
+    (tmp_path / "key").write_text(key)
+    assert run("enrol", "--client", "crm", "--file", str(tmp_path / "key")).stdout == f"{line}\n"
+
+
+def test_a_key_is_enrolled_once(path: Path) -> None:
+    words = ("enrol", "--client", "crm", "--append", "--file", str(path.with_name("key")))
+    path.with_name("key").write_text(OPAQUE)
+    assert run(*words).exit_code == 0
+    before = path.read_text()
+    result = run(*words)
+    assert isinstance(result.exception, KeyFileError)
+    assert "repeats the key id" in str(result.exception)
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "short", OPAQUE[:31], f"{OPAQUE} {OPAQUE}", f"{OPAQUE}é", OPAQUE * 20, f"mcl_{OPAQUE}"],
+    ids=["empty", "short", "31", "two", "not ASCII", "long", "ours with a typo"],
+)
+def test_what_is_not_a_key_is_not_enrolled_and_not_shown(tmp_path: Path, text: str) -> None:
+    (tmp_path / "key").write_text(text)
+    result = run("enrol", "--client", "crm", "--file", str(tmp_path / "key"))
+    assert result.exit_code == 2
+    assert "The key is neither one of ours nor 32 to 512 visible ASCII characters." in result.stderr
+    assert not text or text not in result.output
 
 
 @pytest.mark.parametrize(
