@@ -21,11 +21,15 @@ CALLERS = 240  # who may be waiting at one time
 # Callers come from as many places: one place alone would be answered 429 for what piles up while all have to wait.
 ADDRESSES = range(101, 117)
 LEAD = {
-    "contact": {"name": "Load of the lab", "email": "load@example.com", "preferred_channel": "email"},
+    "contact": {
+        "full_name": "Load of the lab",
+        "email": "load@example.com",
+        "preferred_contact_method": "email",
+    },
     "request": {
-        "service": "secure_transport",
-        "timeline": "planning",
-        "details": "One of many.",
+        "service_type": "ep_transport",
+        "timeline": {"mode": "planning"},
+        "notes": "One of many.",
         "location": {"city": "Austin", "state": "TX", "postal_code": "78701"},
     },
 }

@@ -26,7 +26,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
         made.tag_changed(f"good-{number}", SERVE, BEGIN, f"    # release {number}\n{BEGIN}")
     expand = "-- version: 20991231_01_expand\nALTER TABLE app.leads ADD COLUMN probe text;\n"
     made.tag_added("expands", f"{MIGRATIONS}/0098_pre_expand.sql", expand)
-    contract = "-- version: 20991231_02_contract\nALTER TABLE app.leads DROP COLUMN details;\n"
+    contract = "-- version: 20991231_02_contract\nALTER TABLE app.leads DROP COLUMN notes;\n"
     made.tag_added("contracts", f"{MIGRATIONS}/0099_post_contract.sql", contract)
     return made
 

@@ -17,7 +17,8 @@ as_probe() { # curl with the probe's key, which comes from Podman through a pipe
 }
 
 post() { # prints the status
-    as_probe --header 'Content-Type: application/json' --header "Idempotency-Key: $key" --data "$lead" {{ base }}/lead/intake
+    as_probe --header 'Content-Type: application/json' --header 'Prefer: handling=strict' \
+        --header "Idempotency-Key: $key" --data "$lead" {{ base }}/lead/intake
 }
 
 post_accepted() {

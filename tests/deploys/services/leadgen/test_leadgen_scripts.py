@@ -28,7 +28,7 @@ UNIT = render(
 VALUES = {
     "page": "PLAT_99",
     "client": "motorcade-probe",
-    "lead": quote('{"details": "a person\'s"}'),
+    "lead": quote('{"notes": "a person\'s"}'),
     "base": "http://127.0.0.1:8000",
     "file": "/etc/motorcade/leadgen/api-keys",
     "curl": "",
