@@ -44,11 +44,12 @@ class Client:
         self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._taking = threading.Lock()
 
-    def post(self, key: str, body: bytes) -> Answer:
+    def post(self, key: str, body: bytes, *, strict: bool = False) -> Answer:
         headers = {
             "Authorization": f"Bearer {self._api_key}",
             "Content-Type": "application/json",
             "Idempotency-Key": key,
+            **({"Prefer": "handling=strict"} if strict else {}),
         }
         return self._ask("POST", "/lead/intake", body, headers)
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Final
 
 from tests.chaos.client import Answer, Client
-from tests.chaos.leads import SPOILT, dice, digest, make_key, make_lead, spoil
+from tests.chaos.leads import SPOILT, STRICT, dice, digest, make_key, make_lead, spoil
 from tests.chaos.ledger import Attempt, Ledger, Wanted
 
 CALLERS: Final = 1_000  # who may be waiting at one time
@@ -76,7 +76,8 @@ class Load:
         attempt = Attempt(next(self._numbers), key, digest(lead), wanted, time.monotonic())
         self._ledger.send(attempt)
         self._waiting[attempt.number] = attempt.sent
-        answer = self._client.post(key, spoil(lead, how) if how else json.dumps(lead).encode())
+        body = spoil(lead, how) if how else json.dumps(lead).encode()
+        answer = self._client.post(key, body, strict=how == STRICT)
         attempt = replace(attempt, answered=time.monotonic(), status=answer.status, intake_id=answer.intake_id)
         self._ledger.answer(attempt)
         result = Result(attempt, answer)

@@ -15,7 +15,7 @@ _INTAKES: Final = """
 SELECT intake.intake_id::text, intake.idempotency_key, intake.payload,
        (SELECT count(*) FROM app.leads AS lead WHERE lead.intake_id = intake.intake_id),
        (SELECT coalesce(bool_and(lead.payload = intake.payload
-                                 AND lead.name = intake.payload #>> '{contact,name}'
+                                 AND lead.full_name = intake.payload #>> '{contact,full_name}'
                                  AND lead.idempotency_key = intake.idempotency_key), true)
         FROM app.leads AS lead WHERE lead.intake_id = intake.intake_id),
        (SELECT count(*) FROM app.consents AS consent WHERE consent.intake_id = intake.intake_id),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -39,14 +40,18 @@ def session(url: str) -> Iterator[WriterSession]:
 def make_intake(key: str) -> Intake:
     return Intake(
         intake_id=uuid7(),
-        request_id=uuid7(),
+        request_id=str(uuid7()),
         client_id="chaos",
+        key_id=None,
         idempotency_key=key,
         fingerprint=bytes(32),
         fingerprint_version=1,
-        payload=json.dumps({"contact": {"name": key * 200}}, separators=(",", ":")),
+        payload=json.dumps({"contact": {"full_name": key * 200}}, separators=(",", ":")),
+        lead="{}",
         email=None,
         phone_e164=None,
+        received_at=datetime.now(UTC),
+        answer="",
     )
 
 

@@ -45,7 +45,9 @@ def look(at: float, oldest: float = 0.0, **dependencies: str) -> Look:
 
 def test_what_the_contract_allows_is_honest() -> None:
     lead = [accepted(11), refused(11), refused(11, 409, 2.0), accepted(11, 9.0)]
-    spoilt = [result(11, Answer(0.1, 422, media_type=PROBLEM), "refuse"), refused(11)]
+    spoilt = [result(11, Answer(0.1, status, media_type=PROBLEM), "refuse") for status in (409, 422)] + [
+        refused(11)
+    ]
     assert list(dishonest([*lead, *spoilt], [])) == []
 
 
@@ -55,6 +57,7 @@ def test_what_the_contract_allows_is_honest() -> None:
         (result(11, Answer(10.0, failure="silent")), "no answer"),
         (result(11, Answer(0.1, failure="broken")), "connection broken"),
         (result(11, Answer(0.1, 503, media_type=PROBLEM)), "503 without Retry-After"),
+        (result(11, Answer(0.1, 409, media_type=PROBLEM)), "409 without Retry-After"),
         (result(11, Answer(0.1, 500, media_type=PROBLEM)), "status 500"),
         (result(11, Answer(0.1, 422, media_type=PROBLEM)), "422 for a valid lead"),
         (result(11, Answer(0.1, 422, media_type="text/html"), "refuse"), "422 as text/html"),

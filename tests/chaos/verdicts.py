@@ -142,6 +142,8 @@ def _ill_formed(result: Result) -> Iterator[str]:
     if answer.status == 202:
         if attempt.wanted == "refuse":
             yield "202 for a request that must be refused"
+    elif answer.status == 409 and attempt.wanted == "refuse":
+        pass  # the key of another body: waiting does not help
     elif answer.status in {409, 503}:
         if not answer.retry_after:
             yield f"{answer.status} without Retry-After"
