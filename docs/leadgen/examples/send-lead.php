@@ -54,7 +54,8 @@ function send_lead(
             return json_decode($answer, true)['intake_id'];
         }
         $why = $error ?? lead_explain($status, $answer);
-        if ($status !== 0 && !in_array($status, [409, 429], true) && $status < 500) {
+        // A 409 without Retry-After: the key belongs to another lead.
+        if ($status !== 0 && $status !== 429 && $status < 500 && !($status === 409 && $retryAfter !== '')) {
             throw new LeadNotAccepted($why);
         }
         $wait = ctype_digit($retryAfter) ? (int) $retryAfter : 2 ** $try;
@@ -85,9 +86,11 @@ function lead_post(
     $options = [
         CURLOPT_POSTFIELDS => $lead,
         CURLOPT_HTTPHEADER => [
-            "Authorization: Bearer $apiKey",
+            "X-API-Key: $apiKey",
             'Content-Type: application/json',
             "Idempotency-Key: $key",
+            'X-Lead-Source: motorcade.vip',
+            'Prefer: handling=strict',
         ],
         CURLOPT_TIMEOUT => LEAD_TRY_SECONDS,
         CURLOPT_RETURNTRANSFER => true,

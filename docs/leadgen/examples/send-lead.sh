@@ -19,9 +19,10 @@ die() {
 }
 
 post() { # prints the response status; the key comes by standard input, because every user can see the arguments
-    printf 'Authorization: Bearer %s\n' "$api_key" |
+    printf 'X-API-Key: %s\n' "$api_key" |
         curl --silent --show-error --max-time "$TRY_SECONDS" ${LEAD_CA_FILE:+--cacert "$LEAD_CA_FILE"} \
             --header @- --header 'Content-Type: application/json' --header "Idempotency-Key: $key" \
+            --header 'X-Lead-Source: motorcade.vip' --header 'Prefer: handling=strict' \
             --data-binary "@$work/lead" --dump-header "$work/headers" --output "$work/answer" \
             --write-out '%{http_code}' "$LEAD_URL"
 }
@@ -59,7 +60,11 @@ while :; do
             sed -n 's/.*"intake_id": *"\([^"]*\)".*/\1/p' "$work/answer"
             exit 0
             ;;
-        0:409 | 0:429 | 0:5??) why="HTTP $status $(cat "$work/answer")" ;;
+        0:429 | 0:5??) why="HTTP $status $(cat "$work/answer")" ;;
+        0:409) # still being written; without Retry-After, the key belongs to another lead
+            why="HTTP $status $(cat "$work/answer")"
+            grep -qi '^retry-after:' "$work/headers" || die "$why"
+            ;;
         0:*) die "HTTP $status $(cat "$work/answer")" ;;
         # No address, no connection, no response in time, or one cut off: a later try may succeed.
         6:* | 7:* | 16:* | 18:* | 28:* | 35:* | 52:* | 55:* | 56:* | 92:*) why=$(cat "$work/why") ;;

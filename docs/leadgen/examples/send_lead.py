@@ -38,9 +38,11 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
     """Return the intake_id of the lead, a JSON document. Raises NotAcceptedError within a minute."""
     _check(url, api_key, idempotency_key)
     headers = {
-        "Authorization": f"Bearer {api_key}",
+        "X-API-Key": api_key,
         "Content-Type": "application/json",
         "Idempotency-Key": idempotency_key,
+        "X-Lead-Source": "motorcade.vip",
+        "Prefer": "handling=strict",
     }
     trust = ssl.create_default_context(cafile=ca_file)
     end = time.monotonic() + TOTAL_SECONDS
@@ -56,10 +58,13 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
             if status == http.client.ACCEPTED:
                 return str(json.loads(answer)["intake_id"])
             why = _explain(status, response_headers, answer)
-            if status not in {409, 429} and status < http.client.INTERNAL_SERVER_ERROR:
+            retry_after = response_headers.get("Retry-After", "")
+            # A 409 without Retry-After: the key belongs to another lead.
+            held = status == http.client.CONFLICT and retry_after
+            if not held and status != http.client.TOO_MANY_REQUESTS and status < http.client.INTERNAL_SERVER_ERROR:
                 raise NotAcceptedError(why)
-            if response_headers.get("Retry-After", "").isdecimal():
-                wait = int(response_headers["Retry-After"])
+            if retry_after.isdecimal():
+                wait = int(retry_after)
         if number == TRIES or time.monotonic() + wait + TRY_SECONDS > end:
             break
         _log.warning("send_lead: %s; again in %d s", why, wait)

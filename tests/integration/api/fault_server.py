@@ -12,7 +12,7 @@ from itertools import pairwise
 from ssl import SSLContext
 from typing import Final
 
-HANDED_ON: Final = ("Authorization", "Content-Type", "Idempotency-Key")
+HANDED_ON: Final = ("X-API-Key", "Content-Type", "Idempotency-Key", "X-Lead-Source", "Prefer")
 WAITS_SECONDS: Final = 20
 
 

@@ -152,6 +152,9 @@ def test_a_lead_is_accepted_and_its_intake_id_printed(
     assert result.said == f"{UUID(result.said.strip())}\n"
     assert stored(*keys_of(server)) == [result.said.strip()]
     assert json.loads(server.requests[0].body) == json.loads(LEAD)
+    assert server.requests[0].headers["X-API-Key"] == api.key
+    assert server.requests[0].headers["X-Lead-Source"] == "motorcade.vip"
+    assert server.requests[0].headers["Prefer"] == "handling=strict"
 
 
 def test_every_run_makes_its_own_key(sender: Sender, api: Stack) -> None:
@@ -242,12 +245,21 @@ def test_five_tries_are_enough(sender: Sender, api: Stack) -> None:
 def test_what_is_wrong_with_a_lead_is_shown_with_its_place_and_not_tried_again(sender: Sender, api: Stack) -> None:
     wrong = json.loads(LEAD)
     del wrong["contact"]["full_name"]
-    wrong["request"]["location"]["state"] = "Austin"
+    wrong["request"]["servce_type"] = "event_security"
     with in_front_of(api.port) as server:
         result = sender.send(server, lead=json.dumps(wrong).encode())
     assert (result.code, result.said, len(server.requests)) == (1, "", 1)
-    for expected in ("HTTP 422", "/contact/full_name", "/request/location/state", "its two-letter code"):
+    for expected in ("HTTP 422", "/contact/full_name", "/request/servce_type", "This field is unknown."):
         assert expected in result.complaint
+
+
+def test_a_key_that_another_lead_has_is_reported_and_not_retried(sender: Sender, api: Stack) -> None:
+    key = str(uuid4())
+    assert sender.send(api.port, key).code == 0
+    with in_front_of(api.port) as server:
+        result = sender.send(server, key, lead=LEAD.replace(b"Maria Lopez", b"Mario Lopez"))
+    assert (result.code, result.said, len(server.requests)) == (1, "", 1)
+    assert "HTTP 409" in result.complaint
 
 
 def test_a_wrong_key_is_reported_and_not_retried(sender: Sender, api: Stack) -> None:
