@@ -78,8 +78,8 @@ def wait_for_worker(redis_url: str) -> RqBell:
 
 
 def _insert(count: int) -> str:
-    """Every payload differs, as those of people do: PostgreSQL must not get by with what it knows of the last."""
-    differing = {"payload": f"replace({COLUMNS['payload']}, 'Maria', 'Maria ' || number)"}
+    """Every lead differs, as those of people do: PostgreSQL must not get by with what it knows of the last."""
+    differing = {name: f"replace({COLUMNS[name]}, 'Maria', 'Maria ' || number)" for name in ("payload", "lead")}
     columns = iter((COLUMNS | differing).values())
     text = load("intake_jobs")["insert_intakes"]
     return re.sub(

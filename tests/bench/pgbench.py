@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from leadgen.api import reading
 from leadgen.dev.account import for_postgres
 from leadgen.dev.wheels import postgres_programs
 from leadgen.domain.fingerprint import canonical_json, fingerprint
@@ -15,18 +16,34 @@ from tests.bench.errors import CannotMeasure
 from tests.conftest import Database
 from tests.submissions import VALID
 
+
+def _literal(text: str) -> str:
+    """Of JSON from json.dumps: without a space, a colon before a letter would be a variable of pgbench's."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+READ = reading.read(VALID, frozenset({"TX"}), reading.Request())
+ANSWER = {
+    "status": "accepted",
+    "intake_id": "019bd8a2-0000-7000-8000-000000000000",
+    "request_id": "019bd8a2-0000-7000-8000-000000000001",
+    "received_at_utc": "2026-01-28T21:04:05.123456Z",
+}
 # In the order of the parameters of insert_intakes, one intake.
 COLUMNS = {
     "intake_id": "uuidv7()",
-    "request_id": "uuidv7()",
+    "x_request_id": "uuidv7()::text",
     "client_id": "'bench'",
+    "key_id": "'bench000'",
     "idempotency_key": "gen_random_uuid()::text",
     "fingerprint": f"'\\x{fingerprint(canonical_json(VALID)).hex()}'",
     "fingerprint_version": "1",
-    # With a space after each colon: one before a letter would be a variable of pgbench's.
-    "payload": f"'{json.dumps(VALID)}'",
-    "email": "'maria.lopez@example.com'",
-    "phone_e164": "'+15125550142'",
+    "payload": _literal(json.dumps(VALID)),
+    "lead": _literal(json.dumps(READ.columns)),
+    "email": _literal(str(READ.email)),
+    "phone_e164": _literal(str(READ.phone_e164)),
+    "created_at": "now()",
+    "answer": _literal(json.dumps(ANSWER)),
 }
 
 

@@ -1,4 +1,4 @@
-"""The peer does our work: it takes what we take, refuses what we refuse, and stores the same."""
+"""The peer does our work: it takes what we take, refuses what we refuse, and stores and answers the same."""
 
 import json
 import urllib.error
@@ -15,7 +15,12 @@ from tests.bench.errors import Missing
 from tests.bench.stack import Server, Stack, peer_python
 from tests.submissions import VALID
 
-ROW = "SELECT client_id, fingerprint, fingerprint_version, payload, email, phone_e164 FROM app.intake_jobs"
+ROW = """
+SELECT client_id, key_id, x_request_id, fingerprint, fingerprint_version, payload, lead, email, phone_e164,
+       answer::jsonb - 'intake_id' - 'received_at_utc', length(answer)
+FROM app.intake_jobs
+"""
+REQUEST_ID = "a-request-of-the-tests"
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +41,17 @@ def servers() -> Iterator[dict[str, Server]]:
 
 
 def post(
-    server: Server, document: object, *, key: str | None = None, api_key: str | None = None
+    server: Server, document: object, *, key: str | None = None, api_key: str | None = None, strict: bool = False
 ) -> tuple[int, Any]:
     request = urllib.request.Request(  # noqa: S310 - our own address
         server.intake,
         json.dumps(document).encode(),
         {
-            "Authorization": f"Bearer {api_key or server.key}",
+            "X-API-Key": api_key or server.key,
             "Content-Type": "application/json",
             "Idempotency-Key": key or uuid4().hex,
+            "X-Request-Id": REQUEST_ID,
+            **({"Prefer": "handling=strict"} if strict else {}),
         },
     )
     try:
@@ -67,42 +74,47 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        VALID,
-        changed("attribution", None),
-        changed("request/starts_on", None),
-        changed("contact/phone", None),
-        changed("contact/email", "Ann+list@Example.museum"),
-        changed("contact/email", "ann@"),
-        changed("contact/phone", "123"),
-        changed("contact/phone", "+49 30 901820"),
-        changed("contact/preferred_channel", "fax"),
-        changed("contact/name", " "),
-        changed("contact/age", 7),
-        changed("request/starts_on", "2026-02-30"),
-        changed("request/headcount", 0),
-        changed("request/headcount", "7"),
-        changed("request/details", "\n"),
-        changed("request/location/state", "OK"),
-        changed("request/location/postal_code", "787"),
-        changed("consent/0/text_sha256", "0"),
-        changed("consent/0/at", "2026-01-28"),
-        changed("consent/0/granted", 1),
-        changed("contact", None),
-    ],
-)
-def test_both_answer_alike(servers: dict[str, Server], document: dict[str, Any]) -> None:
-    answers = {name: post(server, document)[0] for name, server in servers.items()}
-    assert answers["FastAPI"] == answers["ours"]
-    assert answers["ours"] in {202, 422}
+TAKEN = {
+    "valid": VALID,
+    "no context": changed("context", None),
+    "no start": changed("request/timeline/start_local", None),
+    "no phone": changed("contact/phone", None),
+    "unusual ending": changed("contact/email", "Ann+list@Example.museum"),
+    "unreadable e-mail": changed("contact/email", "ann@"),
+    "unreadable phone": changed("contact/phone", "123"),
+    "two phones": changed("contact/phone", "512-555-0142 or 512-555-0143"),
+    "phone of elsewhere": changed("contact/phone", "+49 30 901820"),
+    "unknown method": changed("contact/preferred_contact_method", "fax"),
+    "no method": changed("contact/preferred_contact_method", None),
+    "name with an accent": changed("contact/full_name", " Zoë "),
+    "unknown member": changed("contact/age", 7),
+    "no such day": changed("request/timeline/start_local", "2026-02-30"),
+    "no people": changed("request/headcount", 0),
+    "people as text": changed("request/headcount", "7"),
+    "short shift": changed("request/expected_hours", 4),
+    "blank notes": changed("request/notes", "\n"),
+    "NUL": changed("request/notes", "a\0b"),
+    "state by name": changed("request/location/state", "Texas"),
+    "unreadable ZIP": changed("request/location/postal_code", "787"),
+    "long referrer": changed("context/referrer_url", "https://example.com/" + "x" * 3_000),
+    "bad digest": changed("consent/0/text_sha256", "0"),
+    "time without an offset": changed("consent/0/at", "2026-01-28"),
+    "granted as a number": changed("consent/0/granted", 1),
+}
+REFUSED = {
+    "no contact": changed("contact", None),
+    "no name": changed("contact/full_name", " "),
+    "state elsewhere": changed("request/location/state", "OK"),
+    "unknown service": changed("request/service_type", "gardening"),
+    "no address": changed("contact", {"full_name": "Ann", "phone": "000-000-0000"}),
+}
 
 
-def test_both_store_the_same_row_and_queue_it(servers: dict[str, Server]) -> None:
+@pytest.mark.parametrize("document", TAKEN.values(), ids=TAKEN)
+def test_both_store_the_same_row_and_queue_it(servers: dict[str, Server], document: dict[str, Any]) -> None:
     found = {}
     for name, server in servers.items():
-        status, body = post(server, VALID)
+        status, body = post(server, document)
         assert status == 202
         assert server.database
         with psycopg.connect(server.database.owner_url) as connection:
@@ -112,12 +124,30 @@ def test_both_store_the_same_row_and_queue_it(servers: dict[str, Server]) -> Non
     assert found["FastAPI"] == found["ours"]
 
 
+@pytest.mark.parametrize("document", REFUSED.values(), ids=REFUSED)
+def test_both_refuse_what_no_one_could_answer(servers: dict[str, Server], document: dict[str, Any]) -> None:
+    assert {post(server, document)[0] for server in servers.values()} == {422}
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        (VALID, 202),
+        (TAKEN["unreadable phone"], 202),
+        (TAKEN["unknown member"], 422),
+        (TAKEN["no people"], 422),
+    ],
+)
+def test_both_are_strict_when_asked(servers: dict[str, Server], document: dict[str, Any], status: int) -> None:
+    assert {post(server, document, strict=True)[0] for server in servers.values()} == {status}
+
+
 def test_both_replay_a_key_and_refuse_it_for_another_lead(servers: dict[str, Server]) -> None:
     for server in servers.values():
         key = uuid4().hex
         first = post(server, VALID, key=key)
         assert post(server, VALID, key=key) == first
-        assert post(server, changed("request/headcount", 9), key=key)[0] == 422
+        assert post(server, changed("request/headcount", 9), key=key)[0] == 409
 
 
 def test_both_refuse_a_key_that_was_never_issued(servers: dict[str, Server]) -> None:

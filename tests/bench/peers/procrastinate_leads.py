@@ -26,7 +26,7 @@ app = App(connector=PsycopgConnector(conninfo=URL, min_size=4, max_size=SIDE_BY_
 @app.task
 async def make_lead(intake_id: str) -> None:
     async with leads.connection() as connection:
-        await connection.execute(INSERT, [intake_id, intake_id], prepare=True)
+        await connection.execute(INSERT, [intake_id], prepare=True)
 
 
 async def fill() -> None:

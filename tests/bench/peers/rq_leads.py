@@ -20,7 +20,7 @@ INSERT = insert("%s")
 
 
 def make_lead(intake_id: str) -> None:
-    connection(os.getpid()).execute(INSERT, [intake_id, intake_id], prepare=True)
+    connection(os.getpid()).execute(INSERT, [intake_id], prepare=True)
 
 
 @cache
