@@ -1,8 +1,8 @@
 """The same intake with FastAPI, pydantic, asyncpg and uvicorn: one INSERT and one commit a request.
 
 No straw man: uvloop and httptools, a warm pool that sends nothing but the statement (prepared by asyncpg), and no
-metrics, no log line, no bell. A body in which nothing needs a closer look is read by pydantic, and its
-address and number by our functions, with their short cuts; any other is read as ours is. Keys, strict JSON, idempotency,
+metrics, no log line, no bell. A body in which nothing needs a closer look is read by pydantic, its address and
+number by our functions with their short cuts; any other body is read as ours is. Keys, strict JSON, idempotency,
 fingerprint and tables are ours.
 """
 

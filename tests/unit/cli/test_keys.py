@@ -80,7 +80,7 @@ def test_an_enrolled_key_works_and_is_never_shown(path: Path, text: str) -> None
     assert path.read_text() == result.stdout
     client = KeyRing.load(path.read_text()).client_for(OPAQUE, datetime.now(UTC))
     assert client is not None
-    assert (client.client_id, client.scopes) == ("motorcade-site", {"site"})
+    assert (client.client_id, client.scopes) == ("motorcade-site", frozenset({"site"}))
 
 
 def test_an_enrolled_key_can_expire_and_come_through_a_pipe(path: Path) -> None:
