@@ -32,7 +32,7 @@ def _about_a_key(command: Callable[..., None]) -> Callable[..., None]:
     """The options of a command that makes a line of the keys file."""
 
     @wraps(command)
-    def call(*, expires: datetime | None, days: int | None, **others: Any) -> None:  # noqa: ANN401 - click's
+    def call(*, expires: datetime | None, days: int | None, **others: Any) -> None:  # noqa: ANN401 - click types no command's parameters
         command(end=_end(expires, days), **others)
 
     options = (
