@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from leadgen.api import openapi
 from leadgen.api.problems import CATALOGUE, Problem
-from leadgen.api.schema_walk import example, members
+from leadgen.api.schema_walk import Json, example, members
 from leadgen.api.services import services
 
 # No scripts and no external resources: the pages are text and one style sheet.
@@ -56,6 +56,7 @@ def get_docs() -> Response:
         api=api,
         public_url=public_url,
         members=list(members(api, "Submission")),
+        fields_of=lambda response: _fields_of(api, response),
         curl=_CURL.format(url=address, body=json.dumps(body, indent=2)),
     )
 
@@ -71,6 +72,11 @@ def get_problem(slug: str) -> Response:
         raise Problem("not-found")
     body = openapi.example_problem(services().config, slug)
     return _page("problem.html", kind=CATALOGUE[slug], example=json.dumps(body, indent=2))
+
+
+def _fields_of(api: Json, response: Json) -> list[tuple[str, bool, Json]]:
+    body = response.get("content", {}).get("application/json")
+    return list(members(api, body["schema"]["$ref"].rpartition("/")[2])) if body else []
 
 
 def _page(template: str, **content: object) -> Response:

@@ -105,6 +105,19 @@ def test_every_field_has_a_label_and_the_page_is_not_wider_than_a_phone(
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_no_column_of_the_documentation_is_cut_off_on_a_phone(profile: RunningProfile, browser: Chrome) -> None:
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.get(f"{profile.address}/lead/docs")
+    tables = browser.find_elements(By.CSS_SELECTOR, ".table")
+    assert len(tables) > 5
+    for table in tables:
+        assert browser.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", table), (
+            table.get_attribute("aria-label")
+        )
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+
+
 def test_the_page_answers_to_names_of_this_machine_only(profile: RunningProfile) -> None:
     def ask(host: str) -> tuple[int, str]:
         connection = HTTPConnection("127.0.0.1", profile.port)

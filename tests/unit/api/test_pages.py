@@ -94,6 +94,24 @@ def test_the_docs_show_a_command_for_the_address_that_the_settings_name(client: 
     assert "curl http://127.0.0.1:8000/lead/intake" in client.get("/lead/docs").text
 
 
+def test_the_docs_show_all_of_the_answer_to_a_lead(client: FlaskClient) -> None:
+    page = client.get("/lead/docs").text
+    row = page[page.index("The submission is stored.") :].partition("</tr>")[0]
+    for text in ("Location", "Idempotency-Replayed", "X-Request-Id", "intake_id", "request_id", "status"):
+        assert f"<code>{text}</code>" in row
+
+
+@pytest.mark.parametrize(("path", "number"), [("/lead/docs", 8), ("/lead/problems/not-found", 1)])
+def test_what_may_scroll_takes_the_focus_and_has_a_name_of_its_own(
+    client: FlaskClient, path: str, number: int
+) -> None:
+    page = client.get(path).text
+    areas = re.findall(r'<(?:pre|div class="table")([^>]*)>', page)
+    names = re.findall(r' role="region" tabindex="0" aria-label="([^"]+)"', "".join(areas))
+    assert len(areas) >= number
+    assert len(set(names)) == len(areas)
+
+
 def test_the_openapi_document_is_served_as_json(client: FlaskClient) -> None:
     response = client.get("/lead/openapi.json")
     assert response.mimetype == "application/json"
