@@ -1,6 +1,7 @@
 """The form page at `/`, in the dev profile only: send a submission by hand and watch it become a lead."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, render_template, request
 
@@ -28,7 +29,7 @@ def form_blueprint(config: Config) -> Blueprint:
     @blueprint.before_request
     def refuse_other_names() -> None:
         # Otherwise a web page whose name resolves to this machine (DNS rebinding) could read the key.
-        if request.host.rpartition(":")[0] not in ours:
+        if urlsplit(f"//{request.host}").hostname not in ours:
             abort(404)
 
     @blueprint.get("/")

@@ -10,7 +10,12 @@ const consent = document.getElementById("consent");
 const problemBox = document.getElementById("problem");
 const submitButton = form.querySelector("[type=submit]");
 const fields = [...form.querySelectorAll("[name]")];
+const progress = document.getElementById("progress");
+const reply = form.elements["/contact/preferred_channel"];
 let decidedAt = null;
+
+// An untouched box is a decision, too; kept over a reload, so that the same text stays the same submission.
+const openedAt = (sessionStorage.openedAt ??= new Date().toISOString());
 
 // The key belongs to the text: the same text sent again is the same submission, even after lost responses or a
 // reload. After a 202 the next submission gets a new key.
@@ -25,11 +30,14 @@ const attempt = {
   forget: () => sessionStorage.removeItem("attempt"),
 };
 
+reply.addEventListener("change", markOptional);
+markOptional();
 consent.addEventListener("change", () => { decidedAt = new Date().toISOString(); });
 document.getElementById("example").addEventListener("click", fillInExample);
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   clearErrors();
+  progress.hidden = true; // an earlier success is not this one's
   submitButton.disabled = true;
   try {
     await send(JSON.stringify(await submission()));
@@ -48,8 +56,16 @@ async function submission() {
   }
   document_.context = { lead_source: "dev form", page_url: location.href, intake_type: "contact" };
   if (document.referrer) document_.context.referrer_url = document.referrer;
-  if (decidedAt) document_.consent = [await evidence()];
+  document_.consent = [await evidence()];
   return document_;
+}
+
+// What the chosen way of replying needs is not optional.
+function markOptional() {
+  const needed = reply.value === "email" ? "/contact/email" : "/contact/phone";
+  for (const name of ["/contact/email", "/contact/phone"]) {
+    form.elements[name].labels[0].querySelector(".optional").hidden = name === needed;
+  }
 }
 
 function put(target, pointer, value) {
@@ -67,7 +83,7 @@ async function evidence() {
     granted: consent.checked,
     text_version: consent.dataset.version,
     text_sha256: [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
-    at: decidedAt,
+    at: decidedAt ?? openedAt,
     page_url: location.href,
   };
 }
@@ -145,11 +161,11 @@ function clearErrors() {
 }
 
 function showQueued(intakeId, ms) {
-  document.getElementById("progress").hidden = false;
+  progress.hidden = false;
   document.getElementById("intake-id").textContent = intakeId;
   setStep("queued", "reached", `committed and acknowledged after ${Math.round(ms)} ms`);
   setStep("done", "waiting", "on its way…");
-  document.getElementById("progress").scrollIntoView({ behavior: "smooth", block: "nearest" });
+  progress.scrollIntoView({ behavior: "smooth", block: "nearest" });
 }
 
 function showEnd(status, ms) {
@@ -174,4 +190,5 @@ function fillInExample() {
     else form.elements[pointer].value = value;
   };
   fill(JSON.parse(form.dataset.example), "");
+  markOptional();
 }

@@ -74,6 +74,41 @@ def test_a_submission_is_corrected_sent_and_seen_to_become_a_lead(
     assert [entry["message"] for entry in browser.get_log("browser") if "422" not in entry["message"]] == []
 
 
+def test_a_new_try_hides_the_earlier_success_and_an_untouched_box_is_no_consent(
+    profile: RunningProfile, browser: Chrome
+) -> None:
+    browser.get(profile.address)
+    browser.find_element(By.ID, "example").click()
+    submit(browser)
+    until(browser, lambda: browser.find_element(By.ID, "step-done").get_attribute("data-state") == "reached")
+    intake_id = browser.find_element(By.ID, "intake-id").text
+    assert profile.query(f"SELECT granted FROM app.consents WHERE intake_id = '{intake_id}'") == [(False,)]
+    replace(field(browser, "/contact/email"), "maria at example")
+    submit(browser)
+    until(browser, lambda: error(browser, "/contact/email") != "")
+    assert not browser.find_element(By.ID, "progress").is_displayed()
+
+
+def test_what_the_chosen_way_of_replying_needs_is_not_marked_optional(
+    profile: RunningProfile, browser: Chrome
+) -> None:
+    browser.get(profile.address)
+
+    def optional() -> list[bool]:
+        labels = [field(browser, f"/contact/{name}").get_attribute("id") for name in ("email", "phone")]
+        return [
+            browser.find_element(By.CSS_SELECTOR, f"label[for='{label}'] .optional").is_displayed()
+            for label in labels
+        ]
+
+    reply = Select(field(browser, "/contact/preferred_channel"))
+    assert optional() == [False, True]
+    reply.select_by_value("phone")
+    assert optional() == [True, False]
+    reply.select_by_value("email")
+    assert optional() == [False, True]
+
+
 def test_the_same_text_sent_again_after_a_lost_answer_is_one_lead(
     profile: RunningProfile, browser: Chrome
 ) -> None:
@@ -121,18 +156,19 @@ def test_no_column_of_the_documentation_is_cut_off_on_a_phone(profile: RunningPr
 def test_the_page_answers_to_names_of_this_machine_only(profile: RunningProfile) -> None:
     def ask(host: str) -> tuple[int, str]:
         connection = HTTPConnection("127.0.0.1", profile.port)
-        connection.request("GET", "/", headers={"Host": f"{host}:{profile.port}"})
+        connection.request("GET", "/", headers={"Host": host})
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
         return answer.status, text
 
-    status, text = ask("localhost")
-    assert status == 200
-    assert "mcl_" in text
-    status, text = ask("evil.example")
-    assert status == 404
-    assert "mcl_" not in text
+    for port in (f":{profile.port}", ""):
+        status, text = ask(f"localhost{port}")
+        assert status == 200
+        assert "mcl_" in text
+        status, text = ask(f"evil.example{port}")
+        assert status == 404
+        assert "mcl_" not in text
 
 
 def test_everything_the_page_loads_comes_from_its_own_address(profile: RunningProfile, browser: Chrome) -> None:
