@@ -27,13 +27,13 @@ def members(described: Json, name: str) -> Iterator[tuple[str, bool, Json]]:
 
 
 def _members(described: Json, schema: Json, path: str) -> Iterator[tuple[str, bool, Json]]:
-    for name, member in schema["properties"].items():
+    for name, member in schema.get("properties", {}).items():
         inner = _resolve(described, member)
         here = f"{path}{name}"
         yield here, name in schema.get("required", ()), inner
         if inner["type"] == "array":
             yield from _members(described, _resolve(described, inner["items"]), f"{here}[].")
-        elif "properties" in inner:
+        else:
             yield from _members(described, inner, f"{here}.")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 import pytest
@@ -10,25 +10,15 @@ import redis
 
 from leadgen.dev.redis import EmbeddedRedis
 from tests.conftest import Database
-from tests.integration.outbox import PAYLOAD, Outbox
+from tests.integration.outbox import Outbox, lead_with
 from tests.integration.service import until
 from tests.integration.stack import make_stack
 
 CANARY: Final = "Zebulon Canarybird"
-INSERT: Final = """
-INSERT INTO app.leads (name, preferred_channel, service, timeline, city, state, postal_code, details, payload)
-VALUES (%s, 'email', 's', 't', 'c', 'TX', '1', %s, '{}')
-"""
-
-
-def poison(**changes: object) -> dict[str, Any]:
-    contact = {**PAYLOAD["contact"], "name": CANARY, "email": "canarybird@example.com"}
-    return {**PAYLOAD, "contact": contact, "request": {**PAYLOAD["request"], "details": CANARY, **changes}}
-
-
+INSERT: Final = "INSERT INTO app.leads (full_name, state, notes, payload) VALUES (%s, 'TX', %s, '{}')"
 POISONS = (
-    poison(starts_on=f"not a day of {CANARY}"),  # quoted by the message itself
-    poison(headcount=None, location={"city": CANARY, "state": None, "postal_code": CANARY}),  # by the DETAIL
+    lead_with(full_name=CANARY, starts_at=f"not a day of {CANARY}"),  # quoted by the message itself
+    lead_with(full_name=CANARY, city=CANARY, notes=CANARY, state=None),  # by the DETAIL
 )
 
 

@@ -11,7 +11,7 @@ const problemBox = document.getElementById("problem");
 const submitButton = form.querySelector("[type=submit]");
 const fields = [...form.querySelectorAll("[name]")];
 const progress = document.getElementById("progress");
-const reply = form.elements["/contact/preferred_channel"];
+const reply = form.elements["/contact/preferred_contact_method"];
 let decidedAt = null;
 
 // An untouched box is a decision, too; kept over a reload, so that the same text stays the same submission.

@@ -101,9 +101,9 @@ def test_what_the_chosen_way_of_replying_needs_is_not_marked_optional(
             for label in labels
         ]
 
-    reply = Select(field(browser, "/contact/preferred_channel"))
+    reply = Select(field(browser, "/contact/preferred_contact_method"))
     assert optional() == [False, True]
-    reply.select_by_value("phone")
+    reply.select_by_value("call")
     assert optional() == [True, False]
     reply.select_by_value("email")
     assert optional() == [False, True]
@@ -122,10 +122,10 @@ def test_the_same_text_sent_again_after_a_lost_answer_is_one_lead(
         "  return answer; };"
     )
     browser.find_element(By.ID, "example").click()
-    replace(field(browser, "/contact/name"), "Sent Twice")
+    replace(field(browser, "/contact/full_name"), "Sent Twice")
     submit(browser)
     until(browser, lambda: browser.find_element(By.ID, "step-done").get_attribute("data-state") == "reached")
-    assert profile.query("SELECT count(*) FROM app.leads WHERE name = 'Sent Twice'") == [(1,)]
+    assert profile.query("SELECT count(*) FROM app.leads WHERE full_name = 'Sent Twice'") == [(1,)]
 
 
 def test_every_field_has_a_label_and_the_page_is_not_wider_than_a_phone(
