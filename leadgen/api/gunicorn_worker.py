@@ -21,6 +21,7 @@ from leadgen.api.services import services_of
 from leadgen.log import event
 
 BODY_SECONDS: Final = 5.0  # nginx passes a body on when it is complete; a direct client sends at most 64 KiB
+SEND_SECONDS: Final = 10.0  # to read an answer; without a limit, a client that never reads is kept for ever
 LINGER_SECONDS: Final = 1.0
 LINGER_BYTES: Final = 64 * 1024
 
@@ -39,8 +40,12 @@ class IntakeWorker(GeventWorker):  # type: ignore[misc] # gunicorn ships no type
 
     def handle_request(self, listener: object, request: Any, client: Any, address: object) -> Any:  # noqa: ANN401 - gunicorn ships no types
         request.body.reader = reader = _TimedReader(request)
+        client.settimeout(SEND_SECONDS)  # headers and bodies have their own, shorter limits
         try:
             answered = super().handle_request(listener, request, client, address)
+        except TimeoutError:
+            event(_log, "answer_not_read", level=logging.WARNING)
+            raise StopIteration from None  # as gunicorn ends a connection that is not kept
         finally:
             if reader.broke:
                 with suppress(OSError):

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from tests.integration.lead import LEAD
+from tests.integration.service import until
 from tests.integration.stack import Stack
 
 
@@ -60,6 +61,24 @@ def test_a_body_that_never_comes_is_a_4xx_soon_and_delays_no_other_request(stack
             assert read_all(connection).startswith(status)
         assert read_all(dripping).startswith(b"HTTP/1.1 413 ")
         assert time.monotonic() - started < 10
+
+
+def test_a_client_that_never_reads_its_answers_is_let_go(stack: Stack) -> None:
+    """Its requests fit into the buffers on the way; the answers do not."""
+    stack.settings["workers"] = "1"
+    with stack.serve() as service, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(1)
+        deaf.connect(("127.0.0.1", stack.port))
+        with suppress(TimeoutError):
+            for _ in range(2_000):
+                deaf.sendall(head("GET", "/lead/openapi.json", 0))
+        assert until(lambda: "answer_not_read" in service.log)
+        assert stack.post()[0] == 202
+        with pytest.raises(ConnectionError):
+            deaf.sendall(head("GET", "/lead/openapi.json", 0) * 2_000)
+        assert "Traceback" not in service.log
+        assert "Socket error" not in service.log
 
 
 @pytest.mark.alone("it races with the seconds that a header has")
