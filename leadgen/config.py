@@ -52,6 +52,13 @@ def _path(value: str) -> Path:
     return Path(value)
 
 
+def _directory(value: str) -> Path:
+    path = Path(value)
+    if not path.is_dir():
+        raise ValueError("is not a directory")
+    return path
+
+
 def _states(value: str) -> frozenset[str]:
     states = frozenset(part.strip().upper() for part in value.split(","))
     if unknown := sorted(states - STATES):
@@ -82,6 +89,12 @@ def _public_url(value: str) -> str:
 def _count(value: str) -> int:
     if not re.fullmatch(r"[1-9]\d?", value):
         raise ValueError("is not a whole number from 1 to 99")
+    return int(value)
+
+
+def _amount(value: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,14}", value):
+        raise ValueError("is not a whole number from 1 to 999999999999999")
     return int(value)
 
 
@@ -149,6 +162,24 @@ class Config:
         default="/lead",
     )
     workers: int = _setting(_count, "The number of API processes.", default=2)
+    client_rate: int = _setting(
+        _amount, "The submissions a second that one client may send over time, to one API process.", default=200
+    )
+    client_burst: int = _setting(
+        _amount, "The submissions that one client may send at once, to one API process.", default=10_000
+    )
+    client_daily_leads: int = _setting(
+        _amount, "The submissions that one client may send in a day (UTC), to one API process.", default=1_000_000
+    )
+    client_daily_bytes: int = _setting(
+        _amount, "The bytes that they may have in a day (UTC), to one API process.", default=4 * 1024**3
+    )
+    database_disk: Path | None = _setting(
+        _directory,
+        "A directory on the disk of PostgreSQL's data: with less than 10 % of that disk free, submissions are "
+        "answered 503. By default, free space is not checked.",
+        default=None,
+    )
     profile: str = _setting(_one_of("production", "dev"), "`dev` adds the form page at `/`.", default="production")
     release: str = _setting(
         _text, "The version that health reports; images set their git ref.", default="unreleased"

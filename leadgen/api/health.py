@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, json
 
 from leadgen.api.answers import CONTRACT, QUEUE, SERVICE
+from leadgen.api.intake import SCARCE
 from leadgen.api.problems import unavailable
 from leadgen.api.services import services
 from leadgen.api.this_request import utc_text
@@ -24,14 +25,15 @@ def get_health() -> Response:
         "sweeper": side.sweeper,
         "api_keys": "degraded" if here.keys.faults else "ok",
     }
+    fault = side.obstacle.fault if side.obstacle else "disk nearly full" if here.disk_is_scarce() else None
     document = {
-        "status": "ok" if set(dependencies.values()) == {"ok"} and not side.stuck else "degraded",
+        "status": "ok" if set(dependencies.values()) == {"ok"} and not (side.stuck or fault) else "degraded",
         **_version(here.config.release),
         "queue": QUEUE,
         "db": side.postgres,
         "time_utc": utc_text(datetime.now(UTC)),
         "dependencies": dependencies,
-        "fault": side.obstacle and side.obstacle.fault,
+        "fault": fault,
         "backlog": now and now.waiting,
         "oldest_seconds": now and round(now.oldest_age_seconds, 3),
         "dead": now and now.dead,
@@ -51,6 +53,8 @@ def get_ready() -> Response:
     here = services()
     if here.stopping:
         raise unavailable("This process is shutting down.")
+    if here.disk_is_scarce():
+        raise unavailable(SCARCE)
     if obstacle := here.database_side().obstacle:
         raise unavailable(obstacle.detail)
     return Response('{"status": "ready"}\n', mimetype="application/json")

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Blueprint, Response, json
 
 from leadgen.api import body, reading
-from leadgen.api.problems import Problem
+from leadgen.api.problems import Problem, too_many, unavailable
 from leadgen.api.reading import Reading
 from leadgen.api.services import Services, services
 from leadgen.api.this_request import Environ, this_request, utc_text
@@ -20,6 +20,8 @@ from leadgen.domain.intake_id import uuid7
 from leadgen.errors import DatabaseUnavailable, UnfitSchema
 from leadgen.store import intakes
 from leadgen.store.intakes import Intake, Receipt
+
+SCARCE: Final = "The disk of PostgreSQL's data is nearly full."
 
 blueprint = Blueprint("intake", __name__)
 
@@ -39,6 +41,10 @@ def accept(here: Services, environ: Environ, request_id: str) -> Receipt | None:
     only_validate = _only_validate(environ)
     document = body.parse(environ)
     payload = fingerprint.canonical_json(document)
+    if wait := here.quotas.take(client.client_id, len(payload)):
+        raise too_many(wait)
+    if here.disk_is_scarce():
+        raise unavailable(SCARCE)
     try:
         read = reading.read(document, here.config.service_area_states, _request(here, environ, client))
     except Problem:

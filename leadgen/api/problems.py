@@ -250,6 +250,11 @@ def unavailable(detail: str | None = None) -> Problem:
     return Problem("unavailable", detail, headers={"Retry-After": str(_RETRY_UNAVAILABLE_SECONDS)})
 
 
+def too_many(wait_seconds: int) -> Problem:
+    """Return a 429 that says when to retry."""
+    return Problem("too-many-requests", headers={"Retry-After": str(wait_seconds)})
+
+
 def _from_http(error: HTTPException) -> Problem:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     other = "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal-error"

@@ -1,5 +1,6 @@
 """The services that the views use, created once per process by create_app."""
 
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
@@ -7,8 +8,10 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from leadgen.api.auth import KeyFile
+from leadgen.api.disk_space import is_scarce
 from leadgen.api.probes import CachedAnswer, DatabaseSide, look
 from leadgen.config import Config
+from leadgen.domain.quota import Quota, Quotas
 from leadgen.jobs.protocol import Doorbell
 from leadgen.store.connection import Database
 from leadgen.store.intake_writer import IntakeWriter
@@ -28,9 +31,17 @@ class Services:
     doorbell: Doorbell
     stopping: bool = False
     database_side: CachedAnswer[DatabaseSide] = field(init=False)
+    disk_is_scarce: CachedAnswer[bool] = field(init=False)
+    quotas: Quotas = field(init=False)
 
     def __post_init__(self) -> None:
         self.database_side = CachedAnswer(partial(look, self.database, required(), self.config.release))
+        self.disk_is_scarce = CachedAnswer(partial(is_scarce, self.config.database_disk))
+        limits = self.config
+        quota = Quota(
+            limits.client_rate, limits.client_burst, limits.client_daily_leads, limits.client_daily_bytes
+        )
+        self.quotas = Quotas(quota, time.time)
 
     def close(self) -> None:
         """Commit what is waiting, ring the doorbell for it, then close all connections."""
