@@ -76,7 +76,8 @@ class Words(Value[str]):
     ) -> None:
         cut = f"More than {most:,} characters are cut in the lead; the submission keeps them all."
         about = {**about, "description": f"{about.get('description', '')} {cut}".strip()}
-        super().__init__({"type": "string"}, about, required=required, flag=flag)
+        rule = {"type": "string", "minLength": 1} if required else {"type": "string"}
+        super().__init__(rule, about, required=required, flag=flag)
         self._most = most
         self._keep_lines = keep_lines
 
