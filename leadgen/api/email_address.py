@@ -17,7 +17,7 @@ _MOST_TEXT: Final = 1_000  # of a text that contains one: reading is never slow
 # both ways give the same results.
 _PLAIN: Final = re.compile(
     r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@"
-    r"((?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+(?:com|net|org|edu|gov|us|io))"
+    r"((?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+(?i:com|net|org|edu|gov|us|io))"
 )
 _PLAIN_MOST: Final = 63  # of either side: the maximum length of a domain label
 # Mailboxes such as info@ and sales@ are case-insensitive; other mailboxes may not be.

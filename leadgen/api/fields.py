@@ -297,6 +297,8 @@ class Answers(Value[dict[str, Any]]):
             notes.slip(self.flag, here, "too_many", f"This must have at most {self._most} members.")
         kept = {}
         for name, answer in list(value.items())[: self._most]:
+            if answer is None:
+                continue
             if not self._fits(answer):
                 notes.slip(
                     self.flag, here + pointer_to(name), "type", "This must be text, a number, a boolean or texts."

@@ -116,7 +116,7 @@ class Wish(Part):
         members.setdefault("recurrence", "one_time")
         if members.get("expected_hours", SHORTEST_SHIFT_HOURS) < SHORTEST_SHIFT_HOURS:
             notes.flags.add("below_minimum_shift")
-        if "timeline" not in members:
+        if "timeline" not in members and "timeline_unreadable" not in notes.flags:
             notes.slip("timeline_missing", f"{at}/timeline", "required", "This field is required.")
 
 

@@ -27,13 +27,12 @@ from pydantic import (
     model_validator,
 )
 
-from leadgen.api import reading
+from leadgen.api import email_address, phone_number, reading
 from leadgen.api.fields import instant_of
 from leadgen.api.problems import Problem
 from leadgen.api.schemas import SHORTEST_SHIFT_HOURS
 from leadgen.api.strict_json import parse_object
 from leadgen.api.this_request import utc_text
-from leadgen.domain import email_address, phone_number
 from leadgen.domain import idempotency_key as key_form
 from leadgen.domain.api_key import Client, KeyRing
 from leadgen.domain.fingerprint import canonical_json, fingerprint
