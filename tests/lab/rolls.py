@@ -15,7 +15,7 @@ def roll(host: Host, repository: Repository, tag: str) -> Ended:
 def rolled(host: Host, repository: Repository, tag: str) -> None:
     ended = roll(host, repository, tag)
     assert ended.code == 0, ended.output
-    assert release(host).startswith(f"{tag}-")
+    assert release(host).startswith(f"{tag}-"), release(host)
 
 
 def release(host: Host) -> str:
@@ -26,5 +26,6 @@ def release(host: Host) -> str:
 
 def all_well(host: Host, callers: Load) -> None:
     """Nobody was refused, and every acknowledged lead is there once."""
-    assert callers.failed == []
-    assert reckon(host, callers.accepted) == {"once": len(callers.accepted)}
+    assert callers.failed == [], f"{len(callers.failed)} of {len(callers.answers)}: {callers.failed[:5]}"
+    found = reckon(host, callers.accepted)
+    assert found == {"once": len(callers.accepted)}, found

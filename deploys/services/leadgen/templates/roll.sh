@@ -98,7 +98,7 @@ back() { # nothing may stop this halfway: neither a missing log nor a lost conne
     systemctl daemon-reload
     # An API that has failed and does not answer has nothing to finish; stopping it would take longer than callers wait.
     if [ "$2" = api ] && [ "$bad_api" ] &&
-        ! curl --silent --max-time 5 http://{{ address }}/lead/health >/dev/null; then
+        ! curl --silent --max-time 2 http://{{ address }}/lead/health >/dev/null; then
         timeout 20 podman kill --signal KILL "$bad_api" >/dev/null 2>&1
     fi
     for service in {{ services | join(" ") }}; do replace $service; done
