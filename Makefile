@@ -5,7 +5,6 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --durations=10
 COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
 TWO := --numprocesses 2 --dist loadfile
-THREE := --numprocesses 3 --dist loadfile
 EACH := --numprocesses 2 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
@@ -26,7 +25,7 @@ run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for a
 
 # Quick kinds first, each with a count and its ten slowest; coverage is measured over all of them together. TWO keeps each
 # file in one of the two processes, because files share what is expensive to set up. Tests that race with a clock are
-# marked, and run alone. Lab tests mostly wait for a host, so three of them run on two cores.
+# marked, and run alone.
 test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(BIN)/python -m coverage erase
 	$(PYTEST) $(COVERED) tests/unit
@@ -39,7 +38,7 @@ test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(PYTEST) tests/bench
 	$(PYTEST) $(EACH) -m 'not alone' tests/chaos
 	$(PYTEST) -m alone tests/chaos
-	$(PYTEST) $(THREE) --no-loadscope-reorder tests/lab
+	$(PYTEST) $(TWO) --no-loadscope-reorder tests/lab
 
 lint: .venv/test ## check style, types and shell
 	$(BIN)/python -m ruff check .
