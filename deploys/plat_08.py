@@ -101,11 +101,10 @@ secrets.place(
     this,
     f"{pgbackrest.SETTINGS}/conf.d/secrets.conf",
     USER,
-    {
-        "repo1-s3-key": "backup-s3-key-id",
-        "repo1-s3-key-secret": "backup-s3-key",
-        "repo1-cipher-pass": "backup-cipher",
-    },
+    "backup/secrets.conf",
+    key_id="backup-s3-key-id",
+    key="backup-s3-key",
+    cipher="backup-cipher",
 )
 hostfiles.place(this, [configuration, *programs, *unit], "settings, programs and units")
 database.state(

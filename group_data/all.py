@@ -32,6 +32,8 @@ edge_certificate = "/etc/ssl/motorcade/edge.pem"  # on the host: the certificate
 edge_key = "/etc/ssl/motorcade/edge.key"  # on the host, for root only
 edge_requests_per_second = 10  # from one address, on the average
 edge_burst = 20  # how many more may come at once before one is answered 429
+edge_browser_requests_per_minute = 20  # the same for the forms of our own site, which people fill in
+edge_browser_burst = 10
 
 # What deploys/drift.py calls a difference, and status red.
 drift_expected = (

@@ -88,6 +88,14 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
             "Ask the operator to replace this key, and send requests over `https`.",
         ),
         ProblemType(
+            "from-another-site",
+            403,
+            "FORBIDDEN",
+            "The request comes from another site",
+            "A page of another host sent its form to the address that is for our own site.",
+            "Send it from your server to `/api/lead/intake`, with an API key of your own.",
+        ),
+        ProblemType(
             "not-found",
             404,
             "NOT_FOUND",

@@ -44,9 +44,10 @@ def write_secrets(file: Path, secrets: Path) -> None:
     file.touch(mode=0o600)
     file.write_text(f"{identity}\n", encoding="ascii")
     vault = generate_all(secrets, SECRETS, [str(identity.to_public())])
-    # Random words are no API keys: one for the pages' own probe, one for a client, whose key is for the tests.
-    vault.store(api_keys.PROBE, api_key.mint(CLIENT_ID, api_key.SCOPES, None)[0])
-    key, line = api_key.mint("website", api_key.SCOPES, None)
+    # Random words are no API keys: one is the pages' own, one the edge's, and one a client's, which tests use.
+    vault.store(api_keys.PROBE, api_key.mint(CLIENT_ID, frozenset({"intake"}), None)[0])
+    vault.store(api_keys.SITE, api_key.mint("site", api_key.SCOPES, None)[0])
+    key, line = api_key.mint("website", frozenset({"intake"}), None)
     vault.store(api_keys.KEYS, line)
     file.with_name("api-key").write_text(f"{key}\n", encoding="ascii")
 

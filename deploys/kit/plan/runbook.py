@@ -38,6 +38,8 @@ ORDER: Final[tuple[Entry, ...]] = (
     Entry("PLAT_05", "TLS edge", ("PLAT_02A",), EDGE, "11", frozen=True),
     Entry("PLAT_06A", "Redirect to HTTPS", ("PLAT_05",), EDGE, NAMED, frozen=True),
     Entry("PLAT_07", "Routes", ("PLAT_05", "PLAT_04"), EDGE, "13", frozen=True),
+    # Not frozen: the site's key rotates, and its files are its own.
+    Entry("PLAT_07A", "Browser route", ("PLAT_07", "LEADGEN_06"), EDGE),
     Entry("LEADGEN_05", "End-to-end check", ("LEADGEN_07B", "PLAT_07"), APP, "22"),
 )
 

@@ -1,6 +1,6 @@
-"""Secrets for programs of the host itself: a file of options, from age files through standard input."""
+"""Secrets for programs of the host itself: a file of their settings, from age files through standard input."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import PurePosixPath
 from shlex import quote
 from typing import TYPE_CHECKING, Final
@@ -10,7 +10,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploys.kit.operations import hostfiles
-from deploys.kit.operations.hostfiles import HostFile
+from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.secrets.delivery import Hidden, require, reveal
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ _SECONDS: Final = 60
 _END: Final = "# end"
 
 
-def place(page: "Page", path: str, group: str, secret_of: Mapping[str, str]) -> None:
-    """`path` holds each option with the value of its secret, readable by root and the group. Raises Refused."""
+def place(page: "Page", path: str, group: str, template: str, **secret_of: str) -> None:
+    """`path` is the template with the values of these secrets, readable by root and the group. Raises Refused."""
     require(page.settings, list(secret_of.values()))
-    lines = [f"{option}={reveal(page.settings, name)}" for option, name in secret_of.items()]
-    content = "\n".join([f"# {page.id} owns this file.", "[global]", *lines, _END, ""])
+    values = {word: reveal(page.settings, name) for word, name in secret_of.items()}
+    content = f"{render(template, page=page.id, **values)}{_END}\n"
     # Only digests of the content are kept; for values that cannot be guessed they reveal nothing.
     file = HostFile(path, content, "440", "root", group)
     hostfiles.register(page, [file])

@@ -51,11 +51,12 @@ class Vault:
         return rules[name]
 
     def ciphertext(self, name: str) -> bytes:
-        self.rule(name)
+        made_by = self.rule(name).made_by
         try:
             return self.file(name).read_bytes()
         except FileNotFoundError:
-            remedy = f"generate it ({COMMAND} rotate) or enter it ({COMMAND} set)"
+            random = f"generate it ({COMMAND} rotate) or enter it ({COMMAND} set)"
+            remedy = f"enter what `{made_by}` prints ({COMMAND} set)" if made_by else random
             raise Refused(str(self.file(name)), "no such file", remedy) from None
         except OSError as error:
             raise Refused(str(self.file(name)), f"cannot be read ({error.strerror})", "restore it") from None

@@ -61,6 +61,13 @@ LEADGEN: Final = Service(
             "leadgen keys new --client motorcade-probe",
             about="The key with which the pages send synthetic leads; the pages add its line to the keys file.",
         ),
+        Secret(
+            "leadgen-site-key",
+            60,
+            ("PLAT_04", "LEADGEN_06", "PLAT_07A"),
+            "leadgen keys new --client site --scope intake --scope site",
+            about="The key that the edge adds to forms of our own site; the pages add its line to the keys file.",
+        ),
     ),
     listeners=(ADDRESS,),
     data=(GIT_REF, POST),

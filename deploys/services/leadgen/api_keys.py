@@ -1,9 +1,11 @@
 """The intake's API keys: joined from the vault, checked as the intake will, and put on the host.
 
-The file holds digests of random keys, so it is not secret; the probe's key itself goes to Podman only.
+The file holds digests of random keys, so it is not secret. The vault has two of the keys themselves, from
+which their lines are made: the probe's key goes to Podman only, and the site's to the edge only.
 """
 
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from pyinfra.api.host import Host
@@ -13,7 +15,7 @@ from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile
-from deploys.services.leadgen import leadgen
+from deploys.services.leadgen import LEADGEN, leadgen
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from leadgen.errors import KeyFileError
@@ -24,8 +26,12 @@ if TYPE_CHECKING:
 
 KEYS: Final = "leadgen-api-keys"
 PROBE: Final = "leadgen-probe-key"
+SITE: Final = "leadgen-site-key"
 FILE: Final = "/etc/motorcade/leadgen/api-keys"
 _COMMAND: Final = "python -m deploys.kit.secrets set"
+# Whose the keys are, and what they allow, as the commands of their declarations say.
+_CLIENTS: Final = {PROBE: (CLIENT_ID, "intake"), SITE: ("site", "intake,site")}
+_MADE_BY: Final = {secret.name: secret.made_by for secret in LEADGEN.secrets}
 
 
 def deliver(page: "Page", *, owned: bool) -> None:
@@ -61,14 +67,22 @@ def ending(host: Host, days: int) -> list[str]:
 
 def file(page: "Page") -> HostFile:
     """The keys file as it must be. Raises Refused."""
-    secrets.require(page.settings, [KEYS, PROBE])
+    secrets.require(page.settings, [KEYS, *_CLIENTS])
     return HostFile(FILE, _text(page.settings), "640", "root", leadgen.USER)
+
+
+def knows_site(page: "Page") -> str:
+    """Shell: succeeds if the keys file has the line of the site's key, or is on another host. Raises Refused."""
+    secrets.require(page.settings, [SITE])
+    line, where = quote(_line(page.settings, SITE)), quote(FILE)
+    told = quote(f"{FILE}: does not have the site's key of the vault; run deploys/leadgen_06.py first")
+    return f"[ ! -e {where} ] || grep -qxF {line} {where} || {{ echo {told}; false; }}"
 
 
 def _text(settings: "Settings") -> str:
     where = str(settings.secrets_directory / f"{KEYS}.age")
     lines = [line.strip() for line in secrets.reveal(settings, KEYS).split(";")]
-    text = "\n".join([*filter(None, lines), _probe_line(settings)]) + "\n"
+    text = "\n".join([*filter(None, lines), *(_line(settings, name) for name in _CLIENTS)]) + "\n"
     try:
         ring = api_key.KeyRing.load(text, where)
     except KeyFileError as error:
@@ -80,12 +94,12 @@ def _text(settings: "Settings") -> str:
     return text
 
 
-def _probe_line(settings: "Settings") -> str:
-    key = secrets.reveal(settings, PROBE)
+def _line(settings: "Settings", name: str) -> str:
+    """The line of a key that the vault has itself."""
+    key = secrets.reveal(settings, name)
     key_id = api_key.key_id_of(key)
     if key_id is None:
-        where = str(settings.secrets_directory / f"{PROBE}.age")
-        raise Refused(
-            where, "is not an API key", f"set what `leadgen keys new --client {CLIENT_ID}` prints: {_COMMAND}"
-        )
-    return f"{key_id} {CLIENT_ID} intake {api_key.digest_of(key).hex()} never"
+        where = str(settings.secrets_directory / f"{name}.age")
+        raise Refused(where, "is not an API key", f"set what `{_MADE_BY[name]}` prints: {_COMMAND}")
+    client, scopes = _CLIENTS[name]
+    return f"{key_id} {client} {scopes} {api_key.digest_of(key).hex()} never"

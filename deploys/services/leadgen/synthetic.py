@@ -11,6 +11,7 @@ from deploys.services.nginx import Edge
 from leadgen.domain.synthetic import CLIENT_ID, DOCUMENT
 
 if TYPE_CHECKING:
+    from deploys.kit.plan.settings import Settings
     from deploys.kit.run.page import Page
 
 
@@ -32,6 +33,13 @@ def check(page: "Page", title: str, name: str, *, seconds: int, edge: bool = Fal
         curl=words,
     )
     gate.once(page, title, script, seconds=seconds)
+
+
+def browser_lead(settings: "Settings") -> str:
+    """The same as a form of our own site would send it."""
+    contact, request = DOCUMENT["contact"], DOCUMENT["request"]
+    state = settings.of(Intake).leadgen_states.partition(",")[0].strip()
+    return json.dumps({**contact, "service_type": request["service_type"], "state": state})
 
 
 def _lead(state: str) -> str:

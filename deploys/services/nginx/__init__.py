@@ -16,6 +16,8 @@ class Edge:
     edge_key: str
     edge_requests_per_second: int
     edge_burst: int
+    edge_browser_requests_per_minute: int
+    edge_browser_burst: int
 
 
 NGINX: Final = Service(

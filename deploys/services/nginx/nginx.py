@@ -32,6 +32,7 @@ UNIT: Final = "nginx.service"
 DROP_IN: Final = "/etc/systemd/system/nginx.service.d/50-motorcade.conf"
 DIRECTORY: Final = "/etc/nginx"
 OWN: Final = "/etc/nginx/motorcade"
+USER: Final = "motorcade-edge"  # PLAT_05 creates it
 VALID: Final = "nginx -t -q"
 MAINTENANCE: Final = "/etc/motorcade/maintenance"  # while it exists, the routes answer 503
 _END: Final = "maintenance is on; run deploys/maintenance.py --data state=off"

@@ -81,8 +81,11 @@ def test_at_load_the_page_owns_the_file_and_a_secret_that_cannot_be_used_is_refu
     monkeypatch.setattr(files, "_place", lambda **_: None)
     settings: dict[str, Any] = {"secrets_directory": tmp_path / "vault", "age_identity": key}
     page: Any = Page(**settings)
-    files.place(page, "/etc/x", "root", {"option": "redis"})
-    assert list(page.owned) == ["/etc/x"]
+    monkeypatch.setattr(
+        files, "render", lambda template, page, value: f"# {page}: {template}\n{len(value) > 30}\n"
+    )
+    files.place(page, "/etc/x", "root", "a/x.conf", value="redis")
+    assert page.owned == {"/etc/x": "# PLAT_99: a/x.conf\nTrue\n# end\n"}
     (tmp_path / "vault/redis.age").unlink()
     with pytest.raises(Refused, match=r"redis\.age: no such file"):
-        files.place(page, "/etc/x", "root", {"option": "redis"})
+        files.place(page, "/etc/x", "root", "a/x.conf", value="redis")

@@ -1,5 +1,6 @@
 """API keys on their way to a host: judged at load as the intake judges them, and no key in any text."""
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,16 @@ SCOPES = frozenset({"intake"})
 PROBE_KEY, PROBE_LINE = api_key.mint(CLIENT_ID, SCOPES, None)
 WORDPRESS_KEY, WORDPRESS_LINE = api_key.mint("wordpress", SCOPES, None)
 FORM_KEY, FORM_LINE = api_key.mint("form", SCOPES, None)
+SITE_KEY, SITE_LINE = api_key.mint("site", api_key.SCOPES, None)
 
 
-def vault_of(folder: Path, lines: str, probe: str) -> Page:
+def vault_of(folder: Path, lines: str, probe: str = PROBE_KEY, site: str = SITE_KEY) -> Page:
     identity = pyrage.x25519.Identity.generate()
     (folder / "manifest.yaml").write_text("# days\n")
     made = secrets.generate_all(folder / "secrets", folder / "manifest.yaml", [str(identity.to_public())])
     made.store(api_keys.KEYS, lines)
     made.store(api_keys.PROBE, probe)
+    made.store(api_keys.SITE, site)
     (folder / "identity").write_text(f"{identity}\n")
     (folder / "identity").chmod(0o600)
     return Page(secrets_directory=made.directory, age_identity=folder / "identity")
@@ -38,17 +41,22 @@ def text_of(folder: Path, lines: str, probe: str = PROBE_KEY) -> str:
 
 
 @pytest.mark.parametrize("between", [";", " ; ", ";;"])
-def test_the_lines_of_the_vault_and_the_probes_own_are_what_the_intake_reads(tmp_path: Path, between: str) -> None:
+def test_the_lines_of_the_vault_the_probes_and_the_sites_are_what_the_intake_reads(
+    tmp_path: Path, between: str
+) -> None:
     text = text_of(tmp_path, f"{WORDPRESS_LINE}{between}{FORM_LINE};")
     ring = api_key.KeyRing.load(text)
-    assert [entry.client.client_id for entry in ring] == ["wordpress", "form", CLIENT_ID]
-    assert all(ring.client_for(key, datetime.now(UTC)) for key in (PROBE_KEY, WORDPRESS_KEY, FORM_KEY))
+    assert [entry.client.client_id for entry in ring] == ["wordpress", "form", CLIENT_ID, "site"]
+    assert all(ring.client_for(key, datetime.now(UTC)) for key in (PROBE_KEY, WORDPRESS_KEY, FORM_KEY, SITE_KEY))
+    scopes = {entry.client.client_id: entry.client.scopes for entry in ring}
+    assert scopes["site"] == {"intake", "site"}
+    assert scopes[CLIENT_ID] == {"intake"}
 
 
 def test_the_file_holds_no_key_and_only_the_intake_may_read_it(tmp_path: Path) -> None:
     file = api_keys.file(vault_of(tmp_path, WORDPRESS_LINE, PROBE_KEY))  # type: ignore[arg-type]  # as above
     assert (file.path, file.mode, file.owner, file.group) == (api_keys.FILE, "640", "root", leadgen.USER)
-    for key in (PROBE_KEY, WORDPRESS_KEY):
+    for key in (PROBE_KEY, WORDPRESS_KEY, SITE_KEY):
         assert key not in file.content
         assert key.split("_")[2] not in file.content
 
@@ -77,6 +85,45 @@ def test_a_probe_key_that_is_none_is_refused_and_not_repeated(tmp_path: Path) ->
     with pytest.raises(Refused, match=r"leadgen-probe-key\.age: is not an API key; set what") as refused:
         text_of(tmp_path, WORDPRESS_LINE, typo)
     assert typo not in str(refused.value)
+
+
+def test_without_a_key_of_the_site_the_refusal_names_the_commands_that_make_one(tmp_path: Path) -> None:
+    page = vault_of(tmp_path, WORDPRESS_LINE)
+    (tmp_path / "secrets/leadgen-site-key.age").unlink()
+    for ask in (api_keys.file, api_keys.knows_site):
+        with pytest.raises(Refused) as refused:
+            ask(page)  # type: ignore[arg-type]  # as above
+        assert str(refused.value).endswith(
+            "leadgen-site-key.age: no such file; enter what `leadgen keys new --client site --scope intake"
+            " --scope site` prints (python -m deploys.kit.secrets set)"
+        )
+
+
+def test_a_site_key_that_is_none_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(
+        Refused, match=r"leadgen-site-key\.age: is not an API key; set what `leadgen keys"
+    ) as refused:
+        api_keys.knows_site(vault_of(tmp_path, WORDPRESS_LINE, site=SITE_LINE))  # type: ignore[arg-type]  # as above
+    assert SITE_LINE not in str(refused.value)
+
+
+def test_an_edge_gets_a_key_only_when_the_intake_beside_it_knows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "api-keys"
+    monkeypatch.setattr(api_keys, "FILE", str(file))
+    page = vault_of(tmp_path, f"{WORDPRESS_LINE};{SITE_LINE}", site=api_key.mint("site", api_key.SCOPES, None)[0])
+
+    def look() -> tuple[int, str]:
+        script = api_keys.knows_site(page)  # type: ignore[arg-type]  # as above
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=False)
+        return done.returncode, done.stdout
+
+    assert look() == (0, ""), "the intake is on another host"
+    file.write_text(f"{WORDPRESS_LINE}\n{SITE_LINE}\n")
+    assert look() == (1, f"{file}: does not have the site's key of the vault; run deploys/leadgen_06.py first\n")
+    file.write_text(api_keys.file(page).content)  # type: ignore[arg-type]  # as above
+    assert look() == (0, ""), "beside the former key, which is still known while the edge changes over"
 
 
 def test_a_line_of_the_probes_client_belongs_to_the_probe_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from deploys.services.nginx import Edge, nginx
 from deploys.services.nginx import state as edge_state
 from tests.deploys.known_host import GREEN, RED, KnownHost
 
-EDGE = Edge("edge", "/edge.pem", "/edge.key", 1, 1)
+EDGE = Edge("edge", "/edge.pem", "/edge.key", 1, 1, 1, 1)
 SETTINGS: Any = SimpleNamespace(expiry_days=14, of={Edge: EDGE}.get)
 
 

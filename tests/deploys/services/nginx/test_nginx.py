@@ -29,8 +29,11 @@ VALUES = {
     "requests_per_second": 10,
     "burst": 20,
     "address": ADDRESS,
+    "requests_per_minute": 20,
+    "key_file": "k.conf",
+    "maintenance": "/m",
 }
-NAMES = ("nginx.conf", "redirect.conf", "lead.conf")
+NAMES = ("nginx.conf", "redirect.conf", "lead.conf", "browser.conf")
 
 
 def problems(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -49,6 +52,7 @@ def test_what_the_edge_answers_itself_is_a_problem_of_the_catalogue(name: str) -
         assert status == kind.status
         assert problem["detail"].endswith(".")
         assert problem["request_id"] == "$request_id"
+        assert problem.get("code") == (kind.code if name == "browser.conf" else None)  # the others are frozen
 
 
 def test_a_problem_under_another_title_is_found() -> None:
@@ -59,7 +63,7 @@ def test_a_problem_under_another_title_is_found() -> None:
 def test_every_error_that_is_sent_somewhere_has_a_place_to_go() -> None:
     text = "".join(render(f"nginx/{name}", **VALUES) for name in NAMES)
     places = set(re.findall(r"error_page [\d =]+ (@[\w-]+|/[\w-]+);", text))
-    assert len(places) > 6
+    assert len(places) > 12
     assert {place for place in places if not re.search(rf"location (= )?{place} {{", text)} == set()
 
 
@@ -75,7 +79,7 @@ def test_no_route_leads_anywhere_but_to_loopback() -> None:
         r"proxy_pass (.+?);",
         "".join(path.read_text() for path in REPOSITORY.glob("deploys/services/nginx/templates/*")),
     )
-    assert targets == ["http://{{ address }}/lead/"]
+    assert sorted(targets) == ["http://{{ address }}/lead/", "http://{{ address }}/lead/intake"]
     assert ADDRESS.startswith("127.0.0.1:")
 
 
