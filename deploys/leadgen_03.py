@@ -2,8 +2,8 @@
 
 Purpose: From here on, a 202 is a promise: an intake is kept, exactly once.
 
-Leaves: The migrations up to `20261121_01_synthetic_leads`: the outbox, its queue, and the function that removes
-synthetic leads.
+Leaves: The migrations up to `20261126_01_contract_v1`: the outbox, its queue, the function that removes synthetic
+leads, and the columns of contract v1.
 
 Verify: A real intake makes one row in `app.intake_jobs`; the same Idempotency-Key makes no second one.
 
@@ -17,7 +17,7 @@ from deploys.kit.run import page
 from deploys.services.leadgen import LEADGEN, api_keys, leadgen, migrations, synthetic
 from deploys.services.postgres import POSTGRES, database
 
-VERSION = "20261121_01_synthetic_leads"
+VERSION = "20261126_01_contract_v1"
 
 # What
 this = page.begin("LEADGEN_03")
