@@ -37,7 +37,8 @@ def _url(*schemes: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         try:
             parts = urlsplit(value)
-            known = parts.scheme in schemes and parts.port != 0
+            hosts = parts.netloc.rpartition("@")[2].split(",")  # PostgreSQL's may name several
+            known = parts.scheme in schemes and all(urlsplit(f"//{host}").port != 0 for host in hosts)
         except ValueError:
             known = False
         if not known:
@@ -98,6 +99,12 @@ def _amount(value: str) -> int:
     return int(value)
 
 
+def _copies(value: str) -> int:
+    if value not in {"1", "2"}:
+        raise ValueError("is neither 1 nor 2")
+    return int(value)
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in allowed:
@@ -127,6 +134,12 @@ class Config:
         "The password for LEADGEN_DATABASE_URL, exactly as it is, not percent-encoded.",
         default=None,
         secret=True,
+    )
+    database_copies: int = _setting(
+        _copies,
+        "How many hosts have a lead on disk before its 202: 1 or 2. With 2, PostgreSQL must wait for a standby: "
+        "while its `synchronous_standby_names` is empty, submissions get a 503.",
+        default=1,
     )
     redis_url: str = _setting(_url("redis", "rediss", "unix"), "Redis, used for the doorbell only.", secret=True)
     redis_password: str | None = _setting(

@@ -46,8 +46,16 @@ class TableLocked(DatabaseUnavailable):
     """PostgreSQL answers, but another session has held a lock for too long."""
 
 
+class CommitsFail(DatabaseUnavailable):
+    """No commit has worked for a while, so a request is answered without waiting for one."""
+
+
 class UnsafeDurability(LeadgenError):
     """PostgreSQL's settings allow it to lose a commit, so a 202 could be false."""
+
+
+class TooFewCopies(UnsafeDurability):
+    """PostgreSQL waits for no standby although two hosts must have each lead."""
 
 
 class UnfitSchema(LeadgenError):

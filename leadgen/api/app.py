@@ -28,7 +28,9 @@ def create_app(config: Config, doorbell: Doorbell) -> Flask:
         config=config,
         keys=KeyFile(config.api_keys_file),
         database=Database(config.database_url, "api"),
-        writer=IntakeWriter(config.database_url, observe=metrics.flushed_rows.observe),
+        writer=IntakeWriter(
+            config.database_url, copies=config.database_copies, observe=metrics.flushed_rows.observe
+        ),
         doorbell=doorbell,
     )
     install(app, services)

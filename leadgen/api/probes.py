@@ -13,6 +13,7 @@ from leadgen.errors import (
     LeadgenError,
     MigrationError,
     TableLocked,
+    TooFewCopies,
     UnfitSchema,
     UnsafeDurability,
 )
@@ -39,6 +40,7 @@ OBSTACLES: Final[dict[type[LeadgenError], Obstacle]] = {
     DiskFull: Obstacle("disk full", "The disk of PostgreSQL's data is full."),
     TableLocked: Obstacle("table locked", "A table is locked for too long."),
     DatabaseUnavailable: Obstacle("database unavailable", "PostgreSQL is unreachable or read-only."),
+    TooFewCopies: Obstacle("one copy only", "PostgreSQL keeps committed data on one host only."),
     UnsafeDurability: Obstacle("unsafe durability", "PostgreSQL may lose committed data."),
     MigrationError: Obstacle(
         "migration missing", "The database lacks a migration of this release, or has a different version of it."
@@ -84,12 +86,12 @@ class DatabaseSide:
     stuck: bool = True
 
 
-def look(database: Database, required: Sequence[Migration], release: str) -> DatabaseSide:
+def look(database: Database, required: Sequence[Migration], *, copies: int, release: str) -> DatabaseSide:
     """Store an intake and roll it back, then query the backlog and the sweeper's last heartbeat."""
     obstacle: Obstacle | None = OBSTACLES[DatabaseUnavailable]  # until a connection is there
     try:
         with queue.translated_errors(), database.connection() as connection:
-            obstacle = find_obstacle(connection, required, release)
+            obstacle = find_obstacle(connection, required, copies=copies, release=release)
             if obstacle is OBSTACLES[TableLocked]:
                 return DatabaseSide("degraded", obstacle)  # the queries below would wait for the same lock
             return _measure(connection, required, obstacle)
@@ -100,11 +102,13 @@ def look(database: Database, required: Sequence[Migration], release: str) -> Dat
         return DatabaseSide("down" if lost else "degraded", obstacle)
 
 
-def find_obstacle(connection: Connection, required: Sequence[Migration], release: str) -> Obstacle | None:
+def find_obstacle(
+    connection: Connection, required: Sequence[Migration], *, copies: int, release: str
+) -> Obstacle | None:
     """Return why a lead cannot be committed now, or None; the probe does what a POST does, and one commit."""
     try:
         with queue.translated_errors():
-            assert_durable(connection)
+            assert_durable(connection, copies)
             assert_applied(connection, required)
             intakes.dry_write(connection)
             heartbeats.beat(connection, "api", release)

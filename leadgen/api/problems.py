@@ -2,6 +2,7 @@
 
 import json
 import logging
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,11 +12,12 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from leadgen.api.this_request import key_id_of, this_request
-from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnfitSchema, UnsafeDurability
+from leadgen.errors import CommitsFail, DatabaseUnavailable, IdempotencyKeyHeld, UnfitSchema, UnsafeDurability
 from leadgen.log import event
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_UNAVAILABLE_SECONDS: Final = 5
+_RETRY_OUTAGE_SECONDS: Final = range(5, 16)  # spread, so that not everyone is back at once after an outage
 _RETRY_HELD_SECONDS: Final = 1
 
 _logger: Final = logging.getLogger(__name__)
@@ -248,14 +250,16 @@ def _as_problem(error: Exception) -> Problem:
         return Problem("idempotency-key-in-use", headers={"Retry-After": str(_RETRY_HELD_SECONDS)})
     if isinstance(error, DatabaseUnavailable | UnsafeDurability | UnfitSchema):
         event(_logger, "unavailable", level=logging.WARNING, what=error.what, request_id=_request_id())
+        if isinstance(error, CommitsFail):
+            return unavailable(after=secrets.choice(_RETRY_OUTAGE_SECONDS))
         return unavailable()
     event(_logger, "internal_error", level=logging.ERROR, error=error, request_id=_request_id())
     return Problem("internal-error")
 
 
-def unavailable(detail: str | None = None) -> Problem:
+def unavailable(detail: str | None = None, *, after: int = _RETRY_UNAVAILABLE_SECONDS) -> Problem:
     """Return a 503 that says when to retry."""
-    return Problem("unavailable", detail, headers={"Retry-After": str(_RETRY_UNAVAILABLE_SECONDS)})
+    return Problem("unavailable", detail, headers={"Retry-After": str(after)})
 
 
 def too_many(wait_seconds: int) -> Problem:

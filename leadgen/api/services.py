@@ -35,7 +35,11 @@ class Services:
     quotas: Quotas = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database_side = CachedAnswer(partial(look, self.database, required(), self.config.release))
+        self.database_side = CachedAnswer(
+            partial(
+                look, self.database, required(), copies=self.config.database_copies, release=self.config.release
+            )
+        )
         self.disk_is_scarce = CachedAnswer(partial(is_scarce, self.config.database_disk))
         limits = self.config
         quota = Quota(

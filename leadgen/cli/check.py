@@ -48,7 +48,7 @@ def check_database(config: Config, *, write: bool = False) -> None:
         connect(config.database_url, "check") as connection,
         bounded(connection, ANSWER_SECONDS),
     ):
-        assert_durable(connection)
+        assert_durable(connection, config.database_copies)
         assert_applied(connection, required())
         if write:
             intakes.dry_write(connection)

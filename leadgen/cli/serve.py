@@ -13,7 +13,7 @@ from leadgen.api.auth import salvage_ring
 from leadgen.api.metrics_dir import fresh_metrics_dir
 from leadgen.cli.check import check_database
 from leadgen.config import Config, environ_with, load
-from leadgen.errors import ConfigError, LeadgenError, UnsafeDurability
+from leadgen.errors import ConfigError, LeadgenError, TooFewCopies, UnsafeDurability
 from leadgen.log import event
 
 _log: Final = logging.getLogger(__name__)
@@ -48,10 +48,13 @@ def _sharing(directory: Path | None) -> dict[str, str]:
 
 
 def tell_obstacle(config: Config) -> None:
-    """Log why no lead can be stored yet. Raises ConfigError and UnsafeDurability, which waiting does not fix."""
+    """Log why no lead can be stored yet. Raises ConfigError and UnsafeDurability, which waiting does not fix.
+
+    A missing standby is different: it may join any moment.
+    """
     try:
         check_database(config)
-    except (ConfigError, UnsafeDurability):
-        raise
     except LeadgenError as error:
+        if isinstance(error, ConfigError | UnsafeDurability) and not isinstance(error, TooFewCopies):
+            raise
         event(_log, "started_without_database", level=logging.WARNING, reason=str(error))

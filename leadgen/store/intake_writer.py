@@ -19,10 +19,17 @@ from uuid import UUID
 
 import psycopg.errors
 
-from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, LeadgenError, UnfitSchema, UnsafeDurability
+from leadgen.errors import (
+    CommitsFail,
+    DatabaseUnavailable,
+    IdempotencyKeyHeld,
+    LeadgenError,
+    UnfitSchema,
+    UnsafeDurability,
+)
 from leadgen.log import event
 from leadgen.store import faults
-from leadgen.store.connection import Connection, Database, assert_durable
+from leadgen.store.connection import Connection, Database, assert_durable, unavailable_when_warned
 from leadgen.store.intakes import Intake, Receipt, accept, lock_tables
 from leadgen.store.writer_session import WriterSession
 
@@ -64,13 +71,17 @@ class _Waiting:
 class IntakeWriter:
     """Writes the intakes of one process; create it after fork."""
 
-    def __init__(self, url: str, *, observe: Callable[[int], None]) -> None:
+    def __init__(self, url: str, *, copies: int = 1, observe: Callable[[int], None]) -> None:
         self._url = url
+        self._copies = copies
         self._observe = observe
         self._database = Database(url, "api-alone", least=0, most=ALONE_MOST)
         self._waiting: deque[_Waiting] = deque()
         self._alone: dict[tuple[str, str], _Waiting] = {}
-        self._arrived = threading.Condition()  # guards the two above, and `gone` and `followers`
+        self._present = 0
+        self._arrived = threading.Condition()  # guards the three above, and `gone` and `followers`
+        self._committed_at = monotonic()
+        self._outage = False
         self._closing = False
         self._failing = False
         self._flushers = [
@@ -83,13 +94,14 @@ class IntakeWriter:
     def write(self, intake: Intake) -> Receipt:
         """Return when the intake, or the earlier one with its key, is committed.
 
-        Raises DatabaseUnavailable (the outcome is then unknown; a retry with the same key settles it),
-        UnsafeDurability, UnfitSchema or IdempotencyKeyHeld.
+        Raises DatabaseUnavailable (the outcome is then unknown; a retry with the same key settles it; CommitsFail,
+        without a wait, in an outage), UnsafeDurability, UnfitSchema or IdempotencyKeyHeld.
         """
         waiting = _Waiting(intake)
         self._enter(waiting)
         try:
             if not waiting.settled.wait(PATIENCE_SECONDS):
+                self._note_wait(waiting)
                 raise _too_late()
             if waiting.receipt is None and waiting.error is None:
                 self._write_alone(waiting)
@@ -111,6 +123,11 @@ class IntakeWriter:
 
     def _enter(self, waiting: _Waiting) -> None:
         with self._arrived:
+            # One request at a time finds out when commits work again. If all waited their five seconds, they would
+            # take every connection of the server, and new ones would come faster than old ones end.
+            if self._outage and self._present:
+                raise CommitsFail(f"no commit for {monotonic() - self._committed_at:.0f} s")
+            self._present += 1
             if leader := self._alone.get(waiting.intake.key):
                 leader.followers.append(waiting)
             else:
@@ -120,6 +137,7 @@ class IntakeWriter:
     def _leave(self, waiting: _Waiting) -> None:
         """End a request; one that wrote alone passes the outcome to its followers."""
         with self._arrived:
+            self._present -= 1
             waiting.gone = True
             if self._alone.get(waiting.intake.key) is not waiting:
                 return
@@ -131,7 +149,7 @@ class IntakeWriter:
             follower.settle(waiting.receipt and replace(waiting.receipt, replayed=True), waiting.error)
 
     def _run(self) -> None:
-        session = WriterSession(self._url)
+        session = WriterSession(self._url, self._copies)
         while batch := self._take():
             if not self._flush(session, batch):
                 threading.Event().wait(RETRY_SECONDS)
@@ -165,6 +183,7 @@ class IntakeWriter:
                 return False
             return self._flush_by_key(session, batch)
         else:
+            self._note_commit()
             self._note(failing=False)
             self._observe(len(batch))
             self._hand_over(batch, receipts)
@@ -214,7 +233,8 @@ class IntakeWriter:
         while (left := leader.left) > 0:
             try:
                 with self._database.connection(left) as connection:
-                    leader.receipt = _accept_alone(connection, leader.intake)
+                    leader.receipt = _accept_alone(connection, leader.intake, self._copies)
+                self._note_commit()
                 _log_stored([(leader.intake, leader.receipt)] if leader.receipt else [])
             except DatabaseUnavailable:
                 threading.Event().wait(min(RETRY_SECONDS, left))
@@ -222,7 +242,16 @@ class IntakeWriter:
                 leader.error = error
             if leader.receipt or leader.error:
                 return
+        self._note_wait(leader)
         leader.error = _too_late()
+
+    def _note_commit(self) -> None:
+        self._committed_at = monotonic()
+        self._outage = False
+
+    def _note_wait(self, waiting: _Waiting) -> None:
+        """A request has waited in vain: if no other had a commit meanwhile either, this is an outage."""
+        self._outage |= self._committed_at < waiting.deadline - PATIENCE_SECONDS
 
     def _note(self, *, failing: bool) -> None:
         """Log only when commits start to fail and when they work again."""
@@ -244,10 +273,10 @@ def _log_stored(stored: Iterable[tuple[Intake, Receipt]]) -> None:
             event(_log, "stored", key_id=key_id, intakes=dict(pairs[start : start + NAMED_TOGETHER]))
 
 
-def _accept_alone(connection: Connection, intake: Intake) -> Receipt | None:
+def _accept_alone(connection: Connection, intake: Intake, copies: int) -> Receipt | None:
     """Store one intake in its own transaction; None when the writer that it waited for rolled back."""
-    assert_durable(connection)
-    with connection.transaction():
+    assert_durable(connection, copies)
+    with unavailable_when_warned(connection), connection.transaction():
         lock_tables(connection)
         try:
             return accept(connection, [intake]).get(intake.intake_id)

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from leadgen.domain import synthetic
 from leadgen.domain.fingerprint import FINGERPRINT_VERSION, canonical_json, fingerprint
 from leadgen.domain.intake_id import uuid7
-from leadgen.store.connection import Connection
+from leadgen.store.connection import Connection, confirm
 from leadgen.store.queries import load
 
 _SQL: Final = load("intake_jobs")
@@ -77,6 +77,7 @@ def accept(connection: Connection, intakes: Sequence[Intake]) -> dict[UUID, Rece
     receipts = {intake.intake_id: _own(intake) for intake in intakes if intake.intake_id in stored}
     if rest := [intake for intake in intakes if intake.intake_id not in stored]:
         receipts |= _resolve(connection, rest)
+        confirm(connection)
     return receipts
 
 
@@ -111,8 +112,11 @@ def lock_tables(connection: Connection) -> None:
 
 
 def find_by_key(connection: Connection, client_id: str, idempotency_key: str) -> Receipt | None:
-    """The intake that an earlier request stored with this key."""
-    return _find_by_keys(connection, [(client_id, idempotency_key)]).get((client_id, idempotency_key))
+    """The intake that an earlier request stored with this key, as safe as if it were stored now."""
+    found = _find_by_keys(connection, [(client_id, idempotency_key)]).get((client_id, idempotency_key))
+    if found:
+        confirm(connection)
+    return found
 
 
 def get_submission(connection: Connection, intake_id: UUID, client_id: str) -> Submission | None:

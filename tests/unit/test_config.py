@@ -14,6 +14,7 @@ from leadgen.errors import ConfigError
 
 SECRET = "p4ssw0rd"
 URL = f"postgresql://app:{SECRET}@db:5432/motorcade"
+SEVERAL = f"postgresql://app:{SECRET}@a:5432,[::1]:5433,c/motorcade?target_session_attrs=read-write"
 NEEDED = frozenset({"database_url", "redis_url", "api_keys_file"})
 ENOUGH = {
     "LEADGEN_DATABASE_URL": URL,
@@ -42,6 +43,7 @@ def test_what_is_not_set_has_its_default() -> None:
     assert config.database_url == URL
     assert config.api_keys_file == Path("/etc/leadgen/api-keys")
     assert (config.bind, config.public_url, config.workers) == ("127.0.0.1:8000", "/lead", 2)
+    assert config.database_copies == 1
     assert config.service_area_states == {"TX"}
     assert (config.profile, config.log_level, config.release) == ("production", "INFO", "unreleased")
     assert (config.owner_database_url, config.metrics_dir) == (None, None)
@@ -55,6 +57,8 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
+        ("database_url", SEVERAL, SEVERAL),
+        ("database_copies", "2", 2),
         ("redis_url", "unix:///run/redis.sock", "unix:///run/redis.sock"),
         ("service_area_states", "tx, OK ,NM", {"TX", "OK", "NM"}),
         ("bind", "[::1]:80", "[::1]:80"),
@@ -76,6 +80,9 @@ def test_a_setting_is_read_from_its_variable(name: str, text: str, value: object
         ("database_url", f"mysql://app:{SECRET}@db/d", "is not a URL of the form postgresql://"),
         ("database_url", f"postgresql://app:{SECRET}@db:many/d", "is not a URL of the form postgresql://"),
         ("database_url", f"postgresql://app:{SECRET}@[db/d", "is not a URL of the form postgresql://"),
+        ("database_url", f"postgresql://app:{SECRET}@a:1,b:many/d", "is not a URL of the form postgresql://"),
+        ("database_url", f"postgresql://app:{SECRET}@a:1,b:0/d", "is not a URL of the form postgresql://"),
+        ("database_copies", "3", "is neither 1 nor 2"),
         ("owner_database_url", SECRET, "is not a URL of the form postgresql://"),
         ("redis_url", f"http://:{SECRET}@r", "is not a URL of the form redis://"),
         ("service_area_states", "TX,ZZ,", "has unknown states: '', 'ZZ'"),
@@ -168,6 +175,12 @@ def test_a_separate_password_reaches_the_driver_unchanged(password: str) -> None
     assert conninfo_to_dict(config.owner_database_url or "")["password"] == password
     redis = Redis.from_url(config.redis_url).get_connection_kwargs()
     assert (redis["password"], redis["host"], redis["db"], redis["protocol"]) == (password, "cache", 1, 2)
+
+
+def test_a_separate_password_goes_into_a_url_of_several_hosts() -> None:
+    url = {"LEADGEN_DATABASE_URL": SEVERAL.replace(f":{SECRET}", ""), "LEADGEN_DATABASE_PASSWORD": SECRET}
+    assert Config.from_environ(url).database_url == SEVERAL
+    assert conninfo_to_dict(SEVERAL)["host"] == "a,::1,c"
 
 
 def test_a_password_goes_to_a_named_user_and_through_a_socket_too() -> None:

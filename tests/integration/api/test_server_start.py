@@ -12,7 +12,7 @@ import pytest
 
 from leadgen.api.metrics_dir import MEMORY, in_memory
 from leadgen.api.probes import OBSTACLES, Obstacle
-from leadgen.errors import DatabaseUnavailable, MigrationError, UnsafeDurability
+from leadgen.errors import DatabaseUnavailable, MigrationError, TooFewCopies, UnsafeDurability
 from leadgen.store.migrations import migrate
 from tests.conftest import Database, administer
 from tests.integration.lead import LEAD
@@ -140,6 +140,16 @@ def test_serve_refuses_a_server_without_fsync(
         assert service.exit_code() == 1
         assert "fsync = off" in service.log
         assert "turn it on" in service.log
+
+
+def test_serve_waits_for_a_promised_standby(tmp_path: Path, database: Database, redis_url: str) -> None:
+    stack = make_stack(tmp_path, database, redis_url)
+    stack.settings["database_copies"] = "2"
+    with stack.serve_anyhow() as service:
+        assert_no_lead_is_taken(stack, OBSTACLES[TooFewCopies])
+        (logged,) = logged_starts(service)
+    assert logged.startswith("database: synchronous_standby_names is empty")
+    assert logged.endswith("or set LEADGEN_DATABASE_COPIES=1 if one copy is enough")
 
 
 def assert_no_lead_is_taken(stack: Stack, obstacle: Obstacle) -> None:

@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from leadgen.errors import DatabaseUnavailable, UnsafeDurability
+from leadgen.errors import CommitsFail, DatabaseUnavailable, TooFewCopies, UnsafeDurability
 from leadgen.store import intake_writer
 from leadgen.store.connection import connect
 from leadgen.store.intake_writer import IntakeWriter
@@ -119,6 +119,34 @@ def test_a_server_that_is_made_unsafe_later_is_refused_within_a_second(
         with pytest.raises(UnsafeDurability):
             writer.write(make_intake("unsafe"))
     assert count(database) == 1
+
+
+def test_two_copies_need_a_standby_and_the_refusal_says_what_to_do(database: Database) -> None:
+    with make_writer(database.app_url, copies=2) as writer, pytest.raises(TooFewCopies) as refused:
+        writer.write(make_intake())
+    assert str(refused.value) == (
+        "database: synchronous_standby_names is empty, so PostgreSQL waits for no standby and the loss of one "
+        "host loses leads; set synchronous_standby_names and reload PostgreSQL, or set LEADGEN_DATABASE_COPIES=1 "
+        "if one copy is enough"
+    )
+    assert count(database) == 0
+
+
+def test_in_an_outage_one_request_waits_and_the_others_are_refused_at_once(
+    own_postgres: Callable[..., Database],
+) -> None:
+    database = own_postgres()
+    with make_writer(database.app_url) as writer, ThreadPoolExecutor(2) as pool:
+        database.server.stop()
+        with pytest.raises(DatabaseUnavailable):
+            writer.write(make_intake())
+        # The first of two is let in, the other is refused; which one that is does not matter.
+        (refused, waiting) = wait([pool.submit(writer.write, make_intake()) for _ in range(2)], 4, FIRST_COMPLETED)
+        with pytest.raises(CommitsFail, match=r"no commit for \d+ s"):
+            refused.pop().result()
+        database.server.start()
+        assert not waiting.pop().result().replayed
+        assert not writer.write(make_intake()).replayed
 
 
 @pytest.mark.alone("the writer waits five seconds, from the first request on")

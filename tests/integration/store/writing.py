@@ -36,8 +36,10 @@ def make_intake(key: str | None = None, payload: str = '{"n":1}', client: str = 
 
 
 @contextmanager
-def make_writer(url: str, observe: Callable[[int], None] = lambda _: None) -> Iterator[IntakeWriter]:
-    writer = IntakeWriter(url, observe=observe)
+def make_writer(
+    url: str, observe: Callable[[int], None] = lambda _: None, copies: int = 1
+) -> Iterator[IntakeWriter]:
+    writer = IntakeWriter(url, copies=copies, observe=observe)
     yield writer
     writer.close()
 

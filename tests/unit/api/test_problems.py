@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from leadgen.api.problems import CATALOGUE, Problem, register, type_url
 from leadgen.api.this_request import NamedRequest, this_request
-from leadgen.errors import DatabaseUnavailable, IdempotencyKeyHeld, UnsafeDurability
+from leadgen.errors import CommitsFail, DatabaseUnavailable, IdempotencyKeyHeld, UnsafeDurability
 from leadgen.log import JsonFormatter
 
 SECRET = "maria.lopez@example.com"
@@ -72,6 +72,11 @@ def test_an_error_is_answered_without_its_words(error: Exception, slug: str, ret
     assert slug_of(response) == slug
     assert SECRET.encode() not in response.data
     assert response.headers.get("Retry-After") == retry_after
+
+
+def test_in_an_outage_callers_come_back_at_different_times() -> None:
+    waits = {int(answer(raising(CommitsFail("no commit for 7 s"))).headers["Retry-After"]) for _ in range(200)}
+    assert (min(waits), max(waits)) == (5, 15)
 
 
 @pytest.mark.parametrize(
