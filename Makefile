@@ -15,7 +15,7 @@ LOCK := .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 	$(addprefix --upgrade-package ,$(UPGRADE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos tools docs runbook release lock stopped clean clean-data
+.PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos failover tools docs runbook release lock stopped clean clean-data
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ chaos: .venv/test ## break the intake while leads come in, and count the leads (
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(N),--requests $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE)) \
 		$(if $(RECORD),--record) $(if $(CONTROL),--control $(CONTROL))
+
+failover: .venv/test ## lose the leader of two databases while leads come in, and count the leads (SEEDS=20)
+	$(BIN)/python -m tests.chaos.failover $(if $(SEEDS),--seeds $(SEEDS))
 
 tools: .venv/deploy ## install what an operator needs to run pages
 
