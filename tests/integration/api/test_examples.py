@@ -319,9 +319,7 @@ def test_what_an_editor_adds_to_a_file_is_not_sent(sender: Sender, api: Stack, e
     with in_front_of(api.port) as server:
         result = sender.send(server, lead=bom + LEAD)
     assert (result.code, result.complaint) == (0, "")
-    assert [(request.headers["Authorization"], request.body) for request in server.requests] == [
-        (f"Bearer {api.key}", LEAD)
-    ]
+    assert [(request.headers["X-API-Key"], request.body) for request in server.requests] == [(api.key, LEAD)]
 
 
 def test_the_api_key_is_not_in_the_process_list(sender: Sender, api: Stack) -> None:
