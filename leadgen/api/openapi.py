@@ -23,8 +23,8 @@ A 202 means that the submission is stored permanently and becomes exactly one le
 
 Send an `Idempotency-Key` with every submission: a UUID that you generate once and reuse for every retry. After a
 timeout, a broken connection, a 5xx or any response with `Retry-After`, send the same body with the same key: it is
-stored once, and the response is the same. Every error is `application/problem+json`, and its `type` is the address of a page that says
-what to do."""
+stored once, and the response is the same. Every error is `application/problem+json`, and its `type` is the address
+of a page that says what to do."""
 
 _POSTING: Final = """\
 The body is at most 64 KiB. Only what nobody could answer is refused: no name, no usable email address or phone
