@@ -140,6 +140,7 @@ def _load(notebook: Notebook, host: Host) -> None:
 
 def _execute(notebook: Notebook, host: Host) -> None:
     run = session.current()
+    host.state.is_executing = True  # a gate waits only then
     for op_hash in host.state.ops[host]:
         notebook.doing = "the begin of a run"
         run.start_operation(host.state, host, op_hash)
