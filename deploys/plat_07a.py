@@ -74,7 +74,7 @@ gate.wait(
     this,
     "a key from the browser is replaced",
     nginx.answers(
-        settings, dry, "204", options=f"{form} --header 'X-API-Key: none' --header 'Authorization: none'"
+        settings, dry, "204", options=f"{form} --header 'X-API-Key: none' --header 'Authorization: Bearer none'"
     ),
 )
 gate.wait(

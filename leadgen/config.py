@@ -163,7 +163,7 @@ class Config:
     )
     site_default_state: str | None = _setting(
         _state,
-        "The state of a submission from the site's own form that names none; such a lead is flagged.",
+        "The state of a submission from the site's own form that names none, if we serve it; the lead is flagged.",
         default="TX",
     )
     bind: str = _setting(

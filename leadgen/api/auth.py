@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from leadgen.api.problems import Problem
-from leadgen.api.this_request import Environ
+from leadgen.api.this_request import Environ, bearer_of
 from leadgen.domain.api_key import Client, KeyRing
 from leadgen.errors import KeyFileError
 from leadgen.log import event
@@ -88,8 +88,7 @@ class KeyFile:
 
 def _presented(environ: Environ) -> str:
     """The key of a request, which may be in either of two headers; empty without one."""
-    scheme, _, bearer = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    bearer = bearer.strip() if scheme.lower() == "bearer" else ""
+    bearer = bearer_of(environ)
     plain = environ.get("HTTP_X_API_KEY", "").strip()
     if bearer and plain and bearer != plain:
         raise Problem("bad-request", "Authorization and X-API-Key hold different keys: send one of them.")

@@ -1,8 +1,13 @@
 """The free space on the database's disk, which PostgreSQL itself cannot tell."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Final
+
+from leadgen.log import event
+
+_log: Final = logging.getLogger(__name__)
 
 LEAST_FREE: Final = 0.10  # of the disk: enough for the write-ahead log, vacuum and the operator's way out
 
@@ -11,5 +16,9 @@ def is_scarce(path: Path | None) -> bool:
     """Whether the disk of that path is nearly full; False if none is given."""
     if path is None:
         return False
-    disk = os.statvfs(path)
+    try:
+        disk = os.statvfs(path)
+    except OSError as error:  # a check that cannot be made refuses nobody
+        event(_log, "disk_not_measured", level=logging.WARNING, reason=error.strerror)
+        return False
     return disk.f_bavail < disk.f_blocks * LEAST_FREE

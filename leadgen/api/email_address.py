@@ -44,8 +44,9 @@ def read(text: str) -> EmailReading | None:
     """Return the first address in a text, None if it has none."""
     if plain := plain_email(text):
         return EmailReading(plain)
-    # NFKC turns a full-width @ and dot into plain ones; what is invisible was pasted along.
-    text = visible(unicodedata.normalize("NFKC", text.replace("\u00a0", " "))[:_MOST_TEXT]).strip()
+    # NFKC turns a full-width @ and dot into plain ones; what is invisible was pasted along. White space
+    # stays: without the line break between them two words would be one.
+    text = visible(re.sub(r"\s", " ", unicodedata.normalize("NFKC", text[:_MOST_TEXT]))).strip()
     if whole := any_email(text):
         return EmailReading(whole)
     words, others = _candidates(text)

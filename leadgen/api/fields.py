@@ -18,6 +18,7 @@ from leadgen.api.notes import Notes, pointer_to
 from leadgen.api.phone_number import PhoneReading
 from leadgen.domain import plain_text, us_states
 
+_YEARS: Final = range(2, 9999)  # the first and the last may be another year in UTC, which Python cannot read
 LOCAL_ZONE: Final = "America/Chicago"  # where the company works
 
 _T = TypeVar("_T")
@@ -50,12 +51,21 @@ class Value(fields.Field[_T]):
         """Return what the value means, None if it means nothing; `at` points to the object that it is in."""
         raise NotImplementedError
 
+    def text_of(self, value: object, at: str, notes: Notes) -> str | None:
+        """The value if it is text; also a number where text belongs, unless programs are held to the schema."""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and not notes.strict:
+            return str(value)
+        self.slip(notes, at, "type", "This must be a string.")
+        return None
+
     @property
     def flag(self) -> str:
         return self._flag or f"{self.name}_unreadable"
 
     def slip(self, notes: Notes, at: str, code: str, detail: str) -> None:
-        """The program sent what does not belong here; a required value is a fault whoever sent it."""
+        """The program sent what does not belong here; a required value is a fault in either mode."""
         if self.required:
             notes.fault(at + pointer_to(_name(self)), code, detail)
         else:
@@ -70,26 +80,34 @@ class Words(Value[str]):
         *,
         most: int,
         keep_lines: bool = False,
+        whole: bool = False,
         required: bool = False,
         flag: str | None = None,
         **about: Unpack[About],
     ) -> None:
+        """`whole`: evidence, which is not cut."""
         cut = f"More than {most:,} characters are cut in the lead; the submission keeps them all."
+        if whole:
+            cut = f"At most {most:,} characters."
         about = {**about, "description": f"{about.get('description', '')} {cut}".strip()}
         rule = {"type": "string", "minLength": 1} if required else {"type": "string"}
         super().__init__(rule, about, required=required, flag=flag)
         self._most = most
         self._keep_lines = keep_lines
+        self._whole = whole
 
     def read(self, value: object, at: str, notes: Notes) -> str | None:
-        if not isinstance(value, str):
-            self.slip(notes, at, "type", "This must be a string.")
+        given = self.text_of(value, at, notes)
+        if given is None:
             return None
-        text, removed = plain_text.clean(value, keep_lines=self._keep_lines)
+        text, removed = plain_text.clean(given, keep_lines=self._keep_lines)
         if removed:
             notes.flags.add("characters_removed")
         if "\ufffd" in text:
             notes.flags.add("characters_replaced")
+        if len(text) > self._most and self._whole:
+            self.slip(notes, at, "too_long", f"This must have at most {self._most:,} characters.")
+            return None
         if len(text) > self._most:
             notes.flags.add(self._flag or f"{self.name}_cut")
             text = text[: self._most].rstrip()
@@ -136,10 +154,10 @@ class Email(Value[EmailReading]):
         super().__init__({"type": "string", "format": "email"}, about, flag="email_unreadable")
 
     def read(self, value: object, at: str, notes: Notes) -> EmailReading | None:
-        if not isinstance(value, str):
-            self.slip(notes, at, "type", "This must be a string.")
+        given = self.text_of(value, at, notes)
+        if given is None:
             return None
-        found = email_address.read(value)
+        found = email_address.read(given)
         if found is None:
             notes.flags.add(self.flag)
         elif found.unusual or found.more:
@@ -156,10 +174,10 @@ class Phone(Value[PhoneReading]):
         super().__init__({"type": "string"}, about, flag="phone_unreadable")
 
     def read(self, value: object, at: str, notes: Notes) -> PhoneReading | None:
-        if not isinstance(value, str):
-            self.slip(notes, at, "type", "This must be a string.")
+        given = self.text_of(value, at, notes)
+        if given is None:
             return None
-        found = phone_number.read(value)
+        found = phone_number.read(given)
         if found is None:
             notes.flags.add(self.flag)
         elif found.more:
@@ -177,10 +195,10 @@ class Zip(Value[str]):
         super().__init__({"type": "string"}, about)
 
     def read(self, value: object, at: str, notes: Notes) -> str | None:
-        if not isinstance(value, str):
-            self.slip(notes, at, "type", "This must be a string.")
+        given = self.text_of(value, at, notes)
+        if given is None:
             return None
-        text = plain_text.clean(value)[0]
+        text = plain_text.clean(given)[0]
         if match := self._SHAPE.fullmatch(text):
             return f"{match[1]}-{match[2]}" if match[2] else match[1]
         notes.flags.add(self.flag)
@@ -196,10 +214,10 @@ class Moment(Value[str]):
         super().__init__({"type": "string"}, about)
 
     def read(self, value: object, at: str, notes: Notes) -> str | None:
-        if not isinstance(value, str):
-            self.slip(notes, at, "type", "This must be a string.")
+        given = self.text_of(value, at, notes)
+        if given is None:
             return None
-        text = plain_text.clean(value)[0][: self._MOST]
+        text = plain_text.clean(given)[0][: self._MOST]
         if instant_of(text) is None:
             notes.flags.add(self.flag)
         return text or None
@@ -304,6 +322,8 @@ class Answers(Value[dict[str, Any]]):
                     self.flag, here + pointer_to(name), "type", "This must be text, a number, a boolean or texts."
                 )
                 continue
+            if len(name) > self._longest:
+                notes.flags.add(self.flag)
             kept[name[: self._longest]] = self._cut(answer, notes)
         return kept or None
 
@@ -421,6 +441,8 @@ def instant_of(text: str) -> str | None:
     """A date or a time as PostgreSQL reads it, local to the company unless it has an offset; None for others."""
     try:
         moment = datetime.fromisoformat(text)
+        if not _YEARS.start <= moment.year < _YEARS.stop:
+            return None
         if moment.tzinfo is None:
             return f"{moment.isoformat()} {LOCAL_ZONE}"
         return moment.astimezone(UTC).isoformat()

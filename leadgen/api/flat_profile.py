@@ -8,6 +8,7 @@ from typing import Any, Final
 from leadgen.api.fields import as_word
 from leadgen.api.notes import Fault, Notes, dotted
 from leadgen.api.schemas import INTAKE_TYPES
+from leadgen.domain import plain_text
 from leadgen.domain.service_types import SERVICE_TYPES
 
 # Of the flat body, the place of each field in contract v1; of two that mean the same the first one given counts.
@@ -44,6 +45,8 @@ _PLACES: Final = {
     "utm_term": "/context/utm/term",
     "utm_content": "/context/utm/content",
 }
+# The client whose key the edge adds: its submissions may be flat, and may leave out the state.
+CLIENT: Final = "site"
 # No person sees this field of the form, so who fills it in is a program; a sign, never a reason to drop a lead.
 HONEYPOT: Final = "website"
 _SERVICE: Final = "/request/service_type"
@@ -71,7 +74,7 @@ def nested(
             made[name] = value
         elif name == "form" and isinstance(value, dict):
             form |= value
-        elif value is None or (isinstance(value, str) and not value.strip()):
+        elif value is None or (isinstance(value, str) and not plain_text.clean(value)[0]):
             continue
         elif name == HONEYPOT:
             notes.flags.add("honeypot_filled")
@@ -88,6 +91,13 @@ def nested(
     if form:
         made["form"] = form
     return made, names
+
+
+def keep_unread(document: dict[str, Any], names: dict[str, str], members: dict[str, Any]) -> None:
+    """Add to the form what was given for a place in contract v1 and cannot be read there: a person may."""
+    unread = {name: _get(document, place) for place, name in names.items() if _get(members, place) is None}
+    if unread:
+        members["form"] = unread | members.get("form", {})
 
 
 def rename(faults: list[Fault], names: dict[str, str]) -> None:
@@ -112,6 +122,14 @@ def _settle_words(made: dict[str, Any], names: dict[str, str], form: dict[str, A
     if intake_type is not None and not (isinstance(intake_type, str) and as_word(intake_type) in INTAKE_TYPES):
         form["intake_type"] = intake_type
         made["context"]["intake_type"] = "other"
+
+
+def _get(target: Any, place: str) -> Any:  # noqa: ANN401 - any JSON value
+    for step in place.split("/")[1:]:
+        if not isinstance(target, dict):
+            return None
+        target = target.get(step)
+    return target
 
 
 def _put(made: dict[str, Any], place: str, value: object) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, json
 
-from leadgen.api import body, reading
+from leadgen.api import body, flat_profile, reading
 from leadgen.api.problems import Problem, too_many, unavailable
 from leadgen.api.reading import Reading
 from leadgen.api.services import Services, services
@@ -41,7 +41,7 @@ def accept(here: Services, environ: Environ, request_id: str) -> Receipt | None:
     only_validate = _only_validate(environ)
     document = body.parse(environ)
     payload = fingerprint.canonical_json(document)
-    if wait := here.quotas.take(client.client_id, len(payload)):
+    if wait := here.quotas.take(client.client_id, len(payload.encode())):
         raise too_many(wait)
     if here.disk_is_scarce():
         raise unavailable(SCARCE)
@@ -122,7 +122,7 @@ def _answer(intake_id: UUID, request_id: str, received: datetime, read: Reading)
 
 
 def _request(here: Services, environ: Environ, client: Client) -> reading.Request:
-    flat = "site" in client.scopes
+    flat = client.client_id == flat_profile.CLIENT
     return reading.Request(
         lead_source=environ.get("HTTP_X_LEAD_SOURCE"),
         strict=bool(_STRICT.search(environ.get("HTTP_PREFER", ""))),

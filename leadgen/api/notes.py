@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_MOST_FAULTS: Final = 100  # a body of 64 KiB has room for thousands, which are of no use to a reader
+_MOST_UNKNOWN: Final = 50  # faults of one kind: a body of 64 KiB has room for thousands, of no use to a reader
 _MOST_IGNORED: Final = 100
 _LONGEST_NAME: Final = 200  # of an ignored member, as it is listed
 
@@ -28,8 +28,7 @@ class Notes:
 
     def fault(self, pointer: str, code: str, detail: str) -> None:
         """Refuse the submission for what is at this place; `detail` never repeats the value."""
-        if len(self.faults) < _MOST_FAULTS:
-            self.faults.append({"pointer": pointer, "field": dotted(pointer), "code": code, "detail": detail})
+        self.faults.append({"pointer": pointer, "field": dotted(pointer), "code": code, "detail": detail})
 
     def slip(self, flag: str, pointer: str, code: str, detail: str) -> None:
         """A mistake of the sending program, which costs the value and only in strict mode the lead."""
@@ -44,7 +43,7 @@ class Notes:
 
     def unknown(self, pointer: str) -> None:
         """A member that no schema names: stored with the rest of the body, and used for nothing."""
-        if self.strict:
+        if self.strict and len(self._ignored) < _MOST_UNKNOWN:
             self.fault(pointer, "unknown", "This field is unknown.")
         self._ignored.append(dotted(pointer)[:_LONGEST_NAME])
 

@@ -27,7 +27,7 @@ stored once, and the response is the same. Every error is `application/problem+j
 of a page that says what to do."""
 
 _POSTING: Final = """\
-The body is at most 64 KiB. Only what nobody could answer is refused: no name, no usable email address or phone
+The body is at most 64 KiB. Only what cannot be answered is refused: no name, no usable email address or phone
 number, no state that is served, no service. Anything else is stored as sent and flagged, and unknown members are
 listed in `ignored`."""
 

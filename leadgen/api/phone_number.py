@@ -14,6 +14,7 @@ _MOST_TEXT: Final = 250  # of a text that contains a number, as phonenumbers bou
 _MOST_NUMBERS: Final = 5
 _NORTH_AMERICA: Final = 1
 _US_NUMBER: Final = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}")  # area code and exchange begin with 2 to 9
+_DIGIT_BEFORE: Final = re.compile(r"[0-9][ ().-]*$")
 _NATIONAL_DIGITS: Final = range(5, 15)  # E.164 has at most 15, with the country's
 
 # A fast path for common numbers, because the library takes 50 to 70 microseconds for each. A test checks that both
@@ -46,7 +47,7 @@ def plain_phone(text: str) -> str | None:
 
 
 def any_phone(text: str) -> PhoneReading | None:
-    text = visible(unicodedata.normalize("NFKC", text))[:_MOST_TEXT].strip()
+    text = visible(re.sub(r"\s", " ", unicodedata.normalize("NFKC", text[:_MOST_TEXT]))).strip()
     text = re.sub(r"^00(?=[1-9])", "+", text)  # how most of the world begins an international number
     numbers = _parsed(text) or _matched(text)
     if not numbers:
@@ -70,8 +71,13 @@ def _parsed(text: str) -> list[PhoneNumber]:
 
 
 def _matched(text: str) -> list[PhoneNumber]:
-    matches = PhoneNumberMatcher(text, "US", leniency=phonenumbers.Leniency.POSSIBLE, max_tries=_MOST_NUMBERS)
-    return [match.number for match in matches if _can_be_called(match.number)][:_MOST_NUMBERS]
+    """Every number that the library finds, unless digits before it belong to it: 8 (912) 345-67-89 is Russian."""
+    found, end = [], 0
+    for match in PhoneNumberMatcher(text, "US", leniency=phonenumbers.Leniency.POSSIBLE, max_tries=_MOST_NUMBERS):
+        if _can_be_called(match.number) and not _DIGIT_BEFORE.search(text[end : match.start]):
+            found.append(match.number)
+        end = match.end
+    return found
 
 
 def _can_be_called(number: PhoneNumber) -> bool:

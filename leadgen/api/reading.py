@@ -43,8 +43,10 @@ def read(document: dict[str, Any], served: frozenset[str], request: Request) -> 
     notes = Notes(strict=request.strict)
     names: dict[str, str] = {}
     if request.flat and flat_profile.fits(document):
-        document, names = flat_profile.nested(document, request.default_state, notes)
+        default = request.default_state if request.default_state in served else None
+        document, names = flat_profile.nested(document, default, notes)
     members = _submission.read(document, "", notes)
+    flat_profile.keep_unread(document, names, members)
     state = members.get("request", {}).get("location", {}).get("state")
     outside = None
     if state is not None:

@@ -150,12 +150,16 @@ class Context(Part):
 
 
 class Consent(Part):
-    """Evidence of what a person agreed to or refused; stored as sent and never changed."""
+    """Evidence of what a person agreed to or refused; stored once and never changed."""
 
     channel = Choice(*CONSENT_CHANNELS, required=True, examples=["sms"])
     granted = Flag(examples=[True])
     text_version = Words(
-        most=100, required=True, description="The version of the text shown to the person.", examples=["2026-01"]
+        most=100,
+        whole=True,
+        required=True,
+        description="The version of the text shown to the person.",
+        examples=["2026-01"],
     )
     text_sha256 = Digest(
         description="The SHA-256 digest of the text shown to the person.",
@@ -164,6 +168,7 @@ class Consent(Part):
     at = Instant(description="When the person decided.", examples=["2026-01-28T15:04:05-06:00"])
     page_url = Words(
         most=2_048,
+        whole=True,
         required=True,
         description="The page that showed the text.",
         examples=["https://motorcade.vip/contact"],

@@ -53,7 +53,13 @@ def utc_text(moment: datetime) -> str:
 
 def key_id_of(environ: Environ) -> str | None:
     """The id of the API key in a request, for the log; the key may be wrong."""
-    return api_key.key_id_in(environ.get("HTTP_X_API_KEY") or environ.get("HTTP_AUTHORIZATION", ""))
+    return api_key.key_id_in(environ.get("HTTP_X_API_KEY") or bearer_of(environ))
+
+
+def bearer_of(environ: Environ) -> str:
+    """The key in an Authorization header; empty without one."""
+    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def common_headers(request_id: str) -> list[tuple[str, str]]:

@@ -13,8 +13,7 @@ from typing import Final
 
 from leadgen.errors import KeyFileError
 
-# `site` is for the site's own edge: its submissions may be flat, and may leave out the state.
-SCOPES: Final = frozenset({"intake", "site"})
+SCOPES: Final = frozenset({"intake"})  # a release refuses a keys file with a scope that it does not know
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY_ID_LENGTH: Final = 8
@@ -167,11 +166,10 @@ def key_id_of(text: str) -> str | None:
     return match[1] if match and _checksum(body) == checksum else None
 
 
-def key_id_in(header: str) -> str | None:
-    """Return the key id of the first key in a header, for the log; the key may be wrong in any way after that."""
-    if match := _PREFIX_FORM.search(header):
-        return match[1]
-    return opaque_id_of(header.rpartition(" ")[2])
+def key_id_in(key: str) -> str | None:
+    """Return the id of a key for the log; the key may be wrong in any way after that."""
+    match = _PREFIX_FORM.match(key)
+    return match[1] if match else opaque_id_of(key)
 
 
 def digest_of(text: str) -> bytes:

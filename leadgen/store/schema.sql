@@ -180,6 +180,25 @@ LANGUAGE sql IMMUTABLE AS $$
     ))
 $$;
 
+-- A worker of the release before fills the old columns only, and finds nothing for them in an intake of this one.
+CREATE FUNCTION app.fill_lead_of_v1() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    job app.intake_jobs;
+BEGIN
+    SELECT * INTO job FROM app.intake_jobs WHERE intake_id = NEW.intake_id;
+    NEW := jsonb_populate_record(NEW, coalesce(job.lead, app.lead_of_wave4(NEW.payload)));
+    NEW.x_request_id := coalesce(job.x_request_id, NEW.request_id::text);
+    NEW.key_id := job.key_id;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER leads_of_the_release_before
+BEFORE INSERT ON app.leads
+FOR EACH ROW WHEN (NEW.full_name IS NULL)
+EXECUTE FUNCTION app.fill_lead_of_v1();
+
 -- Leaves no trace of a probe's lead; only the owner may call it. Returns how many intakes it removed.
 CREATE FUNCTION app.remove_synthetic(client text, key text) RETURNS integer
 LANGUAGE plpgsql AS $$

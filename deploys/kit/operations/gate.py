@@ -60,7 +60,8 @@ def _wait(page: "Page", probe: str, seconds: int, service: str) -> Generator[Str
     if host.state.is_executing and host.get_fact(Probe, until, seconds + 2 * PROBE_SECONDS).green:
         host.noop(f"{page.id}: green after a wait")
         return
-    yield StringCommand(f"{look}; echo 'not green within {seconds} seconds'; {last_lines(service)}exit 1")
+    red = f"echo 'not green within {seconds} seconds'; {last_lines(service)}exit 1"
+    yield StringCommand(f"{look} || {{ {red}; }}")
 
 
 @operation()

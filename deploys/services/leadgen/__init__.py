@@ -65,7 +65,7 @@ LEADGEN: Final = Service(
             "leadgen-site-key",
             60,
             ("PLAT_04", "LEADGEN_06", "PLAT_07A"),
-            "leadgen keys new --client site --scope intake --scope site",
+            "leadgen keys new --client site",
             about="The key that the edge adds to forms of our own site; the pages add its line to the keys file.",
         ),
     ),

@@ -16,6 +16,7 @@ from deploys.kit.facts import Probe
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile
 from deploys.services.leadgen import LEADGEN, leadgen
+from leadgen.api import flat_profile
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
 from leadgen.errors import KeyFileError
@@ -29,8 +30,8 @@ PROBE: Final = "leadgen-probe-key"
 SITE: Final = "leadgen-site-key"
 FILE: Final = "/etc/motorcade/leadgen/api-keys"
 _COMMAND: Final = "python -m deploys.kit.secrets set"
-# Whose the keys are, and what they allow, as the commands of their declarations say.
-_CLIENTS: Final = {PROBE: (CLIENT_ID, "intake"), SITE: ("site", "intake,site")}
+# Whose the keys are, as the commands of their declarations say.
+_CLIENTS: Final = {PROBE: CLIENT_ID, SITE: flat_profile.CLIENT}
 _MADE_BY: Final = {secret.name: secret.made_by for secret in LEADGEN.secrets}
 
 
@@ -75,8 +76,8 @@ def knows_site(page: "Page") -> str:
     """Shell: succeeds if the keys file has the line of the site's key, or is on another host. Raises Refused."""
     secrets.require(page.settings, [SITE])
     line, where = quote(_line(page.settings, SITE)), quote(FILE)
-    told = quote(f"{FILE}: does not have the site's key of the vault; run deploys/leadgen_06.py first")
-    return f"[ ! -e {where} ] || grep -qxF {line} {where} || {{ echo {told}; false; }}"
+    why = quote(f"{FILE}: does not have the site's key of the vault; run deploys/leadgen_06.py first")
+    return f"[ ! -e {where} ] || grep -qxF {line} {where} || {{ echo {why}; false; }}"
 
 
 def _text(settings: "Settings") -> str:
@@ -101,5 +102,4 @@ def _line(settings: "Settings", name: str) -> str:
     if key_id is None:
         where = str(settings.secrets_directory / f"{name}.age")
         raise Refused(where, "is not an API key", f"set what `{_MADE_BY[name]}` prints: {_COMMAND}")
-    client, scopes = _CLIENTS[name]
-    return f"{key_id} {client} {scopes} {api_key.digest_of(key).hex()} never"
+    return f"{key_id} {_CLIENTS[name]} intake {api_key.digest_of(key).hex()} never"

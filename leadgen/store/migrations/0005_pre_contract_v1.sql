@@ -1,13 +1,7 @@
 -- version: 20261126_01_contract_v1
 -- Contract v1: the outbox keeps what becomes the lead and what the client was answered; leads get v1's columns.
--- The release before this one works on: it writes rows without the new columns, which lead_of_wave4 fills. The old
--- columns go in a later post migration.
-
-ALTER TABLE app.intake_jobs
-    ADD COLUMN x_request_id text,
-    ADD COLUMN key_id       text,
-    ADD COLUMN lead         jsonb,
-    ADD COLUMN answer       text;
+-- The release before this one works on: lead_of_wave4 reads the intakes that it writes, and a trigger gives the leads
+-- that it makes their new columns. Old columns, function and trigger go in a later post migration.
 
 ALTER TABLE app.leads
     ADD COLUMN full_name                text,
@@ -44,7 +38,6 @@ ALTER TABLE app.leads
     ALTER COLUMN city DROP NOT NULL,
     ALTER COLUMN postal_code DROP NOT NULL,
     ALTER COLUMN details DROP NOT NULL,
-    -- A worker of the release before would otherwise make a lead without a name of an intake of this one.
     ADD CONSTRAINT leads_have_a_name CHECK (full_name IS NOT NULL OR name IS NOT NULL);
 
 -- The lead of a payload from before contract v1, in v1's names.
@@ -87,6 +80,25 @@ LANGUAGE sql IMMUTABLE AS $$
         'consent', payload -> 'consent'
     ))
 $$;
+
+-- A worker of the release before fills the old columns only, and finds nothing for them in an intake of this one.
+CREATE FUNCTION app.fill_lead_of_v1() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    job app.intake_jobs;
+BEGIN
+    SELECT * INTO job FROM app.intake_jobs WHERE intake_id = NEW.intake_id;
+    NEW := jsonb_populate_record(NEW, coalesce(job.lead, app.lead_of_wave4(NEW.payload)));
+    NEW.x_request_id := coalesce(job.x_request_id, NEW.request_id::text);
+    NEW.key_id := job.key_id;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER leads_of_the_release_before
+BEFORE INSERT ON app.leads
+FOR EACH ROW WHEN (NEW.full_name IS NULL)
+EXECUTE FUNCTION app.fill_lead_of_v1();
 
 UPDATE app.leads AS lead
 SET
@@ -148,3 +160,10 @@ BEGIN
     RETURN removed;
 END
 $$;
+
+-- Last, because submissions wait for it until the transaction ends.
+ALTER TABLE app.intake_jobs
+    ADD COLUMN x_request_id text,
+    ADD COLUMN key_id       text,
+    ADD COLUMN lead         jsonb,
+    ADD COLUMN answer       text;

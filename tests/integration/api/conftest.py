@@ -16,8 +16,8 @@ from tests.integration.stack import Stack, make_stack
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Keys:
-    scopes = {"wordpress": {"intake"}, "partner": {"intake"}, "site": {"intake", "site"}}
-    made = {client: api_key.mint(client, frozenset(allowed), None) for client, allowed in scopes.items()}
+    clients = ("wordpress", "partner", "site")
+    made = {client: api_key.mint(client, frozenset({"intake"}), None) for client in clients}
     (tmp_path / "keys").write_text("\n".join(line for _, line in made.values()) + "\n")
     return Keys(tmp_path / "keys", {client: text for client, (text, _) in made.items()})
 

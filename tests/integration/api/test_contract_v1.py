@@ -237,7 +237,45 @@ class TestTheReleaseBefore:
             ("Ann Example", "ep_transport", "immediate", "Two days.", "unknown", [])
         ]
 
-    def test_its_worker_makes_no_nameless_lead_of_an_intake_of_v1(self, database: Database) -> None:
-        # What that worker's INSERT comes to: it finds no name where it looks for one.
+    def test_its_worker_makes_whole_leads_of_intakes_of_either_release(
+        self, caller: Caller, database: Database
+    ) -> None:
+        old = old_intake(database, OLD)
+        accepted = caller.post({**LEAD, "contact": {**LEAD["contact"], "phone": "ask me"}}).get_json()
+        new, new_request = accepted["intake_id"], accepted["request_id"]
+        with psycopg.connect(database.app_url) as worker:
+            worker.execute(INSERT_OF_THE_RELEASE_BEFORE)
+        query = "SELECT intake_id::text, full_name, service_type, notes, flags, x_request_id FROM app.leads"
+        assert rows(database, f"{query} ORDER BY intake_id = '{old}' DESC") == [
+            (old, "Ann Example", "ep_transport", "Two days.", [], old),
+            (
+                new,
+                "Ann Example",
+                "executive_protection",
+                "Two days, one principal.",
+                ["phone_unreadable"],
+                new_request,
+            ),
+        ]
+
+    def test_its_worker_makes_no_lead_without_a_name(self, database: Database) -> None:
         with psycopg.connect(database.owner_url) as owner, pytest.raises(psycopg.errors.CheckViolation):
             owner.execute("INSERT INTO app.leads (email, state, payload) VALUES ('a@example.com', 'TX', '{}')")
+
+
+# From its drain, without the claim: the same columns and expressions.
+INSERT_OF_THE_RELEASE_BEFORE = """
+    INSERT INTO app.leads (
+        intake_id, request_id, client_id, idempotency_key, name, email, phone_e164, preferred_channel, service,
+        timeline, city, state, postal_code, details, starts_on, headcount, attribution, payload, received_at
+    )
+    SELECT
+        intake_id, request_id, client_id, idempotency_key, payload #>> '{contact,name}', email, phone_e164,
+        payload #>> '{contact,preferred_channel}', payload #>> '{request,service}',
+        payload #>> '{request,timeline}', payload #>> '{request,location,city}',
+        payload #>> '{request,location,state}',
+        payload #>> '{request,location,postal_code}', payload #>> '{request,details}',
+        (payload #>> '{request,starts_on}')::date, (payload #>> '{request,headcount}')::integer,
+        payload -> 'attribution', payload, created_at
+    FROM app.intake_jobs
+"""

@@ -180,8 +180,11 @@ def test_every_fault_is_reported_at_once_across_fields_and_parts() -> None:
     ]
 
 
-def test_thousands_of_faults_are_cut_to_a_hundred() -> None:
-    assert len(faults({**VALID, **{f"x{number}": 1 for number in range(5_000)}}, STRICT)) == 100
+def test_thousands_of_unknown_members_are_cut_to_fifty_and_hide_no_other_fault() -> None:
+    document = at("/contact/full_name", document={**VALID, **{f"x{number}": 1 for number in range(5_000)}})
+    found = faults({name: document[name] for name in reversed(document)}, STRICT)
+    assert len(found) == 51
+    assert ("/contact/full_name", "required") in found
 
 
 def test_a_contact_without_any_address_is_refused() -> None:
@@ -220,7 +223,9 @@ TABLE: list[tuple[str, object, dict[str, object], list[str]]] = [
     ("/contact/phone", "0044 20 7946 0958", {"phone_e164": "+442079460958"}, []),
     ("/contact/phone", "٥١٢٥٥٥٠١٤٢", {"phone_e164": "+15125550142"}, []),
     ("/contact/phone", FULL_WIDTH, {"phone_e164": "+15125550142"}, []),
-    ("/contact/phone", 5125550142, {"phone_e164": None, "phone_text": "5125550142"}, ["phone_unreadable"]),
+    ("/contact/phone", 5125550142, {"phone_e164": "+15125550142"}, []),
+    ("/contact/phone", "512-555-0142\n512-555-0143", {"phone_e164": "+15125550142"}, ["more_than_one_phone"]),
+    ("/contact/phone", "8 (912) 345-67-89", {"phone_e164": None}, ["phone_unreadable"]),
     (
         "/contact/email",
         "nobody",
@@ -230,6 +235,9 @@ TABLE: list[tuple[str, object, dict[str, object], list[str]]] = [
     ("/contact/email", " ann@example.com\u00a0", {"email": "ann@example.com"}, []),
     ("/contact/email", "\u202aann@example.com\u202c.", {"email": "ann@example.com"}, []),
     ("/contact/email", "Ann <ann@example.com>;", {"email": "ann@example.com"}, []),
+    ("/contact/email", "ann@example.com\r\nthanks", {"email": "ann@example.com"}, ["email_unusual"]),
+    ("/contact/email", "Ann\u2028ann@example.com", {"email": "ann@example.com"}, ["email_unusual"]),
+    ("/contact/email", "a@example.com\nb@example.com", {"email": "a@example.com"}, ["more_than_one_email"]),
     ("/contact/email", "mailto:ann@example.com", {"email": "ann@example.com"}, []),
     ("/contact/email", "a..b.@docomo.ne.jp", {"email": "a..b.@docomo.ne.jp"}, ["email_unusual"]),
     ("/contact/email", "a@example.com, b@example.com", {"email": "a@example.com"}, ["more_than_one_email"]),
@@ -242,6 +250,7 @@ TABLE: list[tuple[str, object, dict[str, object], list[str]]] = [
     ("/request/notes", "x" * 5_001, {"notes": "x" * 5_000}, ["notes_cut"]),
     ("/request/location/postal_code", " 78701", {"postal_code": "78701"}, []),
     ("/request/location/postal_code", "787011234", {"postal_code": "78701-1234"}, []),
+    ("/request/location/postal_code", 78701, {"postal_code": "78701"}, []),
     ("/request/location/postal_code", "TX 78701", {"postal_code": "TX 78701"}, ["postal_code_unreadable"]),
     ("/request/location/state", "tx", {"state": "TX"}, []),
     ("/request/location/state", "Texas", {"state": "TX"}, []),
@@ -261,6 +270,9 @@ TABLE: list[tuple[str, object, dict[str, object], list[str]]] = [
     ("/context/page_url", None, {"page_url": None}, ["attribution_cut"]),
     ("/context", "none", {"page_url": None, "lead_source": "unknown"}, ["attribution_cut"]),
     ("/consent/0/granted", "yes", {"consent": None}, ["consent_unreadable"]),
+    ("/consent/0/text_version", "x" * 101, {"consent": None}, ["consent_unreadable"]),
+    ("/request/timeline/start_local", "9999-12-31T23:59", {"starts_at": None}, ["start_local_unreadable"]),
+    ("/form", {"venue": None}, {"form": None}, []),
     ("/form", {"venue": {"x": 1}, "hall": "A"}, {"form": {"hall": "A"}}, ["form_cut"]),
 ]
 
@@ -433,11 +445,24 @@ class TestTheFlatProfile:
         body = company.CONTACT_FORM | {"email": "nobody", "full_name": "\u200b", "state": "ZZ"}
         assert sorted(faults(body, SITE)) == [
             ("/email", "format"),
-            ("/full_name", "blank"),
+            ("/full_name", "required"),
             ("/state", "choice"),
         ]
         no_service = {name: value for name, value in company.CONTACT_FORM.items() if name != "service_type"}
         assert faults(no_service, SITE) == [("/service_type", "required")]
+
+    def test_what_cannot_be_read_stays_in_the_form_for_a_person(self) -> None:
+        given = {"timeline": "Next month", "site_type": "Retail store", "expected_hours": "8 hours"}
+        found = reading(company.CONTACT_FORM | given | {"full_name": "\u200b", "name": "Ann"}, SITE)
+        assert found.columns["full_name"] == "Ann"
+        assert found.columns["form"] == given | {"consent_contact": "on"}
+        assert "site_type_unreadable" in found.flags
+
+    def test_a_default_that_is_not_served_is_no_default(self) -> None:
+        with pytest.raises(Problem) as caught:
+            read(company.CONTACT_FORM, frozenset({"OK"}), SITE)
+        errors: Any = caught.value.extensions["errors"]
+        assert [error["pointer"] for error in errors] == ["/state"]
 
     def test_without_a_default_a_state_has_to_be_named(self) -> None:
         assert faults(company.CONTACT_FORM, Request(flat=True)) == [("/state", "required")]

@@ -74,13 +74,13 @@ def test_append_leaves_a_bad_file_alone(path: Path) -> None:
 def test_an_enrolled_key_works_and_is_never_shown(path: Path, text: str) -> None:
     source = path.with_name("key")
     source.write_bytes(text.encode())
-    result = run("enrol", "--client", "motorcade-site", "--file", str(source), "--scope", "site", "--append")
+    result = run("enrol", "--client", "motorcade-site", "--file", str(source), "--scope", "intake", "--append")
     assert result.exit_code == 0
     assert OPAQUE not in result.output
     assert path.read_text() == result.stdout
     client = KeyRing.load(path.read_text()).client_for(OPAQUE, datetime.now(UTC))
     assert client is not None
-    assert (client.client_id, client.scopes) == ("motorcade-site", frozenset({"site"}))
+    assert (client.client_id, client.scopes) == ("motorcade-site", frozenset({"intake"}))
 
 
 def test_an_enrolled_key_can_expire_and_come_through_a_pipe(path: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_lines_of_the_vault_the_probes_and_the_sites_are_what_the_intake_rea
     assert [entry.client.client_id for entry in ring] == ["wordpress", "form", CLIENT_ID, "site"]
     assert all(ring.client_for(key, datetime.now(UTC)) for key in (PROBE_KEY, WORDPRESS_KEY, FORM_KEY, SITE_KEY))
     scopes = {entry.client.client_id: entry.client.scopes for entry in ring}
-    assert scopes["site"] == {"intake", "site"}
+    assert scopes["site"] == {"intake"}
     assert scopes[CLIENT_ID] == {"intake"}
 
 
@@ -94,8 +94,8 @@ def test_without_a_key_of_the_site_the_refusal_names_the_commands_that_make_one(
         with pytest.raises(Refused) as refused:
             ask(page)  # type: ignore[arg-type]  # as above
         assert str(refused.value).endswith(
-            "leadgen-site-key.age: no such file; enter what `leadgen keys new --client site --scope intake"
-            " --scope site` prints (python -m deploys.kit.secrets set)"
+            "leadgen-site-key.age: no such file; enter what `leadgen keys new --client site` prints"
+            " (python -m deploys.kit.secrets set)"
         )
 
 
