@@ -63,6 +63,16 @@ def test_a_body_that_never_comes_is_a_4xx_soon_and_delays_no_other_request(stack
         assert time.monotonic() - started < 10
 
 
+def test_two_lines_with_an_idempotency_key_are_a_400_and_no_lead(stack: Stack) -> None:
+    body = json.dumps(LEAD).encode()
+    lines = b"Idempotency-Key: one\r\nIdempotency-Key: two\r\nConnection: close\r\n\r\n"
+    with stack.serve():
+        answer = read_all(open_raw(stack, head("POST", "/lead/intake", len(body), stack.key)[:-2] + lines + body))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"malformed-idempotency-key" in answer
+    assert stack.count("intake_jobs") == 0
+
+
 def test_a_client_that_never_reads_its_answers_is_let_go(stack: Stack) -> None:
     """Its requests fit into the buffers on the way; the answers do not."""
     stack.settings["workers"] = "1"
