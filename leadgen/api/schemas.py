@@ -82,7 +82,7 @@ class Timeline(Part):
 
     def check(self, members: dict[str, Any], at: str, notes: Notes) -> None:
         if not members.keys() & {"start_local", "mode"}:
-            notes.slip("timeline_missing", at, "required", "One of start_local and mode is required.")
+            _note_no_timeline(at, notes)
 
 
 class Location(Part):
@@ -117,7 +117,7 @@ class Wish(Part):
         if members.get("expected_hours", SHORTEST_SHIFT_HOURS) < SHORTEST_SHIFT_HOURS:
             notes.flags.add("below_minimum_shift")
         if "timeline" not in members and "timeline_unreadable" not in notes.flags:
-            notes.slip("timeline_missing", f"{at}/timeline", "required", "This field is required.")
+            _note_no_timeline(f"{at}/timeline", notes)
 
 
 class Utm(Part):
@@ -193,6 +193,11 @@ class Submission(Part):
 
 
 PARTS: Final = (Contact, Timeline, Location, Wish, Utm, Context, Consent, Submission)
+
+
+def _note_no_timeline(at: str, notes: Notes) -> None:
+    """At the member that a form asks for, so that it can show the fault beside its field."""
+    notes.slip("timeline_missing", f"{at}/mode", "required", "One of start_local and mode is required.")
 
 
 def _note_unreachable(at: str, notes: Notes) -> None:

@@ -349,13 +349,17 @@ def test_a_long_list_of_unknown_members_is_cut() -> None:
         ("/request/headcount", 0, "range"),
         ("/request/site_type", "castle", "choice"),
         ("/contact/phone", 5125550142, "type"),
-        ("/request/timeline", {}, "required"),
         ("/context", "none", "type"),
         ("/consent", {}, "type"),
     ],
 )
 def test_strict_mode_refuses_what_a_program_got_wrong(pointer: str, value: object, code: str) -> None:
     assert faults(at(pointer, value), STRICT) == [(pointer, code)]
+
+
+@pytest.mark.parametrize("document", [at("/request/timeline", {}), at("/request/timeline")])
+def test_strict_mode_asks_for_a_timeline_where_a_form_has_its_field(document: Json) -> None:
+    assert faults(document, STRICT) == [("/request/timeline/mode", "required")]
 
 
 @pytest.mark.parametrize(
