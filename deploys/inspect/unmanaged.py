@@ -182,6 +182,7 @@ def _remove(path: str) -> str:
     unit = file.parent.name.removesuffix(".d") if file.parent.suffix == ".d" else file.name
     service = linter.service_of(unit) if unit == linter.unit_of(unit) else unit
     if unit == file.name:
-        stop = f"sudo systemctl stop {service}; "
-        return f"{stop}{rm}; sudo systemctl daemon-reload"
+        # What ends with an error when it is stopped stays in systemd's list otherwise, although its file is gone.
+        stop = f"sudo systemctl stop {service}; sudo systemctl reset-failed {service} 2>/dev/null"
+        return f"{stop}; {rm}; sudo systemctl daemon-reload"
     return f"{rm}; sudo systemctl daemon-reload; sudo systemctl restart {service}"

@@ -108,6 +108,7 @@ def status(host: Host) -> tuple[int, dict[str, Any]]:
     """How deploys.status ends, and what it tells of the host."""
     words = [sys.executable, "-m", "deploys.status", "inventories/lab.py", "--limit", host.name, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout, done.stderr
     (found,) = json.loads(done.stdout)
     return done.returncode, found
 

@@ -240,10 +240,7 @@ def test_without_a_key_in_the_vault_it_refuses_before_anything_is_touched(host: 
     ended = deploy(host, "plat_07a")
     file.write_bytes(kept)
     assert ended.code == 1
-    assert (
-        "no such file; enter what `leadgen keys new --client site --scope intake --scope site` prints"
-        in sentence(ended.output)
-    )
+    assert "no such file; enter what `leadgen keys new --client site` prints" in sentence(ended.output)
     assert everything(host) == before
 
 

@@ -35,6 +35,7 @@ from deploys.services.nginx import nginx
 this = page.begin("PLAT_07")
 nginx.place(this, [HostFile("/etc/nginx/motorcade/routes.d/lead.conf", "location / {{ {line} }}\\n")])
 """
+ROUTES = "cat /etc/nginx/motorcade/routes.d/lead.conf; ls /etc/nginx/motorcade/routes.d"
 
 
 @pytest.fixture(scope="module")
@@ -152,14 +153,12 @@ def test_what_lies_there_and_does_not_run_is_seen_and_reloaded(host: Host) -> No
 def test_a_configuration_that_nginx_refuses_never_lies_there(host: Host, line: str) -> None:
     made = host.directory.relative_to(Path.cwd()) / "made_page.py"
     made.write_text(MADE.format(line=line))
-    before = host.root("cat /etc/nginx/motorcade/routes.d/lead.conf").stdout
+    before = host.root(ROUTES).stdout
     ended = deploy(host, f"../{made.with_suffix('')}", data={"unlock": "PLAT_07", "reason": "the lab asks"})
     made.unlink()
     assert ended.code == 1
     assert "lead.conf:1" in ended.output
-    assert host.root("cat /etc/nginx/motorcade/routes.d/lead.conf; ls /etc/nginx/motorcade/routes.d").stdout == (
-        f"{before}lead.conf\n"
-    )
+    assert host.root(ROUTES).stdout == before
     unlocked(host, "plat_07")
     assert ask(host, HEALTH).status == 200
 

@@ -17,6 +17,7 @@ SYSTEMD = "/etc/systemd/system"
 HAND = "/run/containers/systemd"
 RELOAD = "sudo systemctl daemon-reload"
 RESTART = "sudo systemctl restart"
+STOP = "sudo systemctl stop x.service; sudo systemctl reset-failed x.service 2>/dev/null"
 OWNED = {
     f"{QUADLETS}/motorcade-redis.container",
     f"{QUADLETS}/motorcade-core.network",
@@ -81,7 +82,7 @@ def test_a_host_with_nothing_but_what_its_pages_made_has_no_stranger() -> None:
         (
             f"{QUADLETS}/x.container",
             "",
-            f"sudo systemctl stop x.service; sudo rm {QUADLETS}/x.container; {RELOAD}",
+            f"{STOP}; sudo rm {QUADLETS}/x.container; {RELOAD}",
         ),
         (
             f"{HAND}/motorcade-redis.container.d/x.conf",
@@ -96,7 +97,7 @@ def test_a_host_with_nothing_but_what_its_pages_made_has_no_stranger() -> None:
         (
             f"{SYSTEMD}/x.service",
             "/opt/x.service",
-            f"sudo systemctl stop x.service; sudo rm {SYSTEMD}/x.service; {RELOAD}",
+            f"{STOP}; sudo rm {SYSTEMD}/x.service; {RELOAD}",
         ),
     ],
 )
