@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 from marshmallow import Schema
 
-from leadgen.api.fields import Answers, Choice, Count, Section, Sections, Value
+from leadgen.api.fields import Answers, Choice, Count, Value
+from leadgen.api.parts import Section, Sections
 from leadgen.api.schemas import CONSENT_CHANNELS, Submission
 
 Json = dict[str, Any]

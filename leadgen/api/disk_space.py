@@ -18,7 +18,7 @@ def is_scarce(path: Path | None) -> bool:
         return False
     try:
         disk = os.statvfs(path)
-    except OSError as error:  # a check that cannot be made refuses nobody
+    except OSError as error:  # without a measurement, submissions are accepted
         event(_log, "disk_not_measured", level=logging.WARNING, reason=error.strerror)
         return False
     return disk.f_bavail < disk.f_blocks * LEAST_FREE

@@ -45,8 +45,6 @@ _PLACES: Final = {
     "utm_term": "/context/utm/term",
     "utm_content": "/context/utm/content",
 }
-# The client whose key the edge adds: its submissions may be flat, and may leave out the state.
-CLIENT: Final = "site"
 # No person sees this field of the form, so who fills it in is a program; a sign, never a reason to drop a lead.
 HONEYPOT: Final = "website"
 _SERVICE: Final = "/request/service_type"

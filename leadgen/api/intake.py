@@ -9,12 +9,12 @@ from uuid import UUID
 
 from flask import Blueprint, Response, json
 
-from leadgen.api import body, flat_profile, reading
+from leadgen.api import body, reading
 from leadgen.api.problems import Problem, too_many, unavailable
 from leadgen.api.reading import Reading
 from leadgen.api.services import Services, services
 from leadgen.api.this_request import Environ, this_request, utc_text
-from leadgen.domain import fingerprint, idempotency_key
+from leadgen.domain import fingerprint, idempotency_key, site
 from leadgen.domain.api_key import Client
 from leadgen.domain.intake_id import uuid7
 from leadgen.errors import DatabaseUnavailable, UnfitSchema
@@ -122,7 +122,7 @@ def _answer(intake_id: UUID, request_id: str, received: datetime, read: Reading)
 
 
 def _request(here: Services, environ: Environ, client: Client) -> reading.Request:
-    flat = client.client_id == flat_profile.CLIENT
+    flat = client.client_id == site.CLIENT_ID
     return reading.Request(
         lead_source=environ.get("HTTP_X_LEAD_SOURCE"),
         strict=bool(_STRICT.search(environ.get("HTTP_PREFER", ""))),

@@ -11,15 +11,13 @@ from leadgen.api.fields import (
     Flag,
     Instant,
     Moment,
-    Part,
     Phone,
-    Section,
-    Sections,
     State,
     Words,
     Zip,
 )
 from leadgen.api.notes import Notes
+from leadgen.api.parts import Part, Section, Sections
 from leadgen.domain.service_types import SERVICE_TYPES
 
 CONTACT_METHODS: Final = ("call", "text", "email")

@@ -113,7 +113,7 @@ class _Profile:
         return {"LEADGEN_DATABASE_URL": urls.app, "LEADGEN_OWNER_DATABASE_URL": urls.owner}
 
     def _others(self, setting: str, url: str | None) -> str | None:
-        """The URL, unless a profile made it: then the shell has read an `environment`, which is no choice."""
+        """The URL, unless a profile made it: the shell has then only read a profile's `environment`."""
         if url and is_of_a_profile(url):
             self.screen.note(f"{setting} is from a dev profile (`. .dev/environment`), so it is ignored")
             return None

@@ -97,7 +97,7 @@ class KeyRing:
     def salvage(cls, text: str, where: str) -> tuple["KeyRing", list[KeyFileError]]:
         """Read every good line of a keys file; also an error for each bad one.
 
-        Raises KeyFileError when no line is good, for the first bad one or because there is no key.
+        Raises KeyFileError if every line is bad, for the first of them, or if there is no line.
         """
         entries: dict[str, Entry] = {}
         faults: list[KeyFileError] = []

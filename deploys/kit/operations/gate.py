@@ -1,6 +1,6 @@
 """Verification that asks the service itself, within a time limit.
 
-A gate that becomes green changes nothing, even after a wait: a service that has only just started is no change.
+A gate that turns green after a wait has changed nothing: it only gave a service time to start.
 """
 
 from collections.abc import Generator

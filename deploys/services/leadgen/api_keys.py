@@ -16,8 +16,7 @@ from deploys.kit.facts import Probe
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import HostFile
 from deploys.services.leadgen import LEADGEN, leadgen
-from leadgen.api import flat_profile
-from leadgen.domain import api_key
+from leadgen.domain import api_key, site
 from leadgen.domain.synthetic import CLIENT_ID
 from leadgen.errors import KeyFileError
 
@@ -31,7 +30,7 @@ SITE: Final = "leadgen-site-key"
 FILE: Final = "/etc/motorcade/leadgen/api-keys"
 _COMMAND: Final = "python -m deploys.kit.secrets set"
 # Whose the keys are, as the commands of their declarations say.
-_CLIENTS: Final = {PROBE: CLIENT_ID, SITE: flat_profile.CLIENT}
+_CLIENTS: Final = {PROBE: CLIENT_ID, SITE: site.CLIENT_ID}
 _MADE_BY: Final = {secret.name: secret.made_by for secret in LEADGEN.secrets}
 
 

@@ -10,7 +10,7 @@ import pytest
 from marshmallow import Schema
 
 from leadgen.api import openapi
-from leadgen.api.fields import Section, Sections
+from leadgen.api.parts import Section, Sections
 from leadgen.api.problems import CATALOGUE, MEDIA_TYPE
 from leadgen.api.reading import Request, read
 from leadgen.api.schema_walk import example, members

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema
 
-from leadgen.api.fields import Section, Sections
+from leadgen.api.parts import Section, Sections
 from leadgen.api.problems import Problem
 from leadgen.api.reading import Reading, Request, read
 from leadgen.api.schemas import Submission
