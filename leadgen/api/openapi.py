@@ -31,44 +31,50 @@ The body is at most 64 KiB. Only what cannot be answered is refused: no name, no
 number, no state that is served, no service. Anything else is stored as sent and flagged, and unknown members are
 listed in `ignored`."""
 
-_KEY_PARAMETER: Final = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "A UUID, or any 1 to 255 visible ASCII characters without a comma, bare or in double quotes; "
-    "X-Idempotency-Key is the same header. Without it, each request is a new submission.",
-    "schema": {"type": "string", "pattern": '^([!#-+\\--~]{1,255}|"[!#-+\\--~]{1,255}")$'},
-}
-_REQUEST_ID_PARAMETER: Final = {
-    "name": "X-Request-Id",
-    "in": "header",
-    "required": False,
-    "description": "An id of your own for this request: 8 to 128 visible ASCII characters. Any other is replaced.",
-    "schema": {"type": "string"},
-}
-_LEAD_SOURCE_PARAMETER: Final = {
-    "name": "X-Lead-Source",
-    "in": "header",
-    "required": False,
-    "description": "The sending system, e.g. `motorcade.vip`; it wins over `context.lead_source`.",
-    "schema": {"type": "string"},
-}
-_PREFER_PARAMETER: Final = {
-    "name": "Prefer",
-    "in": "header",
-    "required": False,
-    "description": "`handling=strict` also refuses what a program got wrong: unknown members, wrong types, words "
-    "outside a list. What people type is read leniently in either case.",
-    "schema": {"type": "string"},
-    "example": "handling=strict",
-}
-_VALIDATE_PARAMETER: Final = {
-    "name": "validate",
-    "in": "query",
-    "required": False,
-    "description": "`only`: check the submission, store nothing, and answer 204 or 422.",
-    "schema": {"type": "string", "enum": ["only"]},
-}
+
+def _optional(name: str, where: str, description: str, *, schema: Json | None = None) -> Json:
+    """Return a parameter that may be left out."""
+    return {
+        "name": name,
+        "in": where,
+        "required": False,
+        "description": description,
+        "schema": {"type": "string", **(schema or {})},
+    }
+
+
+_POSTING_PARAMETERS: Final = (
+    _optional(
+        "Idempotency-Key",
+        "header",
+        "A UUID, or any 1 to 255 visible ASCII characters without a comma, bare or in double quotes; "
+        "X-Idempotency-Key is the same header. Without it, each request is a new submission.",
+        schema={"pattern": '^([!#-+\\--~]{1,255}|"[!#-+\\--~]{1,255}")$'},
+    ),
+    _optional(
+        "X-Request-Id",
+        "header",
+        "An id of your own for this request: 8 to 128 visible ASCII characters. Any other is replaced.",
+    ),
+    _optional(
+        "X-Lead-Source",
+        "header",
+        "The sending system, e.g. `motorcade.vip`; it wins over `context.lead_source`.",
+    ),
+    _optional(
+        "Prefer",
+        "header",
+        "`handling=strict` also refuses what a program got wrong: unknown members, wrong types, words outside a "
+        "list. What people type is read leniently in either case.",
+        schema={"examples": ["handling=strict"]},
+    ),
+    _optional(
+        "validate",
+        "query",
+        "`only`: check the submission, store nothing, and answer 204 or 422.",
+        schema={"enum": ["only"]},
+    ),
+)
 _ID_PARAMETER: Final = {
     "name": "intake_id",
     "in": "path",
@@ -163,13 +169,7 @@ def _add_operations(spec: APISpec, config: Config) -> None:
                 "summary": "Send a submission",
                 "description": _POSTING,
                 "security": guard,
-                "parameters": [
-                    _KEY_PARAMETER,
-                    _REQUEST_ID_PARAMETER,
-                    _LEAD_SOURCE_PARAMETER,
-                    _PREFER_PARAMETER,
-                    _VALIDATE_PARAMETER,
-                ],
+                "parameters": [*_POSTING_PARAMETERS],
                 "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Submission")}}},
                 "responses": {
                     "202": _answer("The submission is stored.", "Accepted", "Location", "Idempotency-Replayed"),
