@@ -118,12 +118,7 @@ def connect(host: Host, source: str = "") -> http.client.HTTPSConnection:
     """To the edge by its name, wherever that leads elsewhere; only the lab's own authority is trusted."""
     context = ssl.create_default_context(cafile=str(host.directory / "ca.pem"))
     connection = http.client.HTTPSConnection(EDGE, timeout=WAIT_SECONDS, context=context)
-    wire = host.network.dial(443, WAIT_SECONDS, source)
-    try:
-        connection.sock = context.wrap_socket(wire, server_hostname=EDGE)
-    except OSError:
-        wire.close()
-        raise
+    connection.sock = host.network.dial(443, WAIT_SECONDS, source, context)
     return connection
 
 

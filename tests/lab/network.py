@@ -1,10 +1,12 @@
 """A host's way out: one address on a virtual wire, translated by the machine."""
 
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.certificates import EDGE
 from tests.lab.command import run, succeeds, until
 from tests.lab.errors import LabError
 from tests.lab.folders import lock
@@ -60,9 +62,17 @@ class Network:
         run("ip", "address", "replace", f"{self.gateway}/24", "dev", self.interface)
         run("ip", "link", "set", self.interface, "up")
 
-    def dial(self, port: int, seconds: float, source: str = "") -> socket.socket:
-        """A connection to the host, by its wire only: what is sent to one that is gone leaves by no other way."""
+    def dial(
+        self, port: int, seconds: float, source: str = "", trusted: ssl.SSLContext | None = None
+    ) -> socket.socket:
+        """A connection to the host, by its wire only: what is sent to one that is gone leaves by no other way.
+
+        With `trusted`, TLS to the edge. The socket is wrapped before it connects, so that it can be closed here:
+        Python loses one that is reset between its connection and its wrapping.
+        """
         made = socket.socket()
+        if trusted:
+            made = trusted.wrap_socket(made, server_hostname=EDGE)
         try:
             made.settimeout(seconds)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode())

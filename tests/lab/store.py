@@ -79,10 +79,9 @@ class Store:
     def _answers(self) -> bool:
         context = ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
         try:
-            with (
-                socket.create_connection((self.network.gateway, PORT), 1) as plain,
-                context.wrap_socket(plain, server_hostname=certificates.STORE),
-            ):
+            with context.wrap_socket(socket.socket(), server_hostname=certificates.STORE) as open_:
+                open_.settimeout(1)
+                open_.connect((self.network.gateway, PORT))
                 return True
         except OSError:
             return False
