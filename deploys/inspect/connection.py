@@ -13,6 +13,7 @@ from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
 from deploys.kit.errors import Refused
+from deploys.kit.run import wire
 
 
 def named(inventory: str) -> list[str]:
@@ -38,6 +39,8 @@ def connected(inventory: str, limit: str | None, data: Sequence[str] = ()) -> It
             raise Refused(inventory, f"has no host {limit}", "choose one that it lists")
         state.init(known, config, initial_limit=chosen)
         connect_all(state)
+        for host in chosen:
+            wire.send_at_once(host)
         try:
             yield chosen
         finally:

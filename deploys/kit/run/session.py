@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from deploys.kit.errors import Refused
 from deploys.kit.plan import services, settings
-from deploys.kit.run import lock, run_identity, run_stats
+from deploys.kit.run import lock, run_identity, run_stats, wire
 from deploys.kit.run.journal import Journal, Run
 from deploys.kit.run.signals import Stop
 
@@ -158,6 +158,7 @@ def current() -> Session:
     session = _SESSIONS[state] = Session(state, DIRECTORY)
     state.callback_handlers.append(_Callbacks())
     session.listen()
+    wire.send_at_once(host)
     # pyinfra prints a refusal as one line; gevent would add its traceback.
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
