@@ -1,9 +1,9 @@
-"""LEADGEN_03: the outbox, and the function that removes synthetic leads; from here on, a 202 is a promise.
+"""LEADGEN_03: the outbox, and the functions that remove leads; from here on, a 202 is a promise.
 
 Purpose: From here on, a 202 is a promise: an intake is kept, exactly once.
 
-Leaves: The migrations up to `20261126_01_contract_v1`: the outbox, its queue, the function that removes synthetic
-leads, and the columns of contract v1.
+Leaves: The migrations up to `20261127_01_personal_data`: the outbox, its queue, the columns of contract v1, and
+the functions that remove synthetic leads, erase a person, and remove what has expired.
 
 Verify: A real intake makes one row in `app.intake_jobs`; the same Idempotency-Key makes no second one.
 
@@ -17,7 +17,7 @@ from deploys.kit.run import page
 from deploys.services.leadgen import LEADGEN, api_keys, leadgen, migrations, synthetic
 from deploys.services.postgres import POSTGRES, database
 
-VERSION = "20261126_01_contract_v1"
+VERSION = "20261127_01_personal_data"
 
 # What
 this = page.begin("LEADGEN_03")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
 from leadgen.domain import us_states
+from leadgen.domain.erasure import LEAST_KEY_BYTES, ErasureKey
 from leadgen.errors import ConfigError
 
 PREFIX: Final = "LEADGEN_"
@@ -97,6 +98,12 @@ def _amount(value: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,14}", value):
         raise ValueError("is not a whole number from 1 to 999999999999999")
     return int(value)
+
+
+def _erasure_key(value: str) -> ErasureKey:
+    if len(value.encode()) < LEAST_KEY_BYTES:
+        raise ValueError(f"has fewer than {LEAST_KEY_BYTES} bytes")
+    return ErasureKey(value.encode())
 
 
 def _copies(value: str) -> int:
@@ -192,6 +199,16 @@ class Config:
         "A directory on the disk of PostgreSQL's data: with less than 10 % of that disk free, submissions are "
         "answered 503. By default, free space is not checked.",
         default=None,
+    )
+    erasure_key: ErasureKey | None = _setting(
+        _erasure_key,
+        "The key of the digests that are left of an erased person: at least 32 bytes, random, never changed. Only "
+        "`leadgen person`, `leadgen erasures` and `leadgen retain` use it.",
+        default=None,
+        secret=True,
+    )
+    retention_months: int = _setting(
+        _count, "The months after which `leadgen retain` removes a lead and its intake.", default=24
     )
     profile: str = _setting(_one_of("production", "dev"), "`dev` adds the form page at `/`.", default="production")
     release: str = _setting(

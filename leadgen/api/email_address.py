@@ -42,19 +42,29 @@ class EmailReading:
 
 def read(text: str) -> EmailReading | None:
     """Return the first address in a text, None if it has none."""
-    if plain := plain_email(text):
-        return EmailReading(plain)
-    # NFKC turns a full-width @ and dot into plain ones; what is invisible was pasted along. White space
-    # stays: without the line break between them two words would be one.
-    text = visible(re.sub(r"\s", " ", unicodedata.normalize("NFKC", text[:_MOST_TEXT]))).strip()
-    if whole := any_email(text):
-        return EmailReading(whole)
-    words, others = _candidates(text)
-    found = [reading for word in words if (reading := _one(word))]
+    found, others = _found(text)
     if not found:
         return None
     distinct = {reading.address.casefold() for reading in found}
     return EmailReading(found[0].address, unusual=found[0].unusual or others, more=len(distinct) > 1)
+
+
+def read_all(text: str) -> list[str]:
+    """Return every address in a text, in its order."""
+    return [reading.address for reading in _found(text)[0]]
+
+
+def _found(text: str) -> tuple[list[EmailReading], bool]:
+    """The addresses in a text; also whether it has other words."""
+    if plain := plain_email(text):
+        return [EmailReading(plain)], False
+    # NFKC turns a full-width @ and dot into plain ones; what is invisible was pasted along. White space
+    # stays: without the line break between them two words would be one.
+    text = visible(re.sub(r"\s", " ", unicodedata.normalize("NFKC", text[:_MOST_TEXT]))).strip()
+    if whole := any_email(text):
+        return [EmailReading(whole)], False
+    words, others = _candidates(text)
+    return [reading for word in words if (reading := _one(word))], others
 
 
 def plain_email(text: str) -> str | None:

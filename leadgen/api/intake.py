@@ -51,6 +51,7 @@ def accept(here: Services, environ: Environ, request_id: str) -> Receipt | None:
         # A submission that was accepted once stays accepted, even if the rules have changed since.
         if only_validate or key is None or (earlier := _find(here, client.client_id, key)) is None:
             raise
+        _refuse_erased(earlier)
         if not _same(earlier, payload):
             raise
         return earlier
@@ -74,6 +75,7 @@ def accept(here: Services, environ: Environ, request_id: str) -> Receipt | None:
             answer=_answer(intake_id, request_id, received, read),
         )
     )
+    _refuse_erased(receipt)
     if receipt.replayed and not _same(receipt, payload):
         raise Problem("idempotency-key-reused")
     here.doorbell.ring()
@@ -162,6 +164,12 @@ def _find(here: Services, client_id: str, key: str) -> Receipt | None:
             return intakes.find_by_key(connection, client_id, key)
     except (DatabaseUnavailable, UnfitSchema):
         return None  # the submission's own fault can be reported without it
+
+
+def _refuse_erased(receipt: Receipt) -> None:
+    """Store nothing of an erased person again because a queue somewhere still has their submission."""
+    if receipt.erased:
+        raise Problem("submission-erased")
 
 
 def _same(receipt: Receipt, payload: str) -> bool:

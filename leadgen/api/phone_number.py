@@ -47,13 +47,22 @@ def plain_phone(text: str) -> str | None:
 
 
 def any_phone(text: str) -> PhoneReading | None:
-    text = visible(re.sub(r"\s", " ", unicodedata.normalize("NFKC", text[:_MOST_TEXT]))).strip()
-    text = re.sub(r"^00(?=[1-9])", "+", text)  # how most of the world begins an international number
-    numbers = _parsed(text) or _matched(text)
+    numbers = _numbers(text)
     if not numbers:
         return None
     first = numbers[0]
     return PhoneReading(_e164(first), first.extension or None, more=len({_e164(number) for number in numbers}) > 1)
+
+
+def read_all(text: str) -> list[str]:
+    """Return every number in a text, in its order and in E.164."""
+    return [_e164(number) for number in _numbers(text)]
+
+
+def _numbers(text: str) -> list[PhoneNumber]:
+    text = visible(re.sub(r"\s", " ", unicodedata.normalize("NFKC", text[:_MOST_TEXT]))).strip()
+    text = re.sub(r"^00(?=[1-9])", "+", text)  # how most of the world begins an international number
+    return _parsed(text) or _matched(text)
 
 
 def _parsed(text: str) -> list[PhoneNumber]:

@@ -130,6 +130,14 @@ CATALOGUE: Final[Mapping[str, ProblemType]] = {
             "Use a new key for each submission; reuse a key only to send exactly the same body again.",
         ),
         ProblemType(
+            "submission-erased",
+            410,
+            "GONE",
+            "The submission with this key was erased",
+            "The person who sent it had their data erased. Nothing of this request is stored.",
+            "Delete your copy of the submission. What the person sends after that needs a key of its own.",
+        ),
+        ProblemType(
             "body-too-large",
             413,
             "TOO_LARGE",

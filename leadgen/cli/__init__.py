@@ -7,9 +7,12 @@ import click
 
 from leadgen.cli.check import check
 from leadgen.cli.dev import dev
+from leadgen.cli.erasures import erasures
 from leadgen.cli.jobs import jobs
 from leadgen.cli.keys import keys
 from leadgen.cli.migrate import migrate
+from leadgen.cli.person import person
+from leadgen.cli.retain import retain
 from leadgen.cli.serve import serve
 from leadgen.cli.sweep import sweep
 from leadgen.cli.worker import worker
@@ -33,5 +36,5 @@ def leadgen() -> None:
     """The lead intake: accept leads over HTTP, make each exactly one row in app.leads."""
 
 
-for command in (check, dev, jobs, keys, migrate, serve, sweep, worker):
+for command in (check, dev, erasures, jobs, keys, migrate, person, retain, serve, sweep, worker):
     leadgen.add_command(command)

@@ -1,8 +1,6 @@
 """`leadgen jobs`: what an operator can do about intakes that failed to become leads."""
 
 import json
-import os
-import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from leadgen.cli.operator import by, not_blank
 from leadgen.cli.table import print_table
 from leadgen.config import load
 from leadgen.store import dead_jobs, queue
@@ -20,41 +19,14 @@ from leadgen.store.dead_jobs import Job
 SHOWN_MOST: Final = 200
 
 
-def _not_blank(_: click.Context, parameter: click.Parameter, value: str) -> str:
-    if not value.strip():
-        raise click.BadParameter("say why", param=parameter)
-    return value.strip()
-
-
 _ids = click.argument(
     "intake_ids", metavar="[INTAKE_ID]...", nargs=-1, type=click.UUID, help="The ids of the intakes."
 )
 _all = click.option("--all", "everything", is_flag=True, help="Every dead intake.")
 
 
-def _login() -> str:
-    """The login at the terminal, also under sudo; without a terminal, the owner of this process."""
-    try:
-        return os.getlogin()
-    except OSError:
-        return _account()
-
-
-def _account() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's user need not have a name
-        return f"uid {os.getuid()}"
-
-
 _reason = click.option(
-    "--reason", required=True, callback=_not_blank, help="Why; logged in app.job_audit with your name."
-)
-_by = click.option(
-    "--by",
-    default=_login,
-    metavar="NAME",
-    help="Your name; the default is your login, which a container does not know.",
+    "--reason", required=True, callback=not_blank, help="Why; logged in app.job_audit with your name."
 )
 
 
@@ -102,7 +74,7 @@ def show(intake_id: UUID, payload: bool) -> None:
 @_ids
 @_all
 @_reason
-@_by
+@by
 def replay(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str) -> None:
     """Put dead intakes back into the queue, with a full set of attempts."""
     click.echo(f"{_settle(dead_jobs.replay, intake_ids, everything, reason, by)} replayed")
@@ -112,7 +84,7 @@ def replay(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str)
 @_ids
 @_all
 @_reason
-@_by
+@by
 def discard(intake_ids: tuple[UUID, ...], everything: bool, reason: str, by: str) -> None:
     """Discard dead intakes: they never become leads, and their rows stay."""
     click.echo(f"{_settle(dead_jobs.discard, intake_ids, everything, reason, by)} discarded")

@@ -70,6 +70,13 @@ class Place:
             _keep_secret(file, text + "\n")
         return file.read_text(encoding="ascii").strip()
 
+    def erasure_key_file(self) -> Path:
+        """A file with a key for the digests of erased persons."""
+        file = self.folder / "erasure-key"
+        if not file.exists():
+            _keep_secret(file, secrets.token_urlsafe(48) + "\n")
+        return file
+
     def write_environment(self, environ: Mapping[str, str]) -> Path:
         """Write the settings for a shell, so that e.g. `leadgen jobs list` works on this profile."""
         file = self.folder / "environment"

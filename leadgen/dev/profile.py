@@ -85,6 +85,7 @@ class _Profile:
         for secret in ("LEADGEN_OWNER_DATABASE_URL", "LEADGEN_OWNER_DATABASE_PASSWORD"):
             for name in (secret, secret + "_FILE"):
                 services_environ.pop(name, None)  # services must not change the schema
+        services_environ.pop("LEADGEN_ERASURE_KEY", None)  # the profile has a key of its own
         with self.screen.step("API, worker and sweeper"):
             for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
                 log = self.place.log(name)
@@ -139,6 +140,7 @@ class _Profile:
         return {
             "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
             "LEADGEN_BIND": self.config.bind,
+            "LEADGEN_ERASURE_KEY_FILE": str(self.place.erasure_key_file()),
             "LEADGEN_PROFILE": "dev",
         }
 

@@ -30,7 +30,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One intake: `state` is queued, retrying, done, dead or discarded. The payload is personal data."""
+    """One intake: `state` is queued, retrying, done, dead, discarded or erased. The payload is personal data."""
 
     intake_id: UUID
     request_id: str
@@ -101,6 +101,7 @@ _REMEDIES: Final = {
     "retrying": "it will be retried on its own; watch it with `leadgen jobs show`",
     "done": "nothing is left to do: the lead is in app.leads",
     "discarded": "nothing is left to do; `leadgen jobs show` says who discarded it and why",
+    "erased": "nothing is left to do: its person asked for that",
     # Another session changed it between the two statements.
     "dead": "try again",
 }

@@ -46,7 +46,10 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The stored row for an intake: its own, or the earlier one with the same key (a replay)."""
+    """The stored row for an intake: its own, or the earlier one with the same key (a replay).
+
+    `erased`: of the earlier one only the key is left, because its person asked for that.
+    """
 
     intake_id: UUID
     request_id: str
@@ -54,6 +57,7 @@ class Receipt:
     fingerprint_version: int
     answer: str
     replayed: bool
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +177,10 @@ def _find_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> di
     # Not prepared: a plan cached on a nearly empty table scans all of a long one (49 ms at 150,000 rows).
     rows = connection.execute(_SQL["find_by_keys"], [clients, idempotency_keys], prepare=False)
     return {
-        (client_id, key): Receipt(intake_id, request_id, bytes(fingerprint), version, answer, replayed=True)
-        for client_id, key, intake_id, request_id, fingerprint, version, answer in rows
+        (client_id, key): Receipt(
+            intake_id, request_id, bytes(fingerprint), version, answer, replayed=True, erased=erased
+        )
+        for client_id, key, intake_id, request_id, fingerprint, version, answer, erased in rows
     }
 
 

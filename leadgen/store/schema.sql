@@ -9,7 +9,8 @@ CREATE TABLE app.schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Everything that a 202 acknowledged. Insert-only; the unique pair answers a repeated key without a time limit.
+-- Everything that a 202 acknowledged. Insert-only, except that an erase empties a row; the unique pair answers a
+-- repeated key for as long as the row is kept.
 CREATE TABLE app.intake_jobs (
     intake_id           uuid PRIMARY KEY,
     request_id          uuid NOT NULL,
@@ -25,6 +26,7 @@ CREATE TABLE app.intake_jobs (
     key_id              text,
     lead                jsonb, -- the columns that the lead will have; NULL before contract v1: see lead_of_wave4
     answer              text,  -- the 202, which a replay repeats byte for byte
+    erased_at           timestamptz, -- only the key is left, which is refused from then on
     UNIQUE (client_id, idempotency_key)
 );
 
@@ -99,7 +101,8 @@ CREATE TABLE app.leads (
 
 CREATE INDEX leads_created_at ON app.leads (created_at);
 
--- What a person agreed to, as it was shown to them. This is evidence: rows are added and never changed.
+-- What a person agreed to, as it was shown to them. This is evidence: rows are added, and the application never
+-- changes them. Once the intake is gone, the digests of its addresses and numbers lead to it; see app.erasures.
 CREATE TABLE app.consents (
     intake_id    uuid NOT NULL,
     position     integer NOT NULL,
@@ -110,6 +113,7 @@ CREATE TABLE app.consents (
     given_at     timestamptz NOT NULL,
     page_url     text NOT NULL,
     recorded_at  timestamptz NOT NULL DEFAULT now(),
+    person_digests bytea[],
     PRIMARY KEY (intake_id, position)
 );
 
@@ -122,14 +126,29 @@ CREATE TABLE app.dead_jobs (
     discarded_at timestamptz
 );
 
--- Who replayed or discarded which job, and why. Rows are added and never changed.
+-- Who replayed or discarded which job, exported or erased which person, or removed what had expired, and why. Rows are
+-- added; the reasons of an intake's rows go with it.
 CREATE TABLE app.job_audit (
-    audit_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at        timestamptz NOT NULL DEFAULT now(),
-    actor     text NOT NULL,
-    action    text NOT NULL CHECK (action IN ('replay', 'discard')),
-    intake_id uuid NOT NULL,
-    reason    text NOT NULL
+    audit_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at            timestamptz NOT NULL DEFAULT now(),
+    actor         text NOT NULL,
+    action        text NOT NULL CHECK (action IN ('replay', 'discard', 'export', 'erase', 'retain')),
+    intake_id     uuid,
+    reason        text NOT NULL,
+    person_digest bytea,
+    counts        jsonb,
+    CONSTRAINT job_audit_names_its_intake CHECK (intake_id IS NOT NULL OR action NOT IN ('replay', 'discard'))
+);
+
+-- The persons that were erased, by a digest whose key is not in the database. A restore replays them. Rows are added
+-- and never changed; `counts` says how many rows of each table were erased.
+CREATE TABLE app.erasures (
+    erasure_id uuid PRIMARY KEY,
+    kind       text NOT NULL CHECK (kind IN ('email', 'phone')),
+    digest     bytea NOT NULL CHECK (length(digest) = 32),
+    key_id     text NOT NULL,
+    erased_at  timestamptz NOT NULL,
+    counts     jsonb NOT NULL
 );
 
 -- The last heartbeat of each service; also the probe that proves that the database accepts writes.
@@ -238,12 +257,184 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION app.remove_synthetic FROM PUBLIC;
+-- Keeps the evidence of an intake that goes: its consents, also those that no drain has stored yet, tied to the
+-- digests instead of the person; and who did what to it, without the words. Returns how many consents it has.
+CREATE FUNCTION app.keep_evidence(gone uuid, consent jsonb, digests bytea[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kept integer;
+BEGIN
+    BEGIN
+        INSERT INTO app.consents (
+            intake_id, position, channel, granted, text_version, text_sha256, given_at, page_url
+        )
+        SELECT
+            gone, given.position, given.entry ->> 'channel', (given.entry ->> 'granted')::boolean,
+            given.entry ->> 'text_version', given.entry ->> 'text_sha256', (given.entry ->> 'at')::timestamptz,
+            given.entry ->> 'page_url'
+        FROM jsonb_array_elements(consent) WITH ORDINALITY AS given (entry, position)
+        ON CONFLICT DO NOTHING;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        NULL; -- of a dead intake that could not become a lead for this very reason
+    END;
+    -- What follows the path of a page's address can name the person who was on it.
+    UPDATE app.consents
+    SET page_url = regexp_replace(page_url, '[?#].*', ''), person_digests = coalesce(person_digests, digests)
+    WHERE intake_id = gone;
+    GET DIAGNOSTICS kept = ROW_COUNT;
+    UPDATE app.job_audit SET reason = 'removed with the intake' WHERE intake_id = gone;
+    RETURN kept;
+END
+$$;
+
+-- Erases the intakes and leads of a person: `entries` has one object for each, with `intake_id` (and `digests`, and
+-- `forget_key`) or `lead_id`. Stores the tombstone unless it is there, and logs the action. Returns the counts.
+CREATE FUNCTION app.erase_person(tombstone app.erasures, entries jsonb, actor text, reason text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    entry record;
+    job app.intake_jobs;
+    affected integer;
+    intakes integer := 0;
+    queued integer := 0;
+    dead integer := 0;
+    leads integer := 0;
+    consents integer := 0;
+    counts jsonb;
+BEGIN
+    PERFORM pg_advisory_xact_lock(x'65726173'::integer); -- "eras": one that removes persons at a time
+    FOR entry IN
+        SELECT *
+        FROM jsonb_to_recordset(entries) AS one (
+            intake_id uuid, lead_id bigint, digests text[], forget_key boolean
+        )
+        ORDER BY one.intake_id, one.lead_id
+    LOOP
+        IF entry.intake_id IS NULL THEN
+            DELETE FROM app.leads AS lead
+            WHERE lead.lead_id = entry.lead_id AND coalesce(lead.received_at, lead.created_at) <= tombstone.erased_at;
+            GET DIAGNOSTICS affected = ROW_COUNT;
+            leads := leads + affected;
+            CONTINUE;
+        END IF;
+        SELECT * INTO job FROM app.intake_jobs AS found WHERE found.intake_id = entry.intake_id;
+        CONTINUE WHEN job.created_at > tombstone.erased_at OR job.erased_at IS NOT NULL;
+        -- It is queued, dead or a lead, and may move on meanwhile: see remove_synthetic.
+        FOR look IN 1..3 LOOP
+            DELETE FROM app.intake_queue AS gone WHERE gone.intake_id = entry.intake_id;
+            GET DIAGNOSTICS affected = ROW_COUNT;
+            queued := queued + affected;
+            EXIT WHEN affected > 0;
+            DELETE FROM app.dead_jobs AS gone WHERE gone.intake_id = entry.intake_id;
+            GET DIAGNOSTICS affected = ROW_COUNT;
+            dead := dead + affected;
+            EXIT WHEN affected > 0;
+            DELETE FROM app.leads AS gone WHERE gone.intake_id = entry.intake_id;
+            GET DIAGNOSTICS affected = ROW_COUNT;
+            leads := leads + affected;
+            EXIT WHEN affected > 0;
+        END LOOP;
+        consents := consents + app.keep_evidence(
+            entry.intake_id, coalesce(job.lead, app.lead_of_wave4(job.payload)) -> 'consent',
+            ARRAY(SELECT decode(hex, 'hex') FROM unnest(entry.digests) AS hex)
+        );
+        -- The key stays, so that a late retry is refused instead of stored again.
+        IF job.idempotency_key IS NULL OR entry.forget_key THEN
+            DELETE FROM app.intake_jobs AS gone WHERE gone.intake_id = entry.intake_id;
+        ELSE
+            UPDATE app.intake_jobs AS emptied
+            SET
+                payload = '{}', fingerprint = '', email = NULL, phone_e164 = NULL, x_request_id = NULL, lead = NULL,
+                answer = NULL, erased_at = tombstone.erased_at
+            WHERE emptied.intake_id = entry.intake_id;
+        END IF;
+        GET DIAGNOSTICS affected = ROW_COUNT;
+        intakes := intakes + affected;
+    END LOOP;
+    counts := jsonb_build_object(
+        'intakes', intakes, 'queued', queued, 'dead', dead, 'leads', leads, 'consents', consents
+    );
+    INSERT INTO app.erasures
+    VALUES (
+        tombstone.erasure_id, tombstone.kind, tombstone.digest, tombstone.key_id, tombstone.erased_at, counts
+    )
+    ON CONFLICT DO NOTHING;
+    INSERT INTO app.job_audit (actor, action, reason, person_digest, counts)
+    VALUES (actor, 'erase', reason, tombstone.digest, counts);
+    RETURN counts;
+END
+$$;
+
+-- Removes those of these intakes that are older than so many months, except queued ones, and logs the action.
+-- `entries` has one object for each, with `intake_id` and `digests`. Returns the counts.
+CREATE FUNCTION app.remove_expired(months integer, entries jsonb, actor text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    entry record;
+    job app.intake_jobs;
+    affected integer;
+    intakes integer := 0;
+    dead integer := 0;
+    leads integer := 0;
+    consents integer := 0;
+    counts jsonb;
+BEGIN
+    IF months IS NULL OR months < 1 THEN
+        RAISE EXCEPTION 'remove_expired: % is not a number of months; nothing was removed', months;
+    END IF;
+    PERFORM pg_advisory_xact_lock(x'65726173'::integer);
+    FOR entry IN
+        SELECT * FROM jsonb_to_recordset(entries) AS one (intake_id uuid, digests text[]) ORDER BY one.intake_id
+    LOOP
+        SELECT * INTO job FROM app.intake_jobs AS found
+        WHERE found.intake_id = entry.intake_id AND found.created_at < now() - make_interval(months => months);
+        CONTINUE WHEN NOT FOUND;
+        CONTINUE WHEN EXISTS (SELECT FROM app.intake_queue AS queue WHERE queue.intake_id = entry.intake_id);
+        DELETE FROM app.dead_jobs AS gone WHERE gone.intake_id = entry.intake_id;
+        GET DIAGNOSTICS affected = ROW_COUNT;
+        -- Somebody who replays it has the row first, and then it is in the queue.
+        CONTINUE WHEN EXISTS (SELECT FROM app.intake_queue AS queue WHERE queue.intake_id = entry.intake_id);
+        dead := dead + affected;
+        DELETE FROM app.leads AS gone WHERE gone.intake_id = entry.intake_id;
+        GET DIAGNOSTICS affected = ROW_COUNT;
+        leads := leads + affected;
+        consents := consents + app.keep_evidence(
+            entry.intake_id, coalesce(job.lead, app.lead_of_wave4(job.payload)) -> 'consent',
+            ARRAY(SELECT decode(hex, 'hex') FROM unnest(entry.digests) AS hex)
+        );
+        DELETE FROM app.intake_jobs AS gone WHERE gone.intake_id = entry.intake_id;
+        GET DIAGNOSTICS affected = ROW_COUNT;
+        intakes := intakes + affected;
+    END LOOP;
+    -- Leads of releases before the outbox, and those whose intake was deleted by hand.
+    DELETE FROM app.leads AS gone
+    WHERE gone.lead_id IN (
+        SELECT lead.lead_id FROM app.leads AS lead
+        WHERE
+            lead.created_at < now() - make_interval(months => months)
+            AND NOT EXISTS (SELECT FROM app.intake_jobs AS left_over WHERE left_over.intake_id = lead.intake_id)
+        LIMIT 500
+    );
+    GET DIAGNOSTICS affected = ROW_COUNT;
+    leads := leads + affected;
+    counts := jsonb_build_object(
+        'intakes', intakes, 'dead', dead, 'leads', leads, 'consents', consents
+    );
+    IF intakes + leads > 0 THEN
+        INSERT INTO app.job_audit (actor, action, reason, counts)
+        VALUES (actor, 'retain', format('older than %s months', months), counts);
+    END IF;
+    RETURN counts;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION app.remove_synthetic, app.keep_evidence, app.erase_person, app.remove_expired FROM PUBLIC;
 
 -- The application adds evidence but never changes it, and changes no schema; `motorcade_ro` only reads.
 GRANT USAGE ON SCHEMA app TO motorcade_app, motorcade_ro;
 GRANT SELECT ON ALL TABLES IN SCHEMA app TO motorcade_ro;
 GRANT SELECT ON app.schema_migrations TO motorcade_app;
-GRANT SELECT, INSERT ON app.leads, app.consents, app.intake_jobs, app.job_audit TO motorcade_app;
+GRANT SELECT, INSERT ON app.leads, app.consents, app.intake_jobs, app.job_audit, app.erasures TO motorcade_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.intake_queue, app.dead_jobs TO motorcade_app;
 GRANT SELECT, INSERT, UPDATE ON app.heartbeats TO motorcade_app;
+GRANT EXECUTE ON FUNCTION app.erase_person, app.remove_expired TO motorcade_app;

@@ -22,7 +22,7 @@ ROOMS = {
     "__init__": Room(set(), set()),
     "errors": Room(set(), set()),
     "log": Room(set(), set()),
-    "config": Room({"errors", "domain.us_states"}, set()),
+    "config": Room({"errors", "domain.erasure", "domain.us_states"}, set()),
     "domain": Room({"errors"}, set()),
     "store": Room({*LEAVES, "domain"}, {"psycopg", "psycopg_pool"}),
     "jobs": Room({*LEAVES, "store", "domain"}, {"redis", "rq"}),

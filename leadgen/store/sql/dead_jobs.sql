@@ -26,6 +26,7 @@ SELECT
     intake_id, coalesce(job.x_request_id, job.request_id::text) AS request_id, job.client_id,
     job.created_at AS received_at,
     CASE
+        WHEN job.erased_at IS NOT NULL THEN 'erased'
         WHEN lead.intake_id IS NOT NULL THEN 'done'
         WHEN dead.discarded_at IS NOT NULL THEN 'discarded'
         WHEN dead.intake_id IS NOT NULL THEN 'dead'
@@ -34,7 +35,7 @@ SELECT
     END AS state,
     coalesce(dead.attempts, queued.attempts, 0) AS attempts,
     coalesce(dead.reason, queued.last_error) AS reason,
-    coalesce(lead.created_at, dead.discarded_at, dead.died_at) AS finished_at,
+    coalesce(job.erased_at, lead.created_at, dead.discarded_at, dead.died_at) AS finished_at,
     job.payload
 FROM app.intake_jobs AS job
 LEFT JOIN app.intake_queue AS queued USING (intake_id)

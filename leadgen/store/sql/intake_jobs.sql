@@ -45,7 +45,8 @@ SELECT
     coalesce(
         answer,
         format('{"intake_id": "%%s", "request_id": "%%s", "status": "queued"}' || chr(10), intake_id, request_id)
-    )
+    ),
+    erased_at IS NOT NULL
 FROM app.intake_jobs
 JOIN unnest(%s::text[], %s::text[]) AS wanted (client_id, idempotency_key) USING (client_id, idempotency_key)
 
@@ -54,7 +55,7 @@ JOIN unnest(%s::text[], %s::text[]) AS wanted (client_id, idempotency_key) USING
 SELECT intake_id FROM app.intake_jobs WHERE intake_id = ANY (%s::uuid[])
 
 -- get_submission --
--- One intake of one client and its status. The transaction that adds its lead removes its queue entry.
+-- One intake of one client and its status, unless it was erased. The transaction that adds its lead removes its queue entry.
 SELECT
     CASE
         WHEN lead.intake_id IS NOT NULL THEN 'done'
@@ -67,4 +68,4 @@ SELECT
 FROM app.intake_jobs AS job
 LEFT JOIN app.leads AS lead USING (intake_id)
 LEFT JOIN app.dead_jobs AS dead USING (intake_id)
-WHERE job.intake_id = %s AND job.client_id = %s
+WHERE job.intake_id = %s AND job.client_id = %s AND job.erased_at IS NULL

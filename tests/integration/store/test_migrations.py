@@ -132,6 +132,7 @@ MAY = {
         "intake_queue": "SELECT INSERT UPDATE DELETE",
         "dead_jobs": "SELECT INSERT UPDATE DELETE",
         "heartbeats": "SELECT INSERT UPDATE",
+        "erasures": "SELECT INSERT",
         "schema_migrations": "SELECT",
     },
 }
