@@ -43,10 +43,12 @@ def identities(
 
 
 def _written(kind: str, text: str) -> Iterator[Identity]:
-    """What is in a text; if that is nothing of its kind, what is there of the other; else the text itself."""
-    other = "phone" if kind == "email" else "email"
-    found = [*_readable(kind, text)] or [*_readable(other, text)]
-    yield from found or [_unreadable(kind, text)]
+    """What is in a text; if that is nothing of its kind, what is there of the other, and the text itself."""
+    if found := [*_readable(kind, text)]:
+        yield from found
+        return
+    yield from _readable("phone" if kind == "email" else "email", text)
+    yield _unreadable(kind, text)
 
 
 def _readable(kind: str, text: str) -> Iterator[Identity]:
