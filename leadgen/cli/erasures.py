@@ -8,7 +8,7 @@ import click
 from leadgen.cli.operator import by
 from leadgen.cli.person import database, erasure_key, identify, print_counts
 from leadgen.cli.table import print_table
-from leadgen.domain.erasure import Tombstone
+from leadgen.domain.erasure import NotATombstone, Tombstone
 from leadgen.errors import LeadgenError
 from leadgen.store import erasures as store
 
@@ -79,11 +79,10 @@ def replay_erasures(by: str) -> None:
 def _parse(number: int, line: str) -> Tombstone:
     try:
         return Tombstone.from_line(line)
-    except (ValueError, KeyError) as error:
-        what = str(error) if type(error) is ValueError else "is not JSON"
+    except NotATombstone as error:
         raise LeadgenError(
             f"line {number}",
-            what,
+            str(error),
             "take the file as `leadgen erasures list --json` printed it; nothing was loaded",
         ) from None
 

@@ -11,11 +11,16 @@ from uuid import UUID
 
 LEAST_KEY_BYTES: Final = 32
 KINDS: Final = ("email", "phone")
+COUNTED: Final = frozenset({"intakes", "queued", "dead", "leads", "consents"})  # as app.erase_person names them
 
 _NATIONAL_DIGITS: Final = 10  # of a US number, without the country's
 _ANY: Final = re.compile(".*")
 _KEY_ID: Final = re.compile("[0-9a-f]{16}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class NotATombstone(ValueError):
+    """A line that is none; the message says why."""
 
 
 class Identity(NamedTuple):
@@ -72,10 +77,18 @@ class Tombstone:
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """Raises ValueError."""
-        members = json.loads(line)
+        """Raises NotATombstone, which quotes nothing of the line."""
+        try:
+            return cls._of(json.loads(line))
+        except NotATombstone:
+            raise
+        except ValueError:
+            raise NotATombstone("it is not a tombstone in JSON") from None
+
+    @classmethod
+    def _of(cls, members: object) -> Self:
         if not isinstance(members, dict) or set(members) != {*cls.__slots__}:
-            raise ValueError("is not an object with the members of a tombstone")
+            raise NotATombstone("it is not an object with the members of a tombstone")
         return cls(
             erasure_id=UUID(_word(members, "erasure_id")),
             kind=_word(members, "kind", re.compile("|".join(KINDS))),
@@ -89,18 +102,20 @@ class Tombstone:
 def _word(members: dict[str, Any], name: str, form: re.Pattern[str] = _ANY) -> str:
     text = members[name]
     if not (isinstance(text, str) and form.fullmatch(text)):
-        raise ValueError(f"has a {name} of another form")
+        raise NotATombstone(f"its {name} has another form")
     return text
 
 
 def _moment(members: dict[str, Any]) -> datetime:
     moment = datetime.fromisoformat(_word(members, "erased_at"))
     if moment.tzinfo is None:
-        raise ValueError("has an erased_at without a time zone")
+        raise NotATombstone("its erased_at is without a time zone")
     return moment
 
 
 def _counts(counts: object) -> dict[str, int]:
-    if not isinstance(counts, dict) or any(type(count) is not int for count in counts.values()):
-        raise ValueError("has counts that are not numbers")
+    if not isinstance(counts, dict) or any(
+        name not in COUNTED or type(count) is not int for name, count in counts.items()
+    ):
+        raise NotATombstone("its counts are not numbers of rows")
     return counts

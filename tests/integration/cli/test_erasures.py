@@ -192,11 +192,12 @@ GOOD = {
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "is not JSON"),
-        ("[]", "is not an object with the members of a tombstone"),
-        (json.dumps(GOOD | {"name": CANARY}), "is not an object with the members of a tombstone"),
-        (json.dumps(GOOD | {"kind": "name"}), "has a kind of another form"),
-        (json.dumps(GOOD | {"digest": "zz"}), "has a digest of another form"),
+        ("{", "it is not a tombstone in JSON"),
+        ("[]", "it is not an object with the members of a tombstone"),
+        (json.dumps(GOOD | {"name": CANARY}), "it is not an object with the members of a tombstone"),
+        (json.dumps(GOOD | {"kind": "name"}), "its kind has another form"),
+        (json.dumps(GOOD | {"erased_at": CANARY}), "it is not a tombstone in JSON"),
+        (json.dumps(GOOD | {"digest": "zz"}), "its digest has another form"),
     ],
 )
 def test_one_bad_line_and_nothing_is_loaded(database: Database, run: Run, line: str, said: str) -> None:
