@@ -155,10 +155,9 @@ BEGIN
         SELECT * INTO job FROM app.intake_jobs AS found
         WHERE found.intake_id = entry.intake_id AND found.created_at < now() - make_interval(months => months);
         CONTINUE WHEN NOT FOUND;
-        CONTINUE WHEN EXISTS (SELECT FROM app.intake_queue AS queue WHERE queue.intake_id = entry.intake_id);
         DELETE FROM app.dead_jobs AS gone WHERE gone.intake_id = entry.intake_id;
         GET DIAGNOSTICS affected = ROW_COUNT;
-        -- Somebody who replays it has the row first, and then it is in the queue.
+        -- After that, and not before: a replay under way had the row first, and has put it into the queue now.
         CONTINUE WHEN EXISTS (SELECT FROM app.intake_queue AS queue WHERE queue.intake_id = entry.intake_id);
         dead := dead + affected;
         DELETE FROM app.leads AS gone WHERE gone.intake_id = entry.intake_id;
