@@ -86,6 +86,7 @@ def export(who: Identity, reason: str, by: str) -> None:
 
     The person's own copy of their data: keep it as carefully as the database.
     """
+    _refuse_name(who, reason)
     digest = _digest(load().erasure_key, who)
     with database() as connection:
         traces = personal_data.find(connection, who, identify)
@@ -112,6 +113,7 @@ def erase(who: Identity, yes: bool, reason: str, by: str) -> None:
     Shows the counts first. Consents stay as evidence, without what names the person. Needs LEADGEN_ERASURE_KEY.
     Exit code 1 also if the question is answered with no.
     """
+    _refuse_name(who, reason)
     key = erasure_key()
     digest = key.digest(who)
     with database() as connection:
@@ -131,7 +133,7 @@ def erase(who: Identity, yes: bool, reason: str, by: str) -> None:
             kind=who.kind,
             digest=digest,
             key_id=key.key_id,
-            erased_at=max(now, *(trace.received_at for trace in traces)),
+            erased_at=max([now, *(trace.received_at for trace in traces)]),
             counts={},
         )
         entries = personal_data.entries_of(traces, identify, key)
@@ -180,6 +182,11 @@ def _read(kind: str, value: str) -> Identity:
     if not readable:
         click.echo(f"not {_NAMES[kind]}: only what was written exactly so is found", err=True)
     return who
+
+
+def _refuse_name(who: Identity, reason: str) -> None:
+    if who.is_in(reason):
+        raise click.UsageError("--reason names the person, and it is kept: write it without")
 
 
 def _digest(key: ErasureKey | None, who: Identity) -> bytes | None:

@@ -7,7 +7,8 @@ import pty
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,28 @@ def test_an_erase_keeps_a_tombstone_and_is_on_the_audit_trail(outbox: Outbox, ru
     assert tombstone == ("email", digest("email", EMAIL), ErasureKey(KEY.encode()).key_id, numbers)
 
 
+@pytest.mark.parametrize("command", ["export", "erase"])
+def test_a_reason_that_names_the_person_is_refused(outbox: Outbox, run: Run, command: str) -> None:
+    send(outbox)
+    yes = ["--yes"] if command == "erase" else []
+    result = run("person", command, "--phone", PHONE, "--reason", "she called from 512-555-0100", *yes)
+    assert result.exit_code == 2
+    assert "--reason names the person, and it is kept: write it without" in result.stderr
+    assert len(outbox.queued()) == 1
+    assert audit(outbox) == []
+
+
+def test_a_person_who_is_gone_when_the_question_is_answered_is_no_error(outbox: Outbox, tmp_path: Path) -> None:
+    send(outbox)
+    with at_the_question(outbox, tmp_path) as (keyboard, asked):
+        outbox.owner.execute("DELETE FROM app.intake_queue")
+        outbox.owner.execute("DELETE FROM app.intake_jobs")
+        os.write(keyboard, b"y\n")
+        output, error = asked.communicate(timeout=60)
+    assert (asked.returncode, error.count("Traceback")) == (0, 0), error
+    assert "intakes\t0" in output.partition("erased, with the tombstone")[2]
+
+
 def test_an_export_has_everything_and_is_on_the_audit_trail(outbox: Outbox, run: Run) -> None:
     send_in_state(outbox, "dead")
     send(outbox, Someone("other@example.com", None, "Bob"))
@@ -327,17 +350,29 @@ def test_nothing_is_erased_without_a_yes(outbox: Outbox, run: Run) -> None:
 @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 0), ("n", 1, 1), ("", 1, 1)])
 def test_on_a_terminal_it_asks(outbox: Outbox, tmp_path: Path, answer: str, code: int, left: int) -> None:
     send(outbox)
+    with at_the_question(outbox, tmp_path) as (keyboard, asked):
+        os.write(keyboard, f"{answer}\n".encode())
+        output, error = asked.communicate(timeout=60)
+    assert asked.returncode == code, error
+    assert "intakes\t1" in output
+    assert len(outbox.queued()) == left
+
+
+@contextmanager
+def at_the_question(outbox: Outbox, tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """`leadgen person erase` on a terminal of its own, once it has asked; and the keyboard of that terminal."""
     (tmp_path / "key").write_text(KEY)
     environ = {"LEADGEN_DATABASE_URL": outbox.url, "LEADGEN_ERASURE_KEY_FILE": str(tmp_path / "key")}
     keyboard, terminal = pty.openpty()
-    os.write(keyboard, f"{answer}\n".encode())
     command = [sys.executable, "-m", "leadgen", "person", "erase", "--email", EMAIL]
-    done = subprocess.run(command, stdin=terminal, capture_output=True, text=True, env=environ, check=False)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=terminal, stdout=pipe, stderr=pipe, text=True, env=environ) as asked:
+        os.close(terminal)
+        assert asked.stderr
+        question = "Erase these rows for good? [y/N]: "
+        assert asked.stderr.read(len(question)) == question
+        yield keyboard, asked
     os.close(keyboard)
-    os.close(terminal)
-    assert done.returncode == code, done.stderr
-    assert "Erase these rows for good? [y/N]" in done.stderr
-    assert len(outbox.queued()) == left
 
 
 def test_an_erase_of_someone_unknown_leaves_no_tombstone(outbox: Outbox, run: Run) -> None:
