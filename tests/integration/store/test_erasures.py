@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 
 from leadgen.cli.person import identify
@@ -36,6 +38,38 @@ def erase(connection: Connection, person: Identity = CANARY_ADDRESS) -> Counts:
     tombstone = Tombstone(uuid4(), person.kind, KEY.digest(person), KEY.key_id, now, {})
     entries = personal_data.entries_of(traces, identify, KEY)
     return erasures.erase(connection, tombstone, entries, actor="ann", reason="a test")
+
+
+EMAILS = ("a@example.com", "A@Example.com", "b@example.com", "ab@example.com", "a@example.com b@example.com", None)
+PHONES = ("512-555-0100", "(512) 555 0100", "+1 512 555 0101", "512-555-0100 / 512-555-0101", None)
+ASKED = ("a@example.com", "b@example.com", "+15125550100", "+15125550101")
+PEOPLE = st.tuples(st.sampled_from(EMAILS), st.sampled_from(PHONES)).filter(any)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(PEOPLE, st.booleans()), max_size=8), st.sampled_from(ASKED))
+def test_exactly_those_who_gave_the_address_or_number_are_erased(
+    outbox: Outbox, sent: list[tuple[tuple[str | None, str | None], bool]], asked: str
+) -> None:
+    outbox.owner.execute("TRUNCATE app.intake_jobs, app.intake_queue, app.leads, app.dead_jobs, app.consents")
+    stay: dict[str, set[UUID]] = {"queued": set(), "leads": set()}
+    for (email, phone), drained in sorted(sent, key=lambda one: not one[1]):
+        intake_id = send(outbox, Someone(email, phone))
+        if drained:
+            queue.drain_batch(outbox.app)
+        if not gave(asked, email, phone):
+            stay["leads" if drained else "queued"].add(intake_id)
+    kind = "email" if "@" in asked else "phone"
+    counts = erase(outbox.app, Identity(kind, asked))
+    assert counts["intakes"] == len(sent) - sum(map(len, stay.values()))
+    assert {"queued": set(outbox.queued()), "leads": set(outbox.leads())} == stay
+
+
+def gave(asked: str, email: str | None, phone: str | None) -> bool:
+    """Whether it is one of the words of the one, or among the digits of the other."""
+    words = (email or "").lower().split()
+    digits = ["".join(filter(str.isdigit, number))[-10:] for number in (phone or "").split("/")]
+    return asked in words or asked.removeprefix("+1") in digits
 
 
 def race(database: Database, outbox: Outbox, act: Callable[[], object]) -> Counts:
