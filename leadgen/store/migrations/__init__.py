@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
@@ -89,13 +90,13 @@ def migrate(url: str, *, to: str | None = None, dry_run: bool = False, report: C
                 f"the database server lacks {', '.join(missing)}",
                 "run leadgen/store/roles.sql as a superuser first",
             )
-        _lock(connection)
-        todo = pending(connection, wanted)
-        for migration in todo:
-            report(f"{'would apply' if dry_run else 'applying'} {migration.version}")
-            if not dry_run:
-                _apply(connection, migration)
-        return [migration.version for migration in todo]
+        with _locked(connection):
+            todo = pending(connection, wanted)
+            for migration in todo:
+                report(f"{'would apply' if dry_run else 'applying'} {migration.version}")
+                if not dry_run:
+                    _apply(connection, migration)
+            return [migration.version for migration in todo]
 
 
 def _up_to(migrations: list[Migration], to: str | None) -> list[Migration]:
@@ -107,10 +108,17 @@ def _up_to(migrations: list[Migration], to: str | None) -> list[Migration]:
     return migrations[: versions.index(to) + 1]
 
 
-def _lock(connection: Connection) -> None:
+@contextmanager
+def _locked(connection: Connection) -> Iterator[None]:
     (free,) = connection.execute(_SQL["lock_runs"], [LOCK_KEY]).fetchone() or (False,)
     if not free:
         raise MigrationError("database", "another migration is running", "wait until it ends, then run this again")
+    try:
+        yield
+    finally:
+        # The server notices the end of a session some time after its client: the next run would be refused.
+        with suppress(psycopg.Error):
+            connection.execute(_SQL["unlock_runs"], [LOCK_KEY])
 
 
 def _applied(connection: Connection) -> dict[str, str]:

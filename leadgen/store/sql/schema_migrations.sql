@@ -2,6 +2,10 @@
 -- One migration run at a time per database: false while another one holds the lock.
 SELECT pg_try_advisory_lock(%s)
 
+-- unlock_runs --
+-- Let the next run begin.
+SELECT pg_advisory_unlock(%s)
+
 -- find_table --
 -- The table of applied migrations, null on a database that has none yet.
 SELECT to_regclass('app.schema_migrations')
