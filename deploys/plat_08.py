@@ -3,7 +3,7 @@
 Purpose: The leads survive the loss of the host: encrypted base backups and WAL are stored outside it.
 
 Leaves: pgBackRest, its settings and secrets, the schema `backup`, archiving switched on, and the units that ship
-WAL, take base backups, run the restore drill and keep the heartbeat.
+WAL, take base backups, run the restore drill, keep the heartbeat and remove old dumps.
 
 Verify: WAL arrives in the store, the last base backup is good, and a drill restores it.
 
@@ -55,6 +55,9 @@ values: dict[str, Any] = {
     "drill_seconds": pgbackrest.DRILL_SECONDS,
     "stale_hours": settings.backup_stale_hours,
     "rpo_limit_seconds": settings.backup_rpo_limit_seconds,
+    "backups": backup.DIRECTORY,
+    "dumps_days": settings.backup_dumps_days,
+    "dumps_kept": settings.backup_dumps_kept,
 }
 user = HostFile(f"/etc/sysusers.d/{USER}.conf", render(f"backup/{USER}.conf", **values))
 configuration = HostFile(f"{pgbackrest.SETTINGS}/pgbackrest.conf", render("backup/pgbackrest.conf", **values))
@@ -130,6 +133,7 @@ gate.wait(
 )
 gate.wait(this, "WAL reaches the store", pgbackrest.SHIPS, seconds=60)
 gate.wait(this, "the last base backup is good", pgbackrest.GOOD)
+gate.once(this, "old dumps are removed", pgbackrest.PRUNED, seconds=600)
 gate.once(this, "a drill restores it", pgbackrest.PROVED, seconds=pgbackrest.DRILL_SECONDS)
 
 # Record

@@ -52,3 +52,5 @@ backup_spool_mb = 4096  # WAL that may wait on the host while the store is away;
 backup_drill_time = "04:40"  # of every day, UTC: restores the newest backup, a good hour after it was begun
 backup_stale_hours = 26  # a drill fails when the newest backup is older
 backup_rpo_limit_seconds = 120  # and when the host, lost at that moment, would have lost more than this
+backup_dumps_days = 28  # dumps that pages made, and databases that a restore moved aside, go after so long
+backup_dumps_kept = 5  # and of the dumps of one page, all but the newest of them

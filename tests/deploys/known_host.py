@@ -18,6 +18,8 @@ RED = Answer(1, [])
 class KnownHost:
     """`facts` answers by the fact's class, `probes` by a part of the probe's command: the first that fits."""
 
+    name = "motorcade-web-01"
+
     def __init__(
         self, facts: Mapping[type[FactBase[Any]], object] | None = None, probes: Mapping[str, Answer] | None = None
     ) -> None:

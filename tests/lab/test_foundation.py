@@ -2,15 +2,22 @@
 
 # More than a minute: each change by hand is followed by a run of nine pages.
 
+import base64
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
+import pyrage
 import pytest
 
+from deploys.kit.secrets import keys
 from tests.lab.deploying import FOUNDATION, NOTHING, UNLOCK, deploy, deployed, included, record, state, status
 from tests.lab.host import Host
+from tests.lab.load import sql
+
+CANARY = "Dolores-Canary-Quillfeather"
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +91,44 @@ def drift(host: Host) -> list[str]:
 
 
 def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: Host) -> None:
+    sql(host, f"CREATE TABLE app.people_of_the_lab AS SELECT '{CANARY}'::text AS name")
     rotate(host, "postgres-ro")
     deployed(host, "plat_03")
-    backups = record(host)[-1]["backups"]
-    assert [backup["restore"].startswith("sudo sh /srv/") for backup in backups] == [True]
-    counted = host.root(f"cat {backups[0]['path']}/counts; ls {backups[0]['path']}").stdout
-    assert "motorcade.dump" in counted
+    (backup,) = record(host)[-1]["backups"]
+    assert host.root(f"ls {backup['path']}").stdout.split() == ["counts", "motorcade.age", "restore.sh"]
+    assert host.root(f"cat {backup['path']}/counts").stdout == "app.people_of_the_lab 1\n"
+    assert host.root("find /srv/motorcade/backups -name '*.scratch' -o -name '*.new'").stdout == ""
+    sealed = base64.b64decode(host.root(f"base64 {backup['path']}/motorcade.age").stdout)
+    assert sealed.startswith(b"age-encryption.org/v1\n")
+    found = host.root(f"grep -rl {CANARY} /srv/motorcade/backups /tmp /var/tmp", check=False)
+    assert (found.returncode, found.stdout) == (1, "")
     deployed(host, "plat_04a", data={**UNLOCK, "verify": "again"})
     assert included(host).did == NOTHING
+
+
+def test_an_encrypted_dump_is_put_back_by_the_line_on_record(host: Host) -> None:
+    """The identity stays where the operator is; on the host there is only what goes through the pipe."""
+    backups = [backup for line in record(host) for backup in line.get("backups", [])]
+    backup = next(backup for backup in backups if backup["path"].endswith("PLAT_03"))
+    before, decrypt, after = backup["restore"].split(" | ")
+    assert before == f"ssh {host.name} sudo cat {backup['path']}/motorcade.age"
+    assert decrypt == 'age --decrypt --identity "$MOTORCADE_AGE_IDENTITY"'
+    program = after.removeprefix(f"ssh {host.name} sudo ")
+    sealed = base64.b64decode(host.root(f"base64 {backup['path']}/motorcade.age").stdout)
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.decrypt(sealed, [pyrage.x25519.Identity.generate()])
+    refused = host.root(f"{program} <{backup['path']}/motorcade.age", check=False)
+    assert (refused.returncode, refused.stdout.rpartition("; ")[2]) == (1, "nothing was changed\n")
+    opened = pyrage.decrypt(sealed, keys.identities(host.directory / "identity.txt")[1])
+    assert CANARY.encode() not in sealed
+    sql(host, "DROP TABLE app.people_of_the_lab")
+    given = base64.encodebytes(opened).decode()
+    put_back = host.root(f"base64 --decode | {program}", given=given).stdout
+    (aside,) = re.findall(r"the previous database is now (\S+);", put_back)
+    assert sql(host, "SELECT name FROM app.people_of_the_lab") == CANARY
+    host.root(f"podman exec motorcade-postgres dropdb {aside}")
+    sql(host, "DROP TABLE app.people_of_the_lab")
+    included(host)
 
 
 def rotate(host: Host, name: str) -> None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from deploys.kit.errors import Refused
 from deploys.kit.facts import digest
+from deploys.kit.secrets import keys
 from deploys.kit.secrets.vault import Vault
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def fingerprint(settings: "Settings", name: str) -> str:
 def reveal(settings: "Settings", name: str) -> str:
     """One value, to be turned at once into something that may be kept, such as a verifier. Raises Refused."""
     return _vault(settings).reveal(name)
+
+
+def recipients(settings: "Settings") -> list[str]:
+    """The operators' public keys, for programs that encrypt to them on a host. Raises Refused."""
+    return keys.recipient_lines(_vault(settings).recipients)
 
 
 def require(settings: "Settings", names: Sequence[str]) -> None:

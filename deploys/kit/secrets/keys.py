@@ -38,6 +38,11 @@ def identities(setting: Path | None) -> tuple[Path, list[Any]]:
 
 def recipients(path: Path) -> list[Any]:
     """The recipients of everything encrypted from now on. Raises Refused, also if there are none."""
+    return [recipient(text) for text in recipient_lines(path)]
+
+
+def recipient_lines(path: Path) -> list[str]:
+    """The same as text, one public key each. Raises Refused."""
     try:
         content = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -46,11 +51,12 @@ def recipients(path: Path) -> list[Any]:
     for number, line in enumerate(content.splitlines(), 1):
         for text in _lines(line):
             try:
-                found.append(recipient(text))
+                recipient(text)
             except ValueError:
                 raise Refused(
                     f"{path}:{number}", "is not an age or ssh-ed25519 public key", "correct or remove the line"
                 ) from None
+            found.append(text)
     if not found:
         raise Refused(str(path), "lists no recipient", _RECIPIENT_REMEDY)
     return found

@@ -24,6 +24,8 @@ class Backup:
     backup_drill_time: str
     backup_stale_hours: int
     backup_rpo_limit_seconds: int
+    backup_dumps_days: int
+    backup_dumps_kept: int
 
 
 _STORE: Final = "the owner of the store"

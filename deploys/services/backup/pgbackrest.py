@@ -22,6 +22,7 @@ STATE: Final = "/var/lib/motorcade-backup"  # not in the kit's own folder, which
 SCRATCH: Final = "/srv/motorcade/scratch"  # where backups are restored to
 SPOOL: Final = "/srv/motorcade/spool/wal"
 DRILL: Final = "motorcade-drill.service"
+DUMPS: Final = "motorcade-dumps.service"
 SHIP: Final = "motorcade-wal-ship.service"
 # Settings and secrets for the stanza; /etc/pgbackrest is not ours.
 PGBACKREST: Final = (
@@ -39,13 +40,15 @@ WATCHED: Final = (
     "motorcade-backup.timer",
     "motorcade-backup.path",
     "motorcade-drill.timer",
+    "motorcade-dumps.timer",
 )
 _REASON: Final = r's/.*"reason": "\([^"]*\)".*/\1/'  # of a state, for people
 PROVED: Final = f"systemctl start {DRILL} || {{ sed '{_REASON}' {STATE}/drill.json; false; }}"
+PRUNED: Final = f"systemctl start {DUMPS} || {{ sed '{_REASON}' {STATE}/dumps.json; false; }}"
 DRILL_SECONDS: Final = 6 * 3600
 _BACKUP_SECONDS: Final = 4 * 3600
 _PROGRAM_FILES: Final = (
-    *("state", "wal-ship", "stanza", "backup", "manifest", "hashes.sql", "heartbeat"),
+    *("state", "wal-ship", "stanza", "backup", "manifest", "hashes.sql", "heartbeat", "dumps"),
     *("restore", "drill", "recovery", "choose-backup", "wal-chain"),
 )
 
@@ -78,7 +81,7 @@ def units(**values: object) -> list[HostFile]:
         )
         for name, service in services.items()
     ]
-    return [*made, *(_unit(name, name, **values) for name in (DRILL, *WATCHED))]
+    return [*made, *(_unit(name, name, **values) for name in (DRILL, DUMPS, *WATCHED))]
 
 
 def stanza(page: "Page", store: str) -> None:

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 # The host's own time, then each program's last report on one line; empty on a host without backups.
 _LOOK: Final = (
     f"cd {pgbackrest.STATE} 2>/dev/null || exit 0; date --utc +%FT%TZ;"
-    ' for each in ship backup drill; do echo "$each $(cat "$each.json" 2>/dev/null)"; done'
+    ' for each in ship backup drill dumps; do echo "$each $(cat "$each.json" 2>/dev/null)"; done'
 )
 _DRILLED: Final = f"date --utc +%FT%TZ; cat {pgbackrest.STATE}/drill.json 2>/dev/null; true"
 _LABEL: Final = re.compile(r"(\d{8}-\d{6}F_)?\d{8}-\d{6}[FDI]")
 SHIP_AGE: Final = timedelta(minutes=2)  # it reports every few seconds
 BACKUP_AGE: Final = timedelta(hours=26)  # one per day, plus two hours to take it
 DRILL_AGE: Final = timedelta(days=2)  # one per day, with room for one that was missed
+DUMPS_AGE: Final = timedelta(days=2)
 _PAGE: Final = "docs/services/backup.md"
 
 
@@ -42,6 +43,7 @@ def troubles(host: Host, _settings: object, _release: object) -> list[str]:
         *_ship(said.get("ship", {}), at),
         *_backup(said.get("backup", {}), at),
         *_drill(said.get("drill", {}), at),
+        *_dumps(said.get("dumps", {}), at),
     ]
     return [f"{host.name}: {fault}; {_PAGE}" for fault in found]
 
@@ -89,6 +91,14 @@ def _drill(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"drill: {said['reason']} ({said['at']})"
     elif not said or now - _time(said["at"]) > DRILL_AGE:
         yield f"drill: none has passed since {said.get('at', 'its installation')}"
+
+
+def _dumps(said: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Old dumps that stay are copies of personal data that should be gone."""
+    if said and not said["ok"]:
+        yield f"dumps: {said['reason']} ({said['at']})"
+    elif not said or now - _time(said["at"]) > DUMPS_AGE:
+        yield f"dumps: old ones have not been removed since {said.get('at', 'its installation')}"
 
 
 def _proof(said: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, Probe, digest
 from deploys.kit.operations import backup
 from deploys.kit.run.steps import Steps
+from deploys.kit.secrets import keys
 from deploys.kit.shell import SPARE_SECONDS
 from deploys.services.postgres import MAJOR
 
@@ -126,10 +127,11 @@ def state(page: "Page", title: str, *, describe: str, expected: str, apply: str)
 
 
 def backup_before(page: "Page", image: str, *, describe: str, expected: str) -> None:
-    """If `state` will change something: a dump, restored into a scratch container and counted."""
+    """If `state` will change something: an encrypted dump, restored into a scratch container and counted."""
+    recipients = " ".join(map(quote, secrets.recipients(page.settings)))
     _backup(
         page=page,
-        image=image,
+        words=f"{image} {recipients}",
         describe=describe,
         expected=expected,
         **page.op("backup of the database", _BACKUP_SECONDS + SPARE_SECONDS),
@@ -157,7 +159,7 @@ def _state(page: "Page", describe: str, expected: str, apply: str) -> Generator[
 
 
 @operation()
-def _backup(page: "Page", image: str, describe: str, expected: str) -> Generator[StringCommand]:
+def _backup(page: "Page", words: str, describe: str, expected: str) -> Generator[StringCommand]:
     there = _ask("SELECT datname FROM pg_database", "postgres")
     executing = host.state is not None and host.state.is_executing
     if executing and not there.green:
@@ -169,8 +171,12 @@ def _backup(page: "Page", image: str, describe: str, expected: str) -> Generator
         return
     page.may_change("the database")
     directory = f"{backup.DIRECTORY}/{page.run.run_id}/{page.id}"
-    restore = f"sudo sh {directory}/restore.sh"
-    yield StringCommand(f"timeout {_BACKUP_SECONDS} sh -s {directory} {image}", _stdin=_BACKUP.read_text())
+    restore = (
+        f"ssh {host.name} sudo cat {directory}/motorcade.age"
+        f' | age --decrypt --identity "${keys.IDENTITY_VARIABLE}"'
+        f" | ssh {host.name} sudo sh {directory}/restore.sh"
+    )
+    yield StringCommand(f"timeout {_BACKUP_SECONDS} sh -s {directory} {words}", _stdin=_BACKUP.read_text())
     yield StringCommand(
         f"printf %s {quote(_RESTORE.read_text())} > {directory}/restore.sh && sync {directory}/restore.sh"
         f" && echo {quote('to go back: ' + restore)}"

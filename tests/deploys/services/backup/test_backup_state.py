@@ -12,6 +12,7 @@ from tests.deploys.known_host import KnownHost
 NOW = "2026-11-21T12:00:00Z"
 SHIP = {"at": "2026-11-21T11:59:55Z", "ok": True, "since": "2026-11-20T00:00:00Z", "reason": ""}
 BACKUP = {"at": "2026-11-21T03:11:00Z", "ok": True, "label": "20261115-031000F_20261121-031000D", "reason": ""}
+DUMPS = {"at": "2026-11-21T02:20:00Z", "ok": True, "reason": ""}
 DRILL = {"at": "2026-11-21T04:41:00Z", "ok": True, "reason": ""}
 
 
@@ -21,8 +22,9 @@ def troubles(*lines: str) -> list[str]:
     return backup_state.troubles(host, None, None)
 
 
-def told(ship: object = SHIP, backup: object = BACKUP) -> list[str]:
-    return troubles(NOW, f"ship {json.dumps(ship)}", f"backup {json.dumps(backup)}", f"drill {json.dumps(DRILL)}")
+def told(ship: object = SHIP, backup: object = BACKUP, dumps: object = DUMPS) -> list[str]:
+    said = {"ship": ship, "backup": backup, "drill": DRILL, "dumps": dumps}
+    return troubles(NOW, *(f"{name} {json.dumps(text)}" for name, text in said.items()))
 
 
 def test_a_host_without_backups_and_one_whose_backups_are_well_have_nothing_to_tell() -> None:
@@ -55,5 +57,24 @@ def test_what_is_not_well_is_told(ship: object, backup: object, words: str) -> N
     assert words in fault
 
 
+@pytest.mark.parametrize(
+    ("dumps", "words"),
+    [
+        (
+            {**DUMPS, "ok": False, "reason": "a full disk"},
+            "host: dumps: a full disk (2026-11-21T02:20:00Z); docs/",
+        ),
+        (
+            {**DUMPS, "at": "2026-11-19T02:20:00Z"},
+            "dumps: old ones have not been removed since 2026-11-19T02:20:00Z",
+        ),
+        (None, "dumps: old ones have not been removed since its installation"),
+    ],
+)
+def test_dumps_that_stay_too_long_are_a_fault(dumps: object, words: str) -> None:
+    (fault,) = told(dumps=dumps)
+    assert words in fault
+
+
 def test_a_state_that_nobody_can_read_is_a_fault_of_its_program() -> None:
-    assert len(troubles(NOW, "ship ", "backup {half", "drill []")) == 3
+    assert len(troubles(NOW, "ship ", "backup {half", "drill []", "dumps 1")) == 4

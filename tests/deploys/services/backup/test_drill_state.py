@@ -23,10 +23,16 @@ def drilled(said: dict[str, Any] | None) -> str:
 
 
 def troubles(said: dict[str, Any] | None) -> list[str]:
-    """Of the drill; the other two programs are well."""
+    """Of the drill; the other programs are well."""
     ship = {"at": NOW, "ok": True, "reason": ""}
     backup = {**ship, "label": "20261121-031000F"}
-    lines = [NOW, f"ship {json.dumps(ship)}", f"backup {json.dumps(backup)}", f"drill {drilled(said)}"]
+    lines = [
+        NOW,
+        f"ship {json.dumps(ship)}",
+        f"backup {json.dumps(backup)}",
+        f"drill {drilled(said)}",
+        f"dumps {json.dumps(ship)}",
+    ]
     host: Any = KnownHost(probes={"for each in ship": Answer(0, lines)})
     host.name = "host"
     return backup_state.troubles(host, None, None)

@@ -28,6 +28,9 @@ VALUES = {
     "drill_seconds": pgbackrest.DRILL_SECONDS,
     "stale_hours": 26,
     "rpo_limit_seconds": 120,
+    "backups": "/srv/motorcade/backups",
+    "dumps_days": 28,
+    "dumps_kept": 5,
 }
 
 

@@ -98,8 +98,18 @@ def test_the_database_is_backed_up_only_where_one_is_missing(there: list[Migrati
     found = knows(*there).run(
         database._backup,  # noqa: SLF001 - what backup_before adds
         page=page,
-        image="localhost/motorcade-postgres:17",
+        words="localhost/motorcade-postgres:17 age1of-the-lab",
         describe=migrations.describe([FIRST, SECOND]),
         expected=migrations.expected([FIRST, SECOND]),
     )
     assert (len(found), len(page.backups)) == (commands, commands // 2)
+    for command in found[:1]:
+        assert command.get_raw_value().endswith(
+            " sh -s /srv/motorcade/backups/run/PLAT_99 localhost/motorcade-postgres:17 age1of-the-lab"
+        )
+    for path, restore in page.backups:
+        assert restore == (
+            f"ssh motorcade-web-01 sudo cat {path}/motorcade.age"
+            ' | age --decrypt --identity "$MOTORCADE_AGE_IDENTITY"'
+            f" | ssh motorcade-web-01 sudo sh {path}/restore.sh"
+        )
