@@ -2,21 +2,23 @@
 
 Purpose: Intakes become leads even while the worker or Redis is down.
 
-Leaves: The units `motorcade-leadgen-worker` and `motorcade-leadgen-sweeper`, running and at boot.
+Leaves: The units `motorcade-leadgen-worker` and `motorcade-leadgen-sweeper`, running and at boot; the program
+`person`, which finds, exports and erases a person; and `motorcade-leadgen-retain.timer`, which removes old leads.
 
 Verify: With the worker stopped, an intake is still answered 202; once it runs again, and with Redis stopped, the
-queue drains.
+queue drains. What is older than the retention time is removed.
 
 Differs: The company's queue is PostgreSQL alone. Here Redis wakes the worker too, but holds nothing and is not
 needed.
 """
 
 from deploys.kit import secrets
-from deploys.kit.operations import backup, gate, hostfiles
+from deploys.kit.operations import backup, gate, hostfiles, units
 from deploys.kit.operations.hostfiles import HostDirectory
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
-from deploys.services.leadgen import LEADGEN, api_keys, leadgen, synthetic
+from deploys.services.backup import pgbackrest
+from deploys.services.leadgen import LEADGEN, api_keys, leadgen, personal_data, synthetic
 
 NAMES = ("worker", "sweeper")
 
@@ -35,16 +37,30 @@ services = {
     for name in NAMES
 }
 
+personal = personal_data.files(this)
+
 # Backup
+backup.files(this, personal)
 for service, unit in services.items():
     backup.files(this, [unit], restart=f"{service}.service")
 
 # Operations
-secrets.deliver(this, [leadgen.DATABASE, leadgen.REDIS, api_keys.PROBE])
-hostfiles.directories(this, [HostDirectory(f"/var/log/motorcade/leadgen-{name}", mode="750") for name in NAMES])
+secrets.deliver(this, [leadgen.DATABASE, leadgen.REDIS, leadgen.ERASURE_KEY, api_keys.PROBE])
+hostfiles.directories(
+    this,
+    [
+        *(HostDirectory(f"/var/log/motorcade/leadgen-{name}", mode="750") for name in NAMES),
+        HostDirectory(pgbackrest.PROGRAMS.rpartition("/")[0]),
+        HostDirectory(pgbackrest.PROGRAMS),
+    ],
+)
 for service, unit in services.items():
     quadlet.install(this, service, [unit])
     quadlet.running(this, service)
+hostfiles.place(this, personal, "personal data: its program and units")
+units.loaded(this, personal_data.RETAIN)
+units.enabled(this, personal_data.NIGHTLY)
+units.running(this, personal_data.NIGHTLY)
 
 # Verify
 gate.wait(
@@ -61,6 +77,7 @@ gate.wait(
     seconds=60,
     service="leadgen-worker",
 )
+gate.once(this, "what is older than the retention time is removed", personal_data.RETAINED, seconds=3600)
 synthetic.check(this, "worker and sweeper each drain without the other", "draining", seconds=240)
 
 # Record

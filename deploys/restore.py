@@ -3,22 +3,26 @@
 Purpose: The database is restored from the store, in its latest state or at a given time.
 
 Leaves: A copy in the container `motorcade-restore`; or, with `--data over=live`, the restored database in place of
-the live one, which is moved to `/srv/motorcade/backups`.
+the live one, which is moved to `/srv/motorcade/backups`. Persons who were erased stay erased in both.
 
-Verify: Recovery has finished and every table is counted; with `over=live`, the intake is ready and a new base
-backup is taken.
+Verify: Recovery has finished, erasures are replayed and every table is counted; with `over=live`, the intake is
+ready and a new base backup is taken.
 """
 
+from deploys.kit import secrets
 from deploys.kit.errors import Refused
-from deploys.kit.operations import gate
+from deploys.kit.operations import gate, image
 from deploys.kit.run import page
 from deploys.services.backup import pgbackrest, recovery
-from deploys.services.leadgen import leadgen
+from deploys.services.backup.recovery import Erasures
+from deploys.services.leadgen import LEADGEN, leadgen, personal_data
 
 # What
 this = page.begin("RESTORE")
 
-# Pins: none; PLAT_08 installs pgBackRest.
+# Pins: PLAT_08 installs pgBackRest.
+built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
+erasures = Erasures(built.tag, personal_data.ERASURES)
 
 # Preconditions
 at = recovery.moment(this.run.data("at"))
@@ -31,6 +35,13 @@ if over not in (None, "live"):
     )
 if over and not (reason or "").strip():
     raise Refused("--data over", "replacing the live database needs a reason", "add --data reason='why'")
+unread = this.run.data("erasures")
+if unread not in (None, recovery.UNREAD) or (unread and not over):
+    raise Refused(
+        "--data erasures",
+        f"{unread} is not a known value, or not here",
+        f"leave it out; with over=live, {recovery.UNREAD} accepts that persons who were erased can be back",
+    )
 this.run.note(this.id, {"at": at or "the end", "over": over or "scratch", "reason": reason or ""})
 gate.wait(
     this,
@@ -41,10 +52,13 @@ gate.wait(
 # Backup: the live database is moved aside, not overwritten; the command that brings it back is on record.
 
 # Operations
+if not unread:
+    image.build(this, built)
+    secrets.deliver(this, [leadgen.ERASURE_KEY])
 if over:
-    recovery.over_live(this, at)
+    recovery.over_live(this, at, None if unread else erasures)
 else:
-    recovery.into_scratch(this, at)
+    recovery.into_scratch(this, at, erasures)
 
 # Verify
 if over:

@@ -26,6 +26,7 @@ leadgen_states = "TX"  # the states that are served, by their two letters, with 
 leadgen_workers = 2  # processes of the API; each of them opens up to nine connections to PostgreSQL
 leadgen_memory_max_mb = 384
 leadgen_cpu_percent = 150
+leadgen_retention_months = 24  # older leads and submissions are removed every night; consents stay, as evidence
 
 # The edge, the only program that the public reaches.
 edge_certificate = "/etc/ssl/motorcade/edge.pem"  # on the host: the certificate and what signs it, first to last

@@ -6,10 +6,12 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 from uuid import uuid4
 
 from tests.lab.certificates import EDGE
@@ -20,7 +22,7 @@ WAIT_SECONDS = 60  # longer than the edge lets anybody wait
 CALLERS = 240  # who may be waiting at one time
 # Callers come from as many places: one place alone would be answered 429 for what piles up while all have to wait.
 ADDRESSES = range(101, 117)
-LEAD = {
+LEAD: dict[str, Any] = {
     "contact": {
         "full_name": "Load of the lab",
         "email": "load@example.com",
@@ -94,7 +96,14 @@ def load(host: Host) -> Iterator[Load]:
         thread.join(WAIT_SECONDS * 2)
 
 
-def post(host: Host, *, key: str = "", idempotency_key: str = "", source: str = "") -> Answer:
+def post(
+    host: Host,
+    *,
+    key: str = "",
+    idempotency_key: str = "",
+    source: str = "",
+    lead: Mapping[str, object] = MappingProxyType(LEAD),
+) -> Answer:
     """One lead to the edge, with the client's API key or another one."""
     began = time.monotonic()
     key = key or (host.directory / "api-key").read_text(encoding="ascii").strip()
@@ -105,7 +114,7 @@ def post(host: Host, *, key: str = "", idempotency_key: str = "", source: str = 
     }
     try:
         with closing(connect(host, source)) as connection:
-            connection.request("POST", "/api/lead/intake", json.dumps(LEAD), headers)
+            connection.request("POST", "/api/lead/intake", json.dumps(dict(lead)), headers)
             response = connection.getresponse()
             text = response.read().decode()
     except (OSError, http.client.HTTPException) as error:

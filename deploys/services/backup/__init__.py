@@ -46,6 +46,6 @@ BACKUP: Final = Service(
             about="It decrypts the backups, and without it they are lost: keep a copy outside every host.",
         ),
     ),
-    data=("at", "over"),
+    data=("at", "over", "erasures"),
     processes={"backup": "wal-ship"},
 )

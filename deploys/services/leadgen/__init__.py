@@ -30,6 +30,7 @@ class Intake:
     leadgen_workers: int
     leadgen_memory_max_mb: int
     leadgen_cpu_percent: int
+    leadgen_retention_months: int
 
 
 def recipe(pinned: Leadgen) -> Recipe:
@@ -67,6 +68,13 @@ LEADGEN: Final = Service(
             ("PLAT_04", "LEADGEN_06", "PLAT_07A"),
             "leadgen keys new --client site",
             about="The key that the edge adds to forms of our own site; the pages add its line to the keys file.",
+        ),
+        Secret(
+            "leadgen-erasure-key",
+            40,
+            ("LEADGEN_07C",),
+            about="It recognises erased persons in a restored backup. Rotate it only when every backup from before"
+            " their erasure is gone: a new one does not recognise them.",
         ),
     ),
     listeners=(ADDRESS,),

@@ -20,6 +20,7 @@ SERVICES: Final = ("api", "worker", "sweeper")
 USER: Final = "10003"  # fixed in containers/leadgen, so that its files have the same owner on every host
 DATABASE: Final = "postgres-app"
 REDIS: Final = "redis-password"  # a secret's name
+ERASURE_KEY: Final = "leadgen-erasure-key"
 _OPTIONS: Final = {"Secret": "--secret", "Environment": "--env", "Volume": "--volume"}
 
 
@@ -79,4 +80,6 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "edge_host": page.settings.of(Edge).edge_host,
         "states": settings.leadgen_states,
         "workers": settings.leadgen_workers,
+        # Only one of them reads the key, and a page without it needs no such secret.
+        "erasure_cipher": secrets.fingerprint(page.settings, ERASURE_KEY) if service == "sweeper" else "",
     }

@@ -341,7 +341,13 @@ def test_a_time_span_is_read_as_systemd_reads_it(span: str | None, expected: flo
 def test_the_units_of_this_repository_have_no_fault() -> None:
     values = {"page": "PLAT_99", "config": ID, "image": f"sha256:{ID}", "core_subnet": "10.0.0.0/24"}
     values |= {"memory_max_mb": "512", "cpu_percent": "100", "cipher": ID}
-    values |= {"service": "leadgen-api", "user": "10003", "database_cipher": ID, "redis_cipher": ID}
+    values |= {
+        "service": "leadgen-api",
+        "user": "10003",
+        "database_cipher": ID,
+        "redis_cipher": ID,
+        "erasure_cipher": ID,
+    }
     values |= {"edge_host": "edge.example.com", "states": "TX", "workers": "2"}
     found = [path for path in hostfiles.REPOSITORY.glob("deploys/services/*/templates/*") if unit_of(path.name)]
     files = {path.name: hostfiles.render(f"{path.parents[1].name}/{path.name}", **values) for path in found}
