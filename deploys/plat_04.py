@@ -2,10 +2,12 @@
 
 Purpose: The intake answers on this host, behind a socket that outlives its container.
 
-Leaves: The intake's image, its secrets, the unit `motorcade-leadgen-api`, and
-`motorcade-leadgen-api.socket`, where it listens.
+Leaves: The intake's image, its secrets, the unit `motorcade-leadgen-api`, `motorcade-leadgen-api.socket`, where it
+listens, and beside PostgreSQL's volume, if that is on this host, an empty directory by which the API sees the free
+space.
 
-Verify: `/lead/health` answers through the socket and names the release; nothing listens elsewhere.
+Verify: `/lead/health` answers through the socket and names the release; nothing listens elsewhere; that directory
+is on PostgreSQL's disk.
 
 Differs: It runs after backups and Redis. The image is built from a pinned ref of this repository, not from a
 working tree on the host, and the container is `motorcade-leadgen-api`, not `motorcade-lead-intake-api`.
@@ -29,7 +31,9 @@ built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
 
 # Preconditions
 gate.wait(this, "curl is on the host", "command -v curl")
-unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **leadgen.values(this, "api", built))
+values = leadgen.values(this, "api", built)
+disk = values["database_disk"]
+unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **values)
 socket = HostFile(f"/etc/systemd/system/{SOCKET}", render(f"leadgen/{SOCKET}", page=this.id, address=ADDRESS))
 
 # Backup
@@ -43,6 +47,7 @@ hostfiles.directories(
     [
         HostDirectory("/etc/motorcade/leadgen", mode="750", group=leadgen.USER),
         HostDirectory("/var/log/motorcade/leadgen-api", mode="750"),
+        *([HostDirectory(disk, mode="700")] if disk else []),
     ],
 )
 api_keys.deliver(this, owned=False)
@@ -54,6 +59,8 @@ quadlet.running(this, "motorcade-leadgen-api")
 
 # Verify
 gate.wait(this, "image labels are the pin", built.check())
+if disk:
+    gate.wait(this, "the free space that it sees is PostgreSQL's", leadgen.measures(disk))
 gate.wait(
     this,
     "health answers through the socket",

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 
+from deploys.services.postgres import database
 from tests import commit
+from tests.lab.command import until
 from tests.lab.deploying import NOTHING, PAGES, deployed, included, record, sentence, state
 from tests.lab.host import Host
 from tests.lab.load import post, reckon, sql
@@ -24,6 +26,32 @@ def test_the_checks_have_taken_their_synthetic_leads_away(platform: Host) -> Non
     deployed(platform, "leadgen_07c", "leadgen_03", "leadgen_07b", "leadgen_05", data={"verify": "again"})
     for table in ("intake_jobs", "leads"):
         assert sql(platform, f"SELECT count(*) FROM app.{table} WHERE client_id = 'motorcade-probe'") == "0"
+
+
+def test_the_api_sees_the_free_space_of_the_database_and_none_of_its_data(platform: Host) -> None:
+    look = (
+        "import os; disk = os.environ['LEADGEN_DATABASE_DISK']; print(os.statvfs(disk).f_blocks); os.listdir(disk)"
+    )
+    seen = platform.root(f'podman exec motorcade-leadgen-api python3 -c "{look}"', check=False)
+    assert seen.stdout == platform.root(f"stat -f -c %b {database.CLUSTER}").stdout
+    assert "PermissionError" in seen.stderr
+    assert platform.root(f"ls -A {database.DISK}").stdout == ""
+
+
+def test_a_nearly_full_disk_of_the_database_refuses_a_lead_and_says_why(platform: Host) -> None:
+    # A small disk of its own, so that the host's is not filled.
+    platform.root(f"mount -t tmpfs -o size=1m,mode=700 small {database.DISK}")
+    try:
+        platform.root(f"head -c 960K /dev/zero >{database.DISK}/fill; systemctl restart motorcade-leadgen-api")
+        refused = post(platform)
+        assert (refused.status, "nearly full" in refused.told) == (503, True)
+        health = json.loads(platform.root("curl --silent http://127.0.0.1:8000/lead/health").stdout)
+        assert health["fault"] == "disk nearly full"
+        platform.root(f"rm {database.DISK}/fill")
+        assert until(lambda: post(platform).status == 202, 10)
+    finally:
+        platform.root(f"umount --lazy {database.DISK}; systemctl restart motorcade-leadgen-api")
+    assert post(platform).status == 202
 
 
 def test_the_whole_platform_again_changes_nothing(platform: Host, times: dict[str, float]) -> None:

@@ -1,16 +1,20 @@
 """The intake for its pages: its image at a ref, its three services, and the values of their units."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
+from pyinfra.context import host
+
 from deploys.kit import secrets
 from deploys.kit.operations import image
 from deploys.kit.operations.image import Image
+from deploys.kit.plan.entry import members
 from deploys.kit.quadlet import linter
 from deploys.services.leadgen import ADDRESS, LEADGEN, Intake, recipe
 from deploys.services.nginx import Edge
+from deploys.services.postgres import database
 
 if TYPE_CHECKING:
     from deploys.kit.plan.pins import Release
@@ -82,4 +86,16 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "workers": settings.leadgen_workers,
         # Only one of them reads the key, and a page without it needs no such secret.
         "erasure_cipher": secrets.fingerprint(page.settings, ERASURE_KEY) if service == "sweeper" else "",
+        "database_disk": database_disk(host.groups),
     }
+
+
+def database_disk(groups: Collection[str]) -> str:
+    """The directory that shows the free space of PostgreSQL's disk; empty on a host without PostgreSQL."""
+    return database.DISK if "database" in members(groups) else ""
+
+
+def measures(disk: str) -> str:
+    """Shell: succeeds if the directory is on the same file system as the cluster."""
+    why = f"{disk} is not on the disk of {database.CLUSTER}; mount that disk at the parent of both"
+    return f'[ "$(stat -c %d {disk})" = "$(stat -c %d {database.CLUSTER})" ] || {{ echo "{why}"; false; }}'

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CONTAINER: Final = "motorcade-postgres"
 USER: Final = 10001  # fixed in containers/postgres, so that the volume's owner is the same on every host
 VOLUME: Final = "/srv/motorcade/volumes/postgres"
+DISK: Final = f"{VOLUME}-disk"  # an empty directory beside it, by which others measure its disk without its data
 CLUSTER: Final = f"{VOLUME}/{MAJOR}"
 DATA: Final = f"{CLUSTER}/data"
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"

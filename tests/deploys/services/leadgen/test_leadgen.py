@@ -1,11 +1,14 @@
 """What the intake's pages ask of it, in the words of systemd and of its own health."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from deploys.kit.operations.hostfiles import render
 from deploys.services.leadgen import leadgen
+from deploys.services.postgres import database
 
 
 @pytest.mark.parametrize(("percent", "shown"), [(100, "1s"), (150, "1.500000s"), (5, "0.050000s"), (400, "4s")])
@@ -28,3 +31,41 @@ def test_health_is_good_for_a_dependency_that_is_ok_and_shown_otherwise(
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (code, body if code else "")
+
+
+@pytest.mark.parametrize(
+    ("groups", "disk"),
+    [
+        ((), database.DISK),
+        (("platform",), database.DISK),
+        (("database", "app"), database.DISK),
+        (("app",), ""),
+        (("app", "edge"), ""),
+    ],
+)
+def test_the_api_measures_the_disk_of_a_database_on_its_own_host_only(groups: Sequence[str], disk: str) -> None:
+    assert leadgen.database_disk(groups) == disk
+    names = ("page", "service", "config", "image", "user", "database_cipher", "redis_cipher")
+    values = dict.fromkeys((*names, "edge_host", "states", "workers"), "x")
+    unit = render("leadgen/motorcade-leadgen-api.container", **values, database_disk=leadgen.database_disk(groups))
+    lines = [line for line in unit.splitlines() if "disk" in line.lower() and not line.startswith("#")]
+    wanted = [f"Volume={disk}:{disk}:ro,z", f"Environment=LEADGEN_DATABASE_DISK={disk}"]
+    assert lines == (wanted if disk else [])
+    assert database.VOLUME not in {line.removeprefix("Volume=").partition(":")[0] for line in unit.splitlines()}
+
+
+def test_a_directory_that_is_on_another_disk_than_the_cluster_is_refused(tmp_path: Path) -> None:
+    def measured(disk: str) -> tuple[int, str]:
+        script = leadgen.measures(disk).replace(database.CLUSTER, str(tmp_path))
+        done = subprocess.run(["sh", "-c", script], text=True, capture_output=True, check=False)
+        return done.returncode, done.stdout
+
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    assert measured(str(beside)) == (0, "")
+    code, why = measured("/proc")
+    assert (code, why) == (
+        1,
+        f"/proc is not on the disk of {tmp_path}; mount that disk at the parent of both\n",
+    )
+    assert measured(str(tmp_path / "missing"))[0] == 1

@@ -14,6 +14,7 @@ import pytest
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import render
 from deploys.services.leadgen import ADDRESS, leadgen, synthetic
+from deploys.services.postgres import database
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import DOCUMENT
 
@@ -24,6 +25,7 @@ UNIT = render(
     edge_host="edge.example.com",
     states="TX,OK",
     workers=3,
+    database_disk=database.DISK,
 )
 VALUES = {
     "page": "PLAT_99",
@@ -133,6 +135,7 @@ def test_the_canary_has_every_secret_setting_and_file_of_the_unit_that_the_roll_
     (start,) = (line for line in asked if line.startswith("podman run "))
     wanted = re.findall(r"^(?:Secret|Environment|Volume)=(.+)$", UNIT, re.MULTILINE)
     assert "LEADGEN_SERVICE_AREA_STATES=TX,OK" in wanted
+    assert f"{database.DISK}:{database.DISK}:ro,z" in wanted
     assert len(wanted) >= 10
     assert [value for value in wanted if f" {value} " not in start] == []
 
