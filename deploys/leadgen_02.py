@@ -35,7 +35,7 @@ release.may_follow(this, built)
 migrations.backup_before(this, postgres.tag, shipped)
 
 # Operations
-secrets.deliver(this, [leadgen.DATABASE, leadgen.REDIS])
+secrets.deliver(this, [leadgen.DATABASE, *map(leadgen.redis_secret, leadgen.REDIS_USERS)])
 image.build(this, built)
 migrations.applied(this, built, shipped)
 release.canary(this, built)

@@ -45,7 +45,7 @@ for service, unit in services.items():
     backup.files(this, [unit], restart=f"{service}.service")
 
 # Operations
-secrets.deliver(this, [leadgen.DATABASE, leadgen.REDIS, leadgen.ERASURE_KEY, api_keys.PROBE])
+secrets.deliver(this, [leadgen.DATABASE, leadgen.redis_secret("worker"), leadgen.ERASURE_KEY, api_keys.PROBE])
 hostfiles.directories(
     this,
     [

@@ -41,7 +41,7 @@ backup.files(this, [unit, socket], restart="motorcade-leadgen-api.service")
 
 # Operations
 image.build(this, built)
-secrets.deliver(this, [leadgen.DATABASE, leadgen.REDIS])
+secrets.deliver(this, [leadgen.DATABASE, leadgen.redis_secret("api")])
 hostfiles.directories(
     this,
     [

@@ -1,13 +1,14 @@
-"""PLAT_08B: Redis's image, password, volume, settings and unit on the host; nothing is started.
+"""PLAT_08B: Redis's image, passwords, volume, settings, users and unit on the host; nothing is started.
 
 Purpose: Everything Redis needs is on the host and checked before anything starts.
 
-Leaves: The image, the password as a Podman secret, the volume, `/etc/motorcade/redis` and the unit
+Leaves: The image, the password of each user as a Podman secret, the volume, `/etc/motorcade/redis` and the unit
 `motorcade-redis`; it starts nothing.
 
 Verify: The image labels match the pin, and systemd has loaded the unit.
 """
 
+from pathlib import Path
 from typing import Any
 
 from deploys.kit import secrets
@@ -15,7 +16,7 @@ from deploys.kit.operations import backup, gate, hostfiles, image
 from deploys.kit.operations.hostfiles import HostDirectory, HostFile, render
 from deploys.kit.quadlet import quadlet
 from deploys.kit.run import page
-from deploys.services.redis import PASSWORD, REDIS, Redis
+from deploys.services.redis import REDIS, SECRETS, Redis
 
 USER = "10002"  # fixed in containers/redis, so that the volume's owner is the same on every host
 
@@ -32,12 +33,14 @@ values: dict[str, Any] = {
     "page": this.id,
     "image": redis.tag,
     "user": USER,
-    "cipher": secrets.fingerprint(this.settings, PASSWORD.name),
+    "ciphers": {secret.name: secrets.fingerprint(this.settings, secret.name) for secret in SECRETS},
     "maxmemory_mb": settings.redis_maxmemory_mb,
     "memory_max_mb": settings.redis_memory_max_mb,
 }
+users = Path("leadgen/jobs/redis_users.conf").read_text().replace("\\\n", "")
 configuration = [
-    HostFile("/etc/motorcade/redis/redis.conf", render("redis/redis.conf", **values), "640", USER, USER)
+    HostFile("/etc/motorcade/redis/redis.conf", render("redis/redis.conf", **values), "640", USER, USER),
+    HostFile("/etc/motorcade/redis/users.conf", users, "640", USER, USER),
 ]
 unit = quadlet.unit("redis/motorcade-redis.container", configuration, **values)
 
@@ -46,7 +49,7 @@ backup.files(this, [*configuration, unit], restart="motorcade-redis.service")
 
 # Operations
 image.build(this, redis)
-secrets.deliver(this, [PASSWORD.name])
+secrets.deliver(this, [secret.name for secret in SECRETS])
 hostfiles.directories(
     this,
     [

@@ -1,10 +1,11 @@
-"""PLAT_08C: Redis runs and requires its password; it is not enabled at boot yet.
+"""PLAT_08C: Redis runs and answers its users only; it is not enabled at boot yet.
 
 Purpose: Redis first starts behind a gate with a time limit, while an operator watches.
 
 Leaves: `motorcade-redis`, running with the settings on the host; not at boot yet.
 
-Verify: It answers PONG with the password only, runs the pinned version, and evicts nothing.
+Verify: It answers PONG with the operator's password only, lets the doorbell and the worker ring but not wipe it,
+runs the pinned version, and evicts nothing.
 
 Differs: The gate is part of the page and has a time limit; there is no readiness service that could hang.
 """
@@ -32,10 +33,15 @@ gate.wait(this, "the image was built on this host from the pin", redis.check_bef
 quadlet.running(this, "motorcade-redis", redis.tag)
 
 # Verify
+gate.wait(this, "Redis answers the operator", f'[ "$({ASK} redis-ask PING)" = PONG ]', seconds=30, service="redis")
+gate.wait(this, "Redis refuses a client without a password", f"{ASK} redis-cli PING | grep -q NOAUTH")
 gate.wait(
-    this, "Redis answers to its password", f'[ "$({ASK} redis-ask PING)" = PONG ]', seconds=30, service="redis"
+    this,
+    "the doorbell and the worker may ring, and not wipe it",
+    f'may="{ASK} redis-ask ACL DRYRUN"; for user in bell worker; do'
+    " $may $user RPUSH rq:queue:intake x | grep -qx OK || exit 1;"
+    " $may $user FLUSHALL | grep -q 'has no permissions' || exit 1; done",
 )
-gate.wait(this, "Redis refuses a client without one", f"{ASK} redis-cli PING | grep -q NOAUTH")
 gate.wait(
     this, "it is the pinned version", f"{ASK} redis-ask INFO server | grep -q '^redis_version:{pin.version}'"
 )

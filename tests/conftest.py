@@ -17,7 +17,7 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from leadgen.dev.postgres import DATABASE, EmbeddedPostgres
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import OPERATOR, EmbeddedRedis
 from leadgen.store.connection import connect
 from leadgen.store.migrations import migrate
 from leadgen.store.roles import ROLES, create_roles
@@ -133,9 +133,11 @@ def bare_database(postgres_server: EmbeddedPostgres) -> Iterator[Database]:
 
 @pytest.fixture
 def redis_url(redis_server: EmbeddedRedis) -> str:
-    with redis.Redis.from_url(redis_server.url) as client:
+    """Of the operator, who may do anything, on an empty Redis."""
+    url = redis_server.url(OPERATOR)
+    with redis.Redis.from_url(url) as client:
         client.flushall()
-    return redis_server.url
+    return url
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from leadgen.dev.lock import Lock
 from leadgen.dev.place import Place, is_of_a_profile, new_password
 from leadgen.dev.ports import bind_once
 from leadgen.dev.postgres import EmbeddedPostgres
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import BELL, WORKER, EmbeddedRedis
 from leadgen.dev.screen import Screen
 from leadgen.dev.service import Service
 from leadgen.dev.sessions import Sessions
@@ -79,7 +79,8 @@ class _Profile:
         sessions.begin()
         _check_free(self.config.bind)
         key = self.place.api_key()
-        environ = self._start_postgres() | self._start_redis() | self._settings()
+        postgres, redis = self._start_postgres(), self._start_redis()
+        environ = postgres | ({"LEADGEN_REDIS_URL": redis.url(BELL)} if redis else {}) | self._settings()
         self.place.write_environment(environ)
         services_environ = environ_with(**environ)
         for secret in ("LEADGEN_OWNER_DATABASE_URL", "LEADGEN_OWNER_DATABASE_PASSWORD"):
@@ -89,7 +90,8 @@ class _Profile:
         with self.screen.step("API, worker and sweeper"):
             for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
                 log = self.place.log(name)
-                service = Service(command, services_environ, log, sessions)
+                own = {"LEADGEN_REDIS_URL": redis.url(WORKER)} if redis and command == "worker" else {}
+                service = Service(command, services_environ | own, log, sessions)
                 self.supervisor.start(name, service, log)
             self._wait_until_ready()
         self.screen.welcome(self._address, key, self.place.folder)
@@ -127,14 +129,15 @@ class _Profile:
             migrate(owner_url, report=self.screen.note)
         return {}
 
-    def _start_redis(self) -> dict[str, str]:
+    def _start_redis(self) -> EmbeddedRedis | None:
+        """None if an external one is used."""
         if self._others("LEADGEN_REDIS_URL", self.config.redis_url):
-            return {}
+            return None
         log = self.place.log("redis")
-        server = EmbeddedRedis(self.place.folder / "redis", password=new_password(), log=log)
+        server = EmbeddedRedis(self.place.folder / "redis", new_password=new_password, log=log)
         with self.screen.step("Redis"):
             self.supervisor.start("redis", server, log)
-        return {"LEADGEN_REDIS_URL": server.url}
+        return server
 
     def _settings(self) -> dict[str, str]:
         return {

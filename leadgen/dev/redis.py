@@ -1,13 +1,16 @@
 """An embedded Redis (Valkey, from a wheel) in one directory, run as a child of this process."""
 
+import hashlib
 import os
 import secrets
 import signal
 import socket
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+import leadgen.jobs
 from leadgen.dev import processes, wheels
 from leadgen.dev.child import Child, last_lines, spawn, stop
 from leadgen.dev.errors import CannotStart
@@ -17,10 +20,16 @@ from leadgen.dev.processes import POLL_SECONDS, Process
 START_SECONDS: Final = 10
 STOP_SECONDS: Final = 3
 
+OPERATOR: Final = "operator"
+BELL: Final = "bell"
+WORKER: Final = "worker"
+
+_USERS: Final = Path(leadgen.jobs.__file__).parent / "redis_users.conf"
 _CONFIGURATION: Final = """\
 bind {host}
 port {port}
-requirepass {password}
+user default off
+{users}
 dir {folder}
 # Its data does not matter: a lost doorbell costs a moment, never a lead.
 save ""
@@ -31,12 +40,18 @@ set-proc-title no
 
 
 class EmbeddedRedis:
-    """Has a password, because anyone who can add a job to RQ's queue can run code as the worker."""
+    """Each user has a password of its own, made by `new_password`, and the same rights as on a host."""
 
-    def __init__(self, directory: Path, *, password: str | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        new_password: Callable[[], str] = lambda: secrets.token_urlsafe(24),
+        log: Path | None = None,
+    ) -> None:
         self.directory = directory.absolute()
         self.port = 0
-        self._password = password or secrets.token_urlsafe(24)
+        self._passwords = {user: new_password() for user, _ in _rights()}
         self._log = log or self.directory / "redis.log"
         self._child: Child | None = None
 
@@ -65,9 +80,8 @@ class EmbeddedRedis:
         """The server's pid, while it runs."""
         return self._child.pid if self._child and self._child.poll() is None else None
 
-    @property
-    def url(self) -> str:
-        return f"redis://:{self._password}@{LOOPBACK}:{self.port}/0"
+    def url(self, user: str) -> str:
+        return f"redis://{user}:{self._passwords[user]}@{LOOPBACK}:{self.port}/0"
 
     def processes(self) -> list[Process]:
         """The server, including one that outlived an earlier run; other users can fake any command line."""
@@ -81,8 +95,12 @@ class EmbeddedRedis:
 
     def _write_configuration(self) -> None:
         self._configuration.touch(mode=0o600)
+        users = "\n".join(
+            f"user {user} on #{hashlib.sha256(self._passwords[user].encode()).hexdigest()} {rights}"
+            for user, rights in _rights()
+        )
         text = _CONFIGURATION.format(
-            host=LOOPBACK, port=self.port, password=self._password, folder=_quote(str(self.directory))
+            host=LOOPBACK, port=self.port, users=users, folder=_quote(str(self.directory))
         )
         self._configuration.write_bytes(os.fsencode(text))
 
@@ -103,6 +121,14 @@ class EmbeddedRedis:
                 return connection.recv(64).startswith(b"-NOAUTH")
         except OSError:
             return False
+
+
+def _rights() -> Iterator[tuple[str, str]]:
+    """Each user's name and rights; a line may continue after a backslash."""
+    for line in _USERS.read_text(encoding="ascii").replace("\\\n", " ").splitlines():
+        if line and not line.startswith("#"):
+            user, _, rights = line.partition(" ")
+            yield user, " ".join(rights.split())
 
 
 def _quote(path: str) -> str:

@@ -18,7 +18,7 @@ from typing import Self
 from leadgen.dev.child import Child, last_lines, spawn, stop
 from leadgen.dev.ports import LOOPBACK, free_port
 from leadgen.dev.postgres import EmbeddedPostgres
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import BELL, WORKER, EmbeddedRedis
 from leadgen.domain.api_key import mint
 from tests.bench.errors import CannotMeasure, Missing
 from tests.conftest import TEMPLATE, Database, administer, make_database, make_template
@@ -93,7 +93,7 @@ class Stack:
         """The environment of one of our services; `settings` are named as in LEADGEN_NAME, in lowercase."""
         environment = {
             "database_url": database.app_url,
-            "redis_url": self.redis.url,
+            "redis_url": self.redis.url(BELL),
             "api_keys_file": str(self.keys_file),
             **(NO_QUOTA if checkout == PROJECT else {}),  # an older checkout may not know these settings
             **settings,
@@ -117,9 +117,9 @@ class Stack:
     @contextmanager
     def service(self, command: str, database: Database, checkout: Path = PROJECT) -> Iterator[Child]:
         """`leadgen worker` or `leadgen sweep`."""
-        with self.program(
-            [*python(checkout), "-m", "leadgen", command], self.environ(database, checkout), self._name(command)
-        ) as child:
+        own = {"redis_url": self.redis.url(WORKER)} if command == "worker" else {}
+        environ = self.environ(database, checkout, **own)
+        with self.program([*python(checkout), "-m", "leadgen", command], environ, self._name(command)) as child:
             yield child
 
     @contextmanager

@@ -18,7 +18,7 @@ from leadgen.dev.place import Place
 from leadgen.dev.ports import LOOPBACK, is_free
 from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.processes import Process, where
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import BELL, OPERATOR, WORKER, EmbeddedRedis
 from leadgen.dev.service import Service
 from leadgen.dev.sessions import Sessions
 from tests.chaos.disk import Disk
@@ -88,7 +88,8 @@ class Stack:
         sessions.begin()
         environ = self._environ()
         for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
-            self._keep(name, _Command(self._module, command, environ, self.place.log(name), sessions))
+            own = {"LEADGEN_REDIS_URL": self._redis_url(WORKER)} if name == "worker" else {}
+            self._keep(name, _Command(self._module, command, environ | own, self.place.log(name), sessions))
         if self.disk:
             os.sync()  # its power is cut under load, not while the system is being set up
 
@@ -114,13 +115,17 @@ class Stack:
     def secrets(self) -> dict[str, str]:
         """What no log, metric or answer may show."""
         passwords = {f"the password of {role}": word for role, word in self.place.passwords().items()}
-        redis = urlsplit(self.redis.url).password or ""
-        return {**passwords, "the API key": self.place.api_key(), "the password of Redis": redis}
+        for user in (OPERATOR, BELL, WORKER):
+            passwords[f"the password of Redis's {user}"] = urlsplit(self.redis.url(user)).password or ""
+        return {**passwords, "the API key": self.place.api_key()}
 
     def _keep(self, name: str, part: EmbeddedPostgres | EmbeddedRedis | Service) -> None:
         self.kept[name] = Kept(name, part)
         self._opened.callback(self.kept[name].stop)
         self.kept[name].start()
+
+    def _redis_url(self, user: str) -> str:
+        return _through(self.redis_proxy, self.redis.port, self.redis.url(user))
 
     def _environ(self) -> dict[str, str]:
         self.place.api_key()
@@ -128,7 +133,7 @@ class Stack:
         return {
             "PATH": os.environ["PATH"],
             "LEADGEN_DATABASE_URL": _through(self.postgres_proxy, self.postgres.port, urls.app),
-            "LEADGEN_REDIS_URL": _through(self.redis_proxy, self.redis.port, self.redis.url),
+            "LEADGEN_REDIS_URL": self._redis_url(BELL),
             "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
             "LEADGEN_BIND": f"{LOOPBACK}:{self.api_port}",
             "LEADGEN_METRICS_DIR": str((self.disk.folder if self.disk else self.place.folder) / "metrics"),

@@ -12,7 +12,6 @@ from deploys.kit.plan.service import AnyService, Secret, Service
 TESTED_ELSEWHERE = {
     "platform": "it has templates only: tests/lab/test_platform.py",
     "podman": "what it does is seen on a host only: tests/lab/test_static_podman.py",
-    "redis": "it has templates only: tests/lab/test_redis.py",
 }
 
 

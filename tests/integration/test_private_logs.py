@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import redis
 
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import OPERATOR, EmbeddedRedis
 from tests.conftest import Database
 from tests.integration.outbox import Outbox, lead_with
 from tests.integration.service import until
@@ -37,7 +37,7 @@ def test_the_name_of_a_person_whose_row_fails_is_in_no_log_and_not_in_redis(
     tmp_path: Path, own_postgres: Callable[..., Database], own_redis: Callable[[], EmbeddedRedis]
 ) -> None:
     database, bell = own_postgres(), own_redis()
-    stack = make_stack(tmp_path, database, bell.url)
+    stack = make_stack(tmp_path, database, bell.url(OPERATOR))
     with Outbox(database) as outbox, stack.serve() as api, stack.run("worker") as worker:
         failing = outbox.accept(*POISONS)
         assert stack.post()[0] == 202
@@ -48,7 +48,7 @@ def test_the_name_of_a_person_whose_row_fails_is_in_no_log_and_not_in_redis(
             outbox.age(60)
             assert until(lambda: min(attempts for attempts, _ in outbox.attempts().values()) >= 2)
         errors = [error for _, error in outbox.attempts().values()]
-        with redis.Redis.from_url(bell.url) as client:
+        with redis.Redis.from_url(bell.url(OPERATOR)) as client:
             kept = contents(client)
         logs = [api.log, worker.log, sweeper.log, *errors, (bell.directory / "redis.log").read_text()]
         logs.append(log_of(database))

@@ -152,7 +152,7 @@ def test_no_secret_is_anywhere_but_in_the_secret_store(host: Host) -> None:
     rotated = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", "postgres-app"]
     subprocess.run([*rotated, "--directory", str(host.directory / "secrets")], check=True, timeout=30)
     plain = [reveal(host, f"postgres-{role}") for role in ("owner", "app", "ro", "backup")]
-    plain.append(reveal(host, "redis-password"))
+    plain += [reveal(host, f"redis-{user}") for user in ("operator", "bell", "worker")]
     # Podman keeps a secret in base64: found there, it shows that the search does find.
     patterns = "".join(f"{value}\n{b64encode(value.encode()).decode()}\n" for value in plain)
     with watching(host, patterns):

@@ -1,4 +1,4 @@
-"""Redis heals within its bound, gives up aloud, and answers nobody without the password."""
+"""Redis heals within its bound, gives up aloud, and answers nobody without a password."""
 
 # More than a minute: its watch looks every few seconds, and a crash loop ends after ten starts.
 
@@ -35,12 +35,27 @@ def hang(host: Host) -> None:
     host.root("kill -STOP $(podman inspect --format '{{.State.Pid}}' motorcade-redis)")
 
 
+def digest(host: Host, user: str) -> str:
+    """Of the one password that Redis takes from the user."""
+    (found,) = re.findall(
+        r"#([0-9a-f]{64})\b", host.root(f"{ASK} redis-ask ACL LIST | grep '^user {user} '").stdout
+    )
+    return str(found)
+
+
 def life(host: Host) -> str:
     return host.root("podman inspect --format '{{.Id}}' motorcade-redis", check=False).stdout
 
 
-def test_it_answers_its_password_only_and_evicts_nothing(host: Host) -> None:
+def test_it_answers_its_users_only_and_evicts_nothing(host: Host) -> None:
     assert "NOAUTH" in host.root(f"{ASK} redis-cli PING").stdout
+    listed = host.root(f"{ASK} redis-ask ACL LIST").stdout.splitlines()
+    assert sorted(line.split()[1:3] for line in listed) == [
+        ["bell", "on"],
+        ["default", "off"],
+        ["operator", "on"],
+        ["worker", "on"],
+    ]
     assert host.root(f"{ASK} redis-ask CONFIG GET maxmemory-policy").stdout.split() == [
         "maxmemory-policy",
         "noeviction",
@@ -122,13 +137,16 @@ def test_a_crash_loop_ends_in_the_failed_state_and_the_pages_end_that(host: Host
     assert state(host) == before
 
 
-def test_a_rotated_password_is_the_only_one_that_is_answered(host: Host) -> None:
+@pytest.mark.parametrize("user", ["operator", "bell", "worker"])
+def test_a_rotated_password_is_the_only_one_that_is_answered(host: Host, user: str) -> None:
     before = life(host)
-    words = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", "redis-password"]
+    old = digest(host, user)
+    words = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", f"redis-{user}"]
     subprocess.run([*words, "--directory", str(host.directory / "secrets")], check=True, timeout=30)
     deployed(host, *PAGES)
     assert life(host) != before
     assert answers(host)
+    assert digest(host, user) != old
     assert record(host)[-1]["event"] == "OK"
     assert deployed(host, *PAGES).did == NOTHING
 

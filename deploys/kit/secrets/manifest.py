@@ -11,7 +11,7 @@ from deploys.kit.errors import Refused
 from deploys.kit.plan import services
 
 NEVER: Final = "never"
-_SHAPE: Final = "write each as `<name>: <date>`, such as `redis-password: 2026-01-31`; without a line: never"
+_SHAPE: Final = "write each as `<name>: <date>`, such as `redis-worker: 2026-01-31`; without a line: never"
 
 
 @dataclass(frozen=True)

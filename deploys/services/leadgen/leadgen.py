@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 SERVICES: Final = ("api", "worker", "sweeper")
 USER: Final = "10003"  # fixed in containers/leadgen, so that its files have the same owner on every host
 DATABASE: Final = "postgres-app"
-REDIS: Final = "redis-password"  # a secret's name
 ERASURE_KEY: Final = "leadgen-erasure-key"
+# Its user in Redis; the sweeper does without.
+REDIS_USERS: Final = {"api": "bell", "worker": "worker"}
 _OPTIONS: Final = {"Secret": "--secret", "Environment": "--env", "Volume": "--volume"}
 
 
@@ -74,13 +75,15 @@ def podman_options(unit: str) -> Iterator[str]:
 def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
     """The values of a service's unit templates."""
     settings = page.settings.of(Intake)
+    redis_user = REDIS_USERS.get(service, "")
     return {
         "page": page.id,
         "service": f"leadgen-{service}",
         "image": built.tag,
         "user": USER,
         "database_cipher": secrets.fingerprint(page.settings, DATABASE),
-        "redis_cipher": secrets.fingerprint(page.settings, REDIS),
+        "redis_user": redis_user,
+        "redis_cipher": secrets.fingerprint(page.settings, redis_secret(service)) if redis_user else "",
         "edge_host": page.settings.of(Edge).edge_host,
         "states": settings.leadgen_states,
         "workers": settings.leadgen_workers,
@@ -88,6 +91,11 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "erasure_cipher": secrets.fingerprint(page.settings, ERASURE_KEY) if service == "sweeper" else "",
         "database_disk": database_disk(host.groups),
     }
+
+
+def redis_secret(service: str) -> str:
+    """The secret with the password of a service's user in Redis."""
+    return f"redis-{REDIS_USERS[service]}"
 
 
 def database_disk(groups: Collection[str]) -> str:

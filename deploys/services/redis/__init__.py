@@ -15,14 +15,18 @@ class Redis:
     redis_memory_max_mb: int
 
 
-PASSWORD: Final = Secret("redis-password", 24, ("PLAT_08B", "PLAT_08C", "PLAT_04", "LEADGEN_02", "LEADGEN_07C"))
+SECRETS: Final = (  # one for each user of leadgen/jobs/redis_users.conf
+    Secret("redis-operator", 24, ("PLAT_08B", "PLAT_08C")),
+    Secret("redis-bell", 24, ("PLAT_08B", "PLAT_08C", "PLAT_04", "LEADGEN_02")),
+    Secret("redis-worker", 24, ("PLAT_08B", "PLAT_08C", "LEADGEN_02", "LEADGEN_07C")),
+)
 REDIS: Final = Service(
     "redis",
     ("app",),
     ("platform",),
     pinned=pin.built("redis", "redis-server", pin.THREE_NUMBERS, "between its colon and its first dash"),
     settings=Redis,
-    secrets=(PASSWORD,),
+    secrets=SECRETS,
     processes={"redis": "redis-start"},
     recipe=Recipe,
 )

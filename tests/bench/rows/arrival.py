@@ -7,6 +7,7 @@ import time
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from leadgen.dev.redis import BELL
 from leadgen.store.connection import Connection, connect
 from tests.bench import backlog
 from tests.bench.context import Context
@@ -32,7 +33,7 @@ def measure(context: Context) -> list[Figure]:
         stack.service("sweep", database),
         connect(database.app_url, "bench") as connection,
     ):
-        backlog.wait_for_worker(stack.redis.url).close()
+        backlog.wait_for_worker(stack.redis.url(BELL)).close()
         waits = [wait_ms(api, connection) for _ in range(QUICK_POSTS if context.quick else POSTS)]
     return [
         Figure(

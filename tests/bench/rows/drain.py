@@ -8,6 +8,7 @@ from functools import partial
 from redis import Redis
 
 from leadgen.dev.child import last_lines
+from leadgen.dev.redis import BELL, OPERATOR
 from tests.bench import backlog
 from tests.bench.context import Context
 from tests.bench.errors import CannotMeasure
@@ -66,7 +67,7 @@ def ours(context: Context, count: int) -> float:
     with context.stack.database() as database:
         _prepare(context, database, count)
         with context.stack.service("worker", database):
-            bell = backlog.wait_for_worker(context.stack.redis.url)
+            bell = backlog.wait_for_worker(context.stack.redis.url(BELL))
             bell.ring()
             bell.close()
             return backlog.rate(database, count, PATIENCE_SECONDS)
@@ -78,7 +79,7 @@ def theirs(context: Context, peer: Peer) -> float:
         environ = os.environ | {
             "PYTHONPATH": str(PROJECT),
             "DATABASE_URL": database.superuser_url,
-            "REDIS_URL": context.stack.redis.url,
+            "REDIS_URL": context.stack.redis.url(OPERATOR),
         }
         _prepare(context, database, peer.count)
         command = [str(PROJECT / ".bench/bin/python"), "-P", str(PEERS / peer.program)]
@@ -94,7 +95,7 @@ def theirs(context: Context, peer: Peer) -> float:
 
 
 def _prepare(context: Context, database: Database, count: int) -> None:
-    with Redis.from_url(context.stack.redis.url) as redis:
+    with Redis.from_url(context.stack.redis.url(OPERATOR)) as redis:
         redis.flushall()
     backlog.accept(database, count)
     backlog.tidy(database)

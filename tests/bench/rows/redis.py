@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from leadgen.dev.ports import LOOPBACK, free_port
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import BELL, EmbeddedRedis
 from tests.bench import open_loop
 from tests.bench.context import Context
 from tests.bench.figures import Figure, Goal, Spread
@@ -56,7 +56,7 @@ def system(context: Context, state: str) -> Iterator[Server]:
     with ExitStack() as block:
         database = block.enter_context(stack.database())
         url = {
-            "up": lambda: stack.redis.url,
+            "up": lambda: stack.redis.url(BELL),
             "down": lambda: f"redis://{LOOPBACK}:{free_port()}/0",
             "hung": lambda: block.enter_context(hung_redis(context)),
         }[state]()
@@ -75,7 +75,7 @@ def hung_redis(context: Context) -> Iterator[str]:
     try:
         for process in redis.processes():
             process.signal(signal.SIGSTOP)
-        yield redis.url
+        yield redis.url(BELL)
     finally:
         redis.stop()
 

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from leadgen.dev.redis import OPERATOR
 from tests.chaos.faults.freezing import frozen
 from tests.chaos.faults.kind import fault
 from tests.chaos.load import Load
@@ -88,5 +89,5 @@ def redis_slow(stack: Stack, _: Load) -> Iterator[None]:
 def _client(stack: Stack) -> Iterator[Redis]:
     """Connect to Redis directly, not through the proxy; after an earlier fault it may still be starting."""
     patient = Retry(ConstantBackoff(0.1), START_TRIES)
-    with Redis.from_url(stack.redis.url, socket_timeout=10, retry=patient) as client:
+    with Redis.from_url(stack.redis.url(OPERATOR), socket_timeout=10, retry=patient) as client:
         yield client

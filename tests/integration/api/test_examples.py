@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from leadgen.dev.ports import free_port
 from leadgen.dev.postgres import EmbeddedPostgres
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import OPERATOR, EmbeddedRedis
 from leadgen.domain import api_key
 from tests.conftest import TEMPLATE, make_database
 from tests.integration.api.fault_server import FaultServer, Held, LostAnswer, Refusal, in_front_of
@@ -113,7 +113,7 @@ def api(
 ) -> Iterator[Stack]:
     """The real API, served once for all of these tests: each looks at its own Idempotency-Keys only."""
     directory = tmp_path_factory.mktemp("api")
-    stack = make_stack(directory, make_database(postgres_server, TEMPLATE), redis_server.url)
+    stack = make_stack(directory, make_database(postgres_server, TEMPLATE), redis_server.url(OPERATOR))
     with stack.serve():
         yield stack
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import OPERATOR, EmbeddedRedis
 from tests.conftest import Database
 from tests.integration.service import until
 from tests.integration.stack import Stack, make_stack
@@ -40,7 +40,7 @@ def test_without_redis_every_post_is_accepted_and_the_sweeper_alone_makes_them_l
     disturb: Callable[[EmbeddedRedis], None],
 ) -> None:
     redis_server = own_redis()
-    stack = make_stack(tmp_path, database, redis_server.url)
+    stack = make_stack(tmp_path, database, redis_server.url(OPERATOR))
     with stack.serve(), stack.run("sweep"):
         disturb(redis_server)
         try:
@@ -67,7 +67,7 @@ def test_everything_killed_under_load_loses_no_acknowledged_lead(
     acknowledged: list[str] = []
     stopping = threading.Event()
     redis_server = own_redis()
-    stack.settings["redis_url"] = redis_server.url
+    stack.settings["redis_url"] = redis_server.url(OPERATOR)
 
     def keep_posting() -> None:
         while not stopping.is_set():

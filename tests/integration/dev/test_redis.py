@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import OPERATOR, EmbeddedRedis
 
 PARENT = """
 import sys, time
@@ -22,7 +22,7 @@ time.sleep(600)
 
 
 def test_it_answers_to_its_password_only(redis_server: EmbeddedRedis) -> None:
-    with redis.Redis.from_url(redis_server.url) as client:
+    with redis.Redis.from_url(redis_server.url(OPERATOR)) as client:
         assert client.ping()
     with (
         redis.Redis(host="127.0.0.1", port=redis_server.port) as stranger,
@@ -34,11 +34,11 @@ def test_it_answers_to_its_password_only(redis_server: EmbeddedRedis) -> None:
 def test_it_comes_back_at_the_same_address(tmp_path: Path) -> None:
     server = EmbeddedRedis(tmp_path)
     server.start()
-    before = server.url
+    before = server.url(OPERATOR)
     server.stop()
     assert server.pid is None
     server.start()
-    assert server.url == before
+    assert server.url(OPERATOR) == before
     with redis.Redis.from_url(before) as client:
         assert client.ping()
     server.stop()
@@ -50,7 +50,7 @@ def test_it_comes_back_at_the_same_address(tmp_path: Path) -> None:
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     server = EmbeddedRedis(tmp_path / name)
     server.start()
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(server.url(OPERATOR)) as client:
         assert client.config_get("dir") == {"dir": str(tmp_path / name)}
     assert len(server.processes()) == 1
     server.stop()
@@ -70,6 +70,6 @@ def test_a_frozen_server_of_a_killed_parent_is_replaced(tmp_path: Path) -> None:
     before = left.alive
     server.start()
     assert (before, left.alive) == (True, False)
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(server.url(OPERATOR)) as client:
         assert client.ping()
     server.stop()

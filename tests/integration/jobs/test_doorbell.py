@@ -18,7 +18,7 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import BELL, OPERATOR, EmbeddedRedis
 from leadgen.errors import DatabaseUnavailable
 from leadgen.jobs.doorbell import LONGEST_GAP_SECONDS, RedisDoorbell
 from leadgen.jobs.protocol import Doorbell
@@ -250,7 +250,7 @@ def test_ringing_a_redis_that_is_gone_takes_no_time_and_rings_through_postgres(
 ) -> None:
     redis = own_redis()
     redis.stop()
-    doorbell = make_doorbell(redis.url)
+    doorbell = make_doorbell(redis.url(BELL))
     assert quickest(0.001, lambda: slowest_percent_of_rings(doorbell)) < 0.001
     assert until(lambda: listener.notified > 0)
     assert listener.failures >= listener.notified
@@ -267,10 +267,10 @@ def test_ringing_a_redis_that_hangs_takes_no_time_and_rings_through_postgres(
     own_redis: Callable[[], EmbeddedRedis], make_doorbell: Callable[[str], RedisDoorbell], listener: Listener
 ) -> None:
     redis = own_redis()
-    doorbell, *others = [make_doorbell(redis.url) for _ in range(TRIES)]
+    doorbell, *others = [make_doorbell(redis.url(BELL)) for _ in range(TRIES)]
     for each in (doorbell, *others):
         each.ring()
-        assert until(lambda: take_job(redis.url))
+        assert until(lambda: take_job(redis.url(OPERATOR)))
     time.sleep(3 * UNHEARD_SECONDS)  # until each has seen that its job was begun
     assert redis.pid is not None
     os.kill(redis.pid, signal.SIGSTOP)
@@ -280,7 +280,7 @@ def test_ringing_a_redis_that_hangs_takes_no_time_and_rings_through_postgres(
         assert quickest(0.001, lambda: slowest_percent_of_rings(doorbell)) < 0.001
     finally:
         os.kill(redis.pid, signal.SIGCONT)
-    queue_at(redis.url).empty()
+    queue_at(redis.url(OPERATOR)).empty()
     assert until(lambda: _ring_and_count(doorbell, redis) == 1, seconds=8), "it never tried Redis again"
 
 
@@ -288,7 +288,7 @@ def test_while_redis_is_left_alone_it_is_not_even_asked(
     own_redis: Callable[[], EmbeddedRedis], make_doorbell: Callable[[str], RedisDoorbell], listener: Listener
 ) -> None:
     redis = own_redis()
-    doorbell = make_doorbell(redis.url)
+    doorbell = make_doorbell(redis.url(BELL))
     assert redis.pid is not None
     os.kill(redis.pid, signal.SIGSTOP)
     doorbell.ring()
@@ -297,7 +297,7 @@ def test_while_redis_is_left_alone_it_is_not_even_asked(
     for rings in range(2, 5):
         doorbell.ring()
         assert until(partial(lambda wanted: listener.notified == wanted, rings))
-    assert queue_at(redis.url).count == 0
+    assert queue_at(redis.url(OPERATOR)).count == 0
 
 
 def test_a_ring_that_no_worker_takes_is_logged_without_raising_and_the_next_one_works(
@@ -309,14 +309,14 @@ def test_a_ring_that_no_worker_takes_is_logged_without_raising_and_the_next_one_
     def notify() -> None:
         raise DatabaseUnavailable("it is away")
 
-    doorbell = RedisDoorbell(redis.url, notify)
+    doorbell = RedisDoorbell(redis.url(BELL), notify)
     doorbell.ring()
     assert until(lambda: caplog.messages == ["redis_down", "ring_lost"]), caplog.messages
     redis.start()
     assert until(lambda: _ring_and_count(doorbell, redis) == 1, seconds=8)
     doorbell.close()
     assert all(record.levelno == logging.WARNING for record in caplog.records)
-    assert redis.url.split("@")[0] not in caplog.text
+    assert redis.url(BELL).split("@")[0] not in caplog.text
 
 
 def test_closing_passes_the_last_ring_on(redis_url: str, make_doorbell: Callable[[str], RedisDoorbell]) -> None:
@@ -359,7 +359,7 @@ def test_the_status_is_asked_once_a_second(
     own_redis: Callable[[], EmbeddedRedis], make_doorbell: Callable[[str], RedisDoorbell]
 ) -> None:
     redis = own_redis()
-    doorbell = make_doorbell(redis.url)
+    doorbell = make_doorbell(redis.url(BELL))
     assert redis.pid is not None
     assert doorbell.status()["redis"] == "ok"
     os.kill(redis.pid, signal.SIGKILL)
@@ -373,7 +373,7 @@ def test_the_status_of_a_redis_that_hangs_is_known_within_half_a_second(
     redis = own_redis()
 
     def ask() -> None:
-        assert make_doorbell(redis.url).status() == {"redis": "down", "worker": "down"}
+        assert make_doorbell(redis.url(BELL)).status() == {"redis": "down", "worker": "down"}
 
     assert redis.pid is not None
     os.kill(redis.pid, signal.SIGSTOP)
@@ -425,4 +425,4 @@ ring_and_wait()
 def _ring_and_count(doorbell: Doorbell, redis: EmbeddedRedis) -> int:
     doorbell.ring()
     time.sleep(0.1)
-    return queue_at(redis.url).count
+    return queue_at(redis.url(OPERATOR)).count

@@ -17,7 +17,7 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from leadgen.cli import leadgen
-from leadgen.dev.redis import EmbeddedRedis
+from leadgen.dev.redis import BELL, OPERATOR, WORKER, EmbeddedRedis
 from leadgen.jobs.doorbell import RedisDoorbell
 from leadgen.jobs.rq_bell import DRAIN, QUEUE
 from leadgen.store.migrations import migrate
@@ -30,8 +30,8 @@ from tests.integration.stopwatch import quickest, took
 
 
 @pytest.fixture
-def doorbell(redis_url: str) -> Iterator[RedisDoorbell]:
-    doorbell = RedisDoorbell(redis_url, lambda: None, lambda: pytest.fail("Redis was not used"))
+def doorbell(redis_server: EmbeddedRedis, redis_url: str) -> Iterator[RedisDoorbell]:  # noqa: ARG001 - emptied by it
+    doorbell = RedisDoorbell(redis_server.url(BELL), lambda: None, lambda: pytest.fail("Redis was not used"))
     yield doorbell
     doorbell.close()
 
@@ -284,13 +284,13 @@ def test_a_wiped_redis_takes_no_lead_along(
     outbox: Outbox, own_redis: Callable[[], EmbeddedRedis], tmp_path: Path
 ) -> None:
     redis = own_redis()
-    doorbell = RedisDoorbell(redis.url, lambda: None, lambda: pytest.fail("Redis was not used"))
+    doorbell = RedisDoorbell(redis.url(BELL), lambda: None, lambda: pytest.fail("Redis was not used"))
     accepted = outbox.accept_many(2)
     doorbell.ring()
-    client = Redis.from_url(redis.url)
+    client = Redis.from_url(redis.url(OPERATOR))
     assert until(lambda: Queue(QUEUE, connection=client).count == 1)
     client.flushall()
-    with Service(tmp_path, "worker", database_url=outbox.url, redis_url=redis.url):
+    with Service(tmp_path, "worker", database_url=outbox.url, redis_url=redis.url(WORKER)):
         accepted += outbox.accept_many(1)
         doorbell.ring()
         assert until(lambda: outbox.leads() == accepted)

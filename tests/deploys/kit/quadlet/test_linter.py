@@ -348,9 +348,13 @@ def test_the_units_of_this_repository_have_no_fault() -> None:
         "redis_cipher": ID,
         "erasure_cipher": ID,
     }
+    values["redis_user"], ciphers = "bell", {"redis-operator": ID, "redis-bell": ID}
     values |= {"edge_host": "edge.example.com", "states": "TX", "workers": "2", "database_disk": "/srv/disk"}
     found = [path for path in hostfiles.REPOSITORY.glob("deploys/services/*/templates/*") if unit_of(path.name)]
-    files = {path.name: hostfiles.render(f"{path.parents[1].name}/{path.name}", **values) for path in found}
+    files = {
+        path.name: hostfiles.render(f"{path.parents[1].name}/{path.name}", **values, ciphers=ciphers)
+        for path in found
+    }
     for drop_in in ("40-hardening.conf", "50-release.conf"):
         files[f"motorcade-leadgen-api.container.d/{drop_in}"] = hostfiles.render(f"leadgen/{drop_in}", **values)
     assert {"motorcade-postgres.container", "motorcade-leadgen-worker.container"} <= set(files)

@@ -15,7 +15,7 @@ WHOLE = """\
 
 api-key: 2026-01-31  # and this one
 """
-SHAPE = "write each as `<name>: <date>`, such as `redis-password: 2026-01-31`; without a line: never"
+SHAPE = "write each as `<name>: <date>`, such as `redis-worker: 2026-01-31`; without a line: never"
 DAY = date(2026, 11, 21)
 
 

@@ -10,6 +10,11 @@ from deploys.kit.operations.hostfiles import render
 from deploys.services.leadgen import leadgen
 from deploys.services.postgres import database
 
+NAMES = (
+    *("page", "service", "config", "image", "user", "database_cipher", "redis_cipher", "redis_user"),
+    *("edge_host", "states", "workers", "database_disk"),
+)
+
 
 @pytest.mark.parametrize(("percent", "shown"), [(100, "1s"), (150, "1.500000s"), (5, "0.050000s"), (400, "4s")])
 def test_a_share_of_the_processor_is_written_as_systemd_shows_it(percent: int, shown: str) -> None:
@@ -45,9 +50,9 @@ def test_health_is_good_for_a_dependency_that_is_ok_and_shown_otherwise(
 )
 def test_the_api_measures_the_disk_of_a_database_on_its_own_host_only(groups: Sequence[str], disk: str) -> None:
     assert leadgen.database_disk(groups) == disk
-    names = ("page", "service", "config", "image", "user", "database_cipher", "redis_cipher")
-    values = dict.fromkeys((*names, "edge_host", "states", "workers"), "x")
-    unit = render("leadgen/motorcade-leadgen-api.container", **values, database_disk=leadgen.database_disk(groups))
+    values = dict.fromkeys(NAMES, "x")
+    values["database_disk"] = leadgen.database_disk(groups)
+    unit = render("leadgen/motorcade-leadgen-api.container", **values)
     lines = [line for line in unit.splitlines() if "disk" in line.lower() and not line.startswith("#")]
     wanted = [f"Volume={disk}:{disk}:ro,z", f"Environment=LEADGEN_DATABASE_DISK={disk}"]
     assert lines == (wanted if disk else [])
@@ -69,3 +74,22 @@ def test_a_directory_that_is_on_another_disk_than_the_cluster_is_refused(tmp_pat
         f"/proc is not on the disk of {tmp_path}; mount that disk at the parent of both\n",
     )
     assert measured(str(tmp_path / "missing"))[0] == 1
+
+
+@pytest.mark.parametrize("service", leadgen.SERVICES)
+def test_a_service_has_the_password_of_its_own_user_in_redis_and_no_other(service: str) -> None:
+    user = leadgen.REDIS_USERS.get(service, "")
+    values = {**dict.fromkeys(NAMES, "x"), "redis_user": user}
+    unit = render(f"leadgen/motorcade-leadgen-{service}.container", **values)
+    lines = [line for line in unit.splitlines() if "redis" in line and not line.startswith(("#", "After="))]
+    assert lines == (
+        [
+            "Label=motorcade.config.redis=x",
+            f"Secret=motorcade-redis-{user},type=mount,uid=x,gid=x,mode=0400",
+            f"Environment=LEADGEN_REDIS_URL=redis://{user}@motorcade-redis:6379/0",
+            f"Environment=LEADGEN_REDIS_PASSWORD_FILE=/run/secrets/motorcade-redis-{user}",
+        ]
+        if user
+        else []
+    )
+    assert bool(user) == (service != "sweeper")

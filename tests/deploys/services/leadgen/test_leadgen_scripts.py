@@ -21,6 +21,7 @@ from leadgen.domain.synthetic import DOCUMENT
 UNIT = render(
     "leadgen/motorcade-leadgen-api.container",
     **dict.fromkeys(("page", "service", "config", "image", "database_cipher", "redis_cipher"), "x"),
+    redis_user="bell",
     user=leadgen.USER,
     edge_host="edge.example.com",
     states="TX,OK",
