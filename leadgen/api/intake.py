@@ -37,6 +37,9 @@ def accept(here: Services, environ: Environ, request_id: str) -> Receipt | None:
     """
     received = datetime.now(UTC)
     client = here.keys.authenticate(environ, "intake")
+    # Before the body is read: what one client sends too much should take little from the others.
+    if wait := here.quotas.wait(client.client_id):
+        raise too_many(wait)
     key = _idempotency_key(environ)
     only_validate = _only_validate(environ)
     document = body.parse(environ)
@@ -86,7 +89,7 @@ def accept(here: Services, environ: Environ, request_id: str) -> Receipt | None:
 def post_intake() -> NoReturn:
     """Answer 202 when the submission is committed, and the same 202 to a retry.
 
-    Only rejected requests get here: see intake_middleware.
+    Only requests that failed for another reason than a Problem get here: see intake_middleware.
     """
     raise this_request().refusal or Problem("not-found")
 

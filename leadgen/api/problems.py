@@ -11,7 +11,7 @@ from typing import Final
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from leadgen.api.this_request import key_id_of, this_request
+from leadgen.api.this_request import Environ, key_id_of, this_request
 from leadgen.errors import CommitsFail, DatabaseUnavailable, IdempotencyKeyHeld, UnfitSchema, UnsafeDurability
 from leadgen.log import event
 
@@ -284,10 +284,14 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _response(problem: Problem, public_url: str) -> Response:
-    key_id = key_id_of(this_request().environ)
-    event(_logger, "refused", problem=problem.kind.slug, request_id=_request_id(), key_id=key_id)
-    body = json.dumps(document(problem, public_url, _request_id())) + "\n"
+    body = answer(problem, public_url, this_request().environ, _request_id())
     return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
+
+
+def answer(problem: Problem, public_url: str, environ: Environ, request_id: str) -> str:
+    """Log the refusal, and return the body of its answer."""
+    event(_logger, "refused", problem=problem.kind.slug, request_id=request_id, key_id=key_id_of(environ))
+    return json.dumps(document(problem, public_url, request_id)) + "\n"
 
 
 def document(problem: Problem, public_url: str, request_id: str) -> dict[str, object]:

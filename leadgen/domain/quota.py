@@ -36,18 +36,27 @@ class Quotas:
         self._clock = clock
         self._used: dict[str, _Used] = {}
 
+    def wait(self, client_id: str) -> int:
+        """The seconds until the client may send a lead, of any size; 0 if it may now."""
+        now = self._clock()
+        return self._wait(self._of(client_id, now), 0, now)
+
     def take(self, client_id: str, size: int) -> int:
         """Take one lead of so many bytes and return 0; or take nothing and return the seconds to wait."""
-        quota, now = self._quota, self._clock()
+        now = self._clock()
         used = self._of(client_id, now)
-        if used.leads >= quota.daily_leads or used.size + size > quota.daily_bytes:
-            return ceil((used.day + 1) * DAY_SECONDS - now)
-        if used.tokens < 1:
-            return ceil((1 - used.tokens) / quota.rate)
+        if wait := self._wait(used, size, now):
+            return wait
         used.tokens -= 1
         used.leads += 1
         used.size += size
         return 0
+
+    def _wait(self, used: _Used, size: int, now: float) -> int:
+        quota = self._quota
+        if used.leads >= quota.daily_leads or used.size + size > quota.daily_bytes:
+            return ceil((used.day + 1) * DAY_SECONDS - now)
+        return ceil((1 - used.tokens) / quota.rate) if used.tokens < 1 else 0
 
     def _of(self, client_id: str, now: float) -> _Used:
         """What the client has used, with the tokens of the time since its last request."""

@@ -15,7 +15,7 @@ from tests.bench.figures import Figure
 from tests.bench.stack import Stack
 
 # In the order of the table; each a module in rows/ with `measure(context)`.
-ROWS = ("accept", "fastapi", "floor", "latency", "redis", "load", "drain", "scale", "arrival", "memory")
+ROWS = ("accept", "fastapi", "floor", "latency", "redis", "quota", "load", "drain", "scale", "arrival", "memory")
 QUICK = ("accept", "latency", "redis", "drain")
 
 

@@ -13,6 +13,8 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +31,30 @@ MOST_ANSWER_BYTES = 65_536
 
 def post(url: str, key: str, document: object, *, rate: float, seconds: float) -> list[float]:
     """Milliseconds from due to answered, in the order of the answers. Raises CannotMeasure unless all are 202."""
-    options = {"url": url, "key": key, "document": document, "rate": rate, "seconds": seconds}
+    return _run(seconds, url=url, key=key, document=document, rate=rate, limited=False)[0]
+
+
+@contextmanager
+def pressing(url: str, key: str, document: object, *, rate: float, seconds: float) -> Iterator[list[float]]:
+    """Posts of another client, whom 429 may stop, from before the block until after it.
+
+    The list then has their share that was answered 429 with Retry-After. Raises CannotMeasure for any other answer
+    but 202.
+    """
+    shares: list[float] = []
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(_run, seconds, url=url, key=key, document=document, rate=rate, limited=True)
+        yield shares
+        latencies, refused = running.result()
+    shares.append(refused / len(latencies))
+
+
+def _run(seconds: float, **options: object) -> tuple[list[float], int]:
+    """Latencies, and how many answers were 429."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.open_loop"],
         cwd=PROJECT,
-        input=json.dumps(options),
+        input=json.dumps({**options, "seconds": seconds}),
         capture_output=True,
         text=True,
         check=False,
@@ -41,8 +62,8 @@ def post(url: str, key: str, document: object, *, rate: float, seconds: float) -
     )
     if done.returncode:
         raise CannotMeasure("open loop", done.stderr.strip().splitlines()[-1], "read the server's log")
-    answers: list[float] = json.loads(done.stdout)
-    return answers
+    latencies, refused = json.loads(done.stdout)
+    return latencies, refused
 
 
 def moments(rate: float, seconds: float) -> list[float]:
@@ -72,11 +93,16 @@ def requests(options: dict[str, Any]) -> Iterator[bytes]:
 
 @dataclass
 class Wire:
-    """One kept connection; `due` is the moment of the post that it carries, None while it is free."""
+    """One kept connection; `due` is the moment of the post that it carries, None while it is free.
+
+    `limited`: an answer may also be 429, with Retry-After; `refused` counts them.
+    """
 
     address: tuple[str, int]
+    limited: bool = False
     due: float | None = None
     received: bytes = b""
+    refused: int = 0
 
     def __post_init__(self) -> None:
         self.end = socket.create_connection(self.address, PATIENCE_SECONDS)
@@ -87,7 +113,7 @@ class Wire:
         self.end.sendall(request)
 
     def read(self) -> bool:
-        """Read received data; True when the answer is complete. Raises when it is not a 202, or is cut off."""
+        """Read received data; True when the answer is complete. Raises when it is another one, or is cut off."""
         piece = self.end.recv(MOST_ANSWER_BYTES)
         if not piece:
             raise CannotMeasure("open loop", "a connection was closed before its answer", "read the server's log")
@@ -96,21 +122,27 @@ class Wire:
         if not blank:
             return False
         status, *headers = head.split(b"\r\n")
-        if status.split(b" ")[1] != b"202":
+        told_to_wait = any(line.lower().startswith(b"retry-after:") for line in headers)
+        refused = self.limited and status.split(b" ")[1] == b"429" and told_to_wait
+        if status.split(b" ")[1] != b"202" and not refused:
             raise CannotMeasure("open loop", f"an answer was {status.decode()}", "read the server's log")
         length = next(int(line[15:]) for line in headers if line.lower().startswith(b"content-length:"))
-        return len(body) >= length
+        complete = len(body) >= length
+        self.refused += refused and complete
+        return complete
 
 
 class Loop:
     """Sends due posts over the first free connection, or over a new one if none is free."""
 
-    def __init__(self, address: tuple[str, int], posts: Iterator[bytes]) -> None:
+    def __init__(self, address: tuple[str, int], posts: Iterator[bytes], *, limited: bool = False) -> None:
         self._address = address
+        self._limited = limited
         self._posts = posts
-        self._free = deque(Wire(address) for _ in range(FIRST_CONNECTIONS))
+        self._free = deque(Wire(address, limited) for _ in range(FIRST_CONNECTIONS))
         self._wires = {wire.end: wire for wire in self._free}
         self.latencies: list[float] = []
+        self.refused = 0
 
     def run(self, dues: Sequence[float]) -> None:
         """`dues` in seconds from now."""
@@ -132,7 +164,7 @@ class Loop:
             return self._free.popleft()
         if len(self._wires) == MOST_CONNECTIONS:
             return None
-        wire = Wire(self._address)
+        wire = Wire(self._address, self._limited)
         self._wires[wire.end] = wire
         return wire
 
@@ -145,6 +177,7 @@ class Loop:
                 ready.close()
             elif wire.read():
                 self.latencies.append((time.perf_counter() - wire.due) * 1000)
+                self.refused, wire.refused = self.refused + wire.refused, 0
                 wire.due = None
                 self._free.append(wire)
 
@@ -152,10 +185,10 @@ class Loop:
 def main() -> None:
     options = json.load(sys.stdin)
     host, _, port = options["url"].removeprefix("http://").partition("/")[0].partition(":")
-    loop = Loop((host, int(port)), requests(options))
+    loop = Loop((host, int(port)), requests(options), limited=options["limited"])
     gc.disable()  # it would delay the clock of an answer
     loop.run(moments(options["rate"], options["seconds"]))
-    json.dump([round(latency, 3) for latency in loop.latencies], sys.stdout)
+    json.dump([[round(latency, 3) for latency in loop.latencies], loop.refused], sys.stdout)
 
 
 if __name__ == "__main__":

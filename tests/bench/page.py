@@ -28,6 +28,8 @@ HOW = """\
 - Rates: wrk in a closed loop, each post with its own key. A single answer other than 202 ends the measurement.
 - Latencies: an open loop, posts at random moments with a given mean pace. Each is timed from the moment at which
   it was due, so that a server that stalls cannot hide it. p99 is the nearest rank.
+- Over its quota: another client of the same API sends three times what it may, so that two thirds of its posts are
+  answered 429 with Retry-After; the client that is measured stays within its own quota.
 - The empty route gets the same posts, in the same gunicorn with the same settings, and answers 202 without doing
   anything.
 - The FastAPI peer does the same work, and a test checks that both give the same answers and rows: keys,

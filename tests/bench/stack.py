@@ -66,8 +66,9 @@ class Stack:
         self.postgres = EmbeddedPostgres(self.folder / "postgres", settings=SETTINGS)
         self.redis = EmbeddedRedis(self.folder / "redis")
         self.key, line = mint("bench", frozenset({"intake"}), expires=None)
+        self.other_key, other_line = mint("other", frozenset({"intake"}), expires=None)
         self.keys_file = self.folder / "api-keys"
-        self.keys_file.write_text(line + "\n", encoding="ascii")
+        self.keys_file.write_text(f"{line}\n{other_line}\n", encoding="ascii")
         self._numbers = count(1)
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.bench.errors import CannotMeasure
-from tests.bench.open_loop import FIRST_CONNECTIONS, moments, post
+from tests.bench.open_loop import FIRST_CONNECTIONS, moments, post, pressing
 from tests.bench.percentiles import percentile
 
 STALL_SECONDS = 0.5
@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
         self.keys: list[str] = []
         self.stalls = False
         self.status = 202
+        self.limit: int | None = None  # of posts, after which each is answered 429
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -41,7 +42,11 @@ class Handler(BaseHTTPRequestHandler):
             self.server.keys.append(self.headers["Idempotency-Key"])
             if self.server.stalls and len(self.server.keys) == 10:
                 time.sleep(STALL_SECONDS)
-        self.send_response(self.server.status)
+        if self.server.limit is not None and len(self.server.keys) > self.server.limit:
+            self.send_response(429)
+            self.send_header("Retry-After", "1")
+        else:
+            self.send_response(self.server.status)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
@@ -91,3 +96,19 @@ def test_an_answer_other_than_202_ends_the_measurement(server: Server) -> None:
     server.status = 503
     with pytest.raises(CannotMeasure, match=r"an answer was HTTP/1\.1 503"):
         post(url(server), "key", {}, rate=50, seconds=0.5)
+
+
+def test_of_a_pressing_client_the_share_that_is_refused_is_counted(server: Server) -> None:
+    server.limit = len(moments(100, 1)) // 4
+    with pressing(url(server), "key", {}, rate=100, seconds=1) as shares:
+        assert shares == []
+    assert shares == [pytest.approx(0.75, abs=0.02)]
+
+
+def test_a_pressing_client_that_gets_another_answer_ends_the_measurement(server: Server) -> None:
+    server.status = 429  # without Retry-After
+    with (
+        pytest.raises(CannotMeasure, match=r"an answer was HTTP/1\.1 429"),
+        pressing(url(server), "key", {}, rate=50, seconds=0.5),
+    ):
+        pass

@@ -28,6 +28,16 @@ def test_a_client_over_its_quota_gets_a_429_while_another_is_served(database: Da
     services_of(app).close()
 
 
+def test_a_client_over_its_quota_is_refused_before_its_body_is_looked_at(database: Database, keys: Keys) -> None:
+    config = replace(make_config(database, keys), client_rate=1, client_burst=1)
+    app = create_app(config, CountingDoorbell())
+    loud, other = Caller(app, keys.of["wordpress"]), Caller(app, keys.of["partner"])
+    assert loud.post().status_code == 202
+    assert_problem(loud.post(b"{"), 429, "too-many-requests")
+    assert_problem(other.post(b"{"), 400, "malformed-json")
+    services_of(app).close()
+
+
 def test_a_day_has_a_cap_of_bytes(database: Database, keys: Keys) -> None:
     app = create_app(replace(make_config(database, keys), client_daily_bytes=500), CountingDoorbell())
     caller = Caller(app, keys.of["wordpress"])

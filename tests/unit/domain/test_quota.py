@@ -32,6 +32,16 @@ def test_a_client_over_its_quota_takes_nothing_from_another() -> None:
     assert quotas.take("b", 1) == 0
 
 
+def test_to_ask_how_long_to_wait_takes_nothing() -> None:
+    clock = Clock()
+    quotas = Quotas(GENEROUS, clock)
+    assert [quotas.wait("a") for _ in range(9)] == [0] * 9
+    assert [quotas.take("a", 1) for _ in range(3)] == [0] * 3
+    assert quotas.wait("a") == 1
+    clock.now += 0.5
+    assert (quotas.wait("a"), quotas.wait("b")) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "quota",
     [Quota(9, 9, daily_leads=2, daily_bytes=99), Quota(9, 9, daily_leads=99, daily_bytes=20)],
