@@ -14,6 +14,8 @@ def container(service: str) -> str:
         "config",
         "image",
         "database_cipher",
+        "database_disk",
+        "redis_user",
         "redis_cipher",
         "erasure_cipher",
         "edge_host",
