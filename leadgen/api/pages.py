@@ -36,6 +36,12 @@ def show_code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
 
 
+@blueprint.app_template_filter("breakable")
+def break_name(name: str) -> Markup:
+    """Let a name's words come on lines of their own where the screen is narrow."""
+    return Markup(re.sub(r"([._-])(?=.)", r"\1<wbr>", str(escape(name))))  # noqa: S704 - it is escaped
+
+
 @blueprint.get("/openapi.json")
 def get_openapi() -> Response:
     """Return the OpenAPI document; clients are generated from it."""

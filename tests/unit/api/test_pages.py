@@ -76,11 +76,17 @@ def test_a_page_of_an_unknown_problem_is_a_problem(client: FlaskClient) -> None:
 
 
 def test_the_docs_show_every_member_and_every_route(client: FlaskClient) -> None:
-    page = client.get("/lead/docs").text
+    page = client.get("/lead/docs").text.replace("<wbr>", "")
     for text in ("contact.preferred_contact_method", "consent[].text_sha256", "event_security", "Idempotency-Key"):
         assert text in page
     for route in ("/lead/intake", "/lead/intake/{intake_id}", "/lead/health", "/lead/ready", "/lead/version"):
         assert f"</span>{route}</code>" in page
+
+
+def test_the_name_of_a_field_breaks_between_its_words(client: FlaskClient) -> None:
+    page = client.get("/lead/docs").text
+    assert "<td><code>contact.<wbr>preferred_<wbr>contact_<wbr>method</code></td>" in page
+    assert "<td><code>Idempotency-<wbr>Key</code></td>" in page
 
 
 @pytest.mark.parametrize("path", PAGES)
