@@ -146,6 +146,15 @@ def test_the_manifest_of_a_backup_tells_of_every_table_that_has_leads(host: Host
     assert float(sql(host, "SELECT extract(epoch FROM now() - at) FROM backup.heartbeat")) < 30
 
 
+def test_after_a_start_of_postgresql_its_wal_reaches_the_store_as_before(host: Host) -> None:
+    host.root("systemctl restart motorcade-postgres", seconds=120)
+    ready = "podman exec motorcade-postgres pg_isready"
+    assert until(lambda: host.root(ready, check=False).returncode == 0, 60)
+    # What the shutdown wrote is handed over at once; with the next segment, the checkpointer could take 15 minutes.
+    later = "last_archived_time > pg_postmaster_start_time() + interval '10 seconds'"
+    assert until(lambda: sql(host, f"SELECT {later} FROM pg_stat_archiver") == "t", 90)
+
+
 def test_a_backup_under_load_refuses_no_lead(host: Host, times: dict[str, float]) -> None:
     with load(host) as callers:
         host.root("systemctl start motorcade-backup.service", seconds=600)

@@ -188,6 +188,27 @@ def test_a_store_that_refuses_loses_nothing_and_its_words_are_told_until_it_take
     assert names(world) == []
 
 
+def hours_ago(file: Path) -> None:
+    os.utime(file, (1, 1))
+
+
+@pytest.mark.usefixtures("shipper")
+def test_a_postgresql_that_hands_over_no_wal_is_told_but_not_blamed_for_the_store(world: Path) -> None:
+    assert until(lambda: shipped(world).get("ok") is True)
+    (world / "away").touch()
+    (world / "spool" / (SEGMENT % 1)).write_bytes(b"wal")
+    assert until(lambda: "403" in str(shipped(world).get("reason")))
+    hours_ago(world / "work/last")
+    time.sleep(0.5)
+    assert shipped(world)["reason"] == "[039]: 403 (Forbidden) more of it"
+    (world / "away").unlink()
+    assert until(lambda: shipped(world)["ok"] is True)
+    hours_ago(world / "work/last")
+    assert until(lambda: shipped(world)["reason"] == "PostgreSQL has handed over no WAL for five minutes")
+    (world / "spool" / (SEGMENT % 2)).write_bytes(b"wal")
+    assert until(lambda: shipped(world)["ok"] is True)
+
+
 @pytest.mark.usefixtures("shipper")
 def test_a_spool_that_fills_is_told_before_its_cap(world: Path) -> None:
     (world / "away").touch()
