@@ -36,11 +36,13 @@ def look(host: Host) -> Drift:
         read = settings.read(host)
         found = host.get_fact(Steps)
         steps = {page: step for page, step in found.items() if runbook.has(page)}
+        asked, unseen, owned = dry_run.look(host, steps)
         findings += edited(host, steps)
-        findings += unmanaged.look(host, read, {path for step in steps.values() for path in step.files})
+        owned |= {path for step in steps.values() for path in step.files}
+        unknown = next(unmanaged.unknown(runbook.ready(host.groups), steps), "")
+        findings += unmanaged.look(host, read, owned, unknown)
         findings += unwell(host, read, {finding.where for finding in findings})
         findings += [*disk.look(host, read.disk_percent_max), *clock.look(host)]
-        asked, unseen = dry_run.look(host, steps)
         findings += [*asked, *unmanaged.retired(found.keys() - steps.keys())]
     except PyinfraError as error:
         # pyinfra's own error for an unanswered fact is `No hosts remaining!`.

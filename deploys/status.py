@@ -24,7 +24,7 @@ from deploys.kit.facts import Probe
 from deploys.kit.plan import pins, runbook, settings
 from deploys.kit.plan.entry import Entry
 from deploys.kit.run import lock, page_files, session
-from deploys.kit.run.steps import Step, Steps
+from deploys.kit.run.steps import DIRECTORY, Step, Steps
 
 MAINTENANCE = "/etc/motorcade/maintenance"
 WIDTH = 160  # columns
@@ -114,6 +114,8 @@ def line(entry: Entry, step: Step | None, release: str, found: Mapping[str, str]
     behind = release and step.passed and step.release != release
     drifted = [f"release is {step.release}, the manifest's is {release}"] if behind else []
     drifted += page_files.of(step, found)
+    if step.unreadable:
+        drifted.append(f"its record {DIRECTORY}/{entry.id}.json cannot be read; run {entry.file}")
     state = "green" if step.green else "red"
     return Line(entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drifted)
 

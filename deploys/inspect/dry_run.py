@@ -14,16 +14,16 @@ from deploys.inspect.finding import Finding
 from deploys.kit.plan import runbook
 from deploys.kit.plan.entry import Entry
 from deploys.kit.run import page, run_stats, session
-from deploys.kit.run.steps import Step
+from deploys.kit.run.steps import DIRECTORY, Step
 
 _RECORD = "on record"
 _BACKUP = "backup of "  # the copy before a change is not a difference of its own
 
 
-def look(host: Host, steps: Mapping[str, Step]) -> tuple[list[Finding], list[str]]:
-    """Pages that would change something, and why others could not be asked; needs the host as `ctx_host`.
+def look(host: Host, steps: Mapping[str, Step]) -> tuple[list[Finding], list[str], set[str]]:
+    """Pages that would change something, why others could not be asked, and the files that the asked pages own.
 
-    Raises PyinfraError if the host stops answering.
+    Needs the host as `ctx_host`. Raises PyinfraError if the host stops answering.
     """
     # Operations are asked after their page was loaded: their answers depend on all of it.
     host.state.set_stage(StateStage.Prepare)
@@ -41,13 +41,15 @@ def look(host: Host, steps: Mapping[str, Step]) -> tuple[list[Finding], list[str
             else:
                 new = [op_hash for op_hash in host.state.ops[host] if op_hash not in known]
                 found += judge(entry, steps.get(entry.id), list(_changes(host, new)))
-    return found, unseen
+    return found, unseen, session.current().owned
 
 
 def judge(entry: Entry, step: Step | None, changes: Sequence[str]) -> list[Finding]:
     """`changes` are the operations of the page that would change something, in order."""
     real = [change for change in changes if change != _RECORD and not change.startswith(_BACKUP)]
-    if step is None or not step.passed:
+    if step and step.unreadable:
+        what = f"has an unreadable record on this host, {DIRECTORY}/{entry.id}.json"
+    elif step is None or not step.passed:
         what = "has not passed on this host"
     elif step.red:
         what = f"has been red since {step.red}"

@@ -4,21 +4,24 @@ And what a container runs, where that is no image that was built here.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import PurePosixPath
 from typing import Final
 
 from pyinfra.api.host import Host
 
+from deploys.inspect import dry_run
 from deploys.inspect.finding import Finding
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe
 from deploys.kit.operations import image
 from deploys.kit.plan import services
+from deploys.kit.plan.entry import Entry
 from deploys.kit.plan.settings import Settings
 from deploys.kit.quadlet import linter, quadlet
-from deploys.kit.run.steps import DIRECTORY
+from deploys.kit.run.steps import DIRECTORY, Step
 from deploys.services.nginx import nginx
 
 _SYSTEMD: Final = "/etc/systemd/system"
@@ -49,8 +52,8 @@ echo '== built'; cd {image.IDS} 2>/dev/null || exit 0
 for file in *.id; do [ ! -f "$file" ] || printf '%s\\t%s\\n' "$file" "$(cat "$file")"; done
 """
 _SECONDS: Final = 60
-# A container's own volumes go with it, and would have no name to be known by.
-_REMOVE: Final = {"container": "--force --volumes", "pod": "--force", "network": "--force", "volume": "--force"}
+# Never what holds data, nor, by the force of a network, the containers that use it.
+_REMOVE: Final = {"container": "rm --force", "pod": "rm --force", "network": "rm", "volume": "inspect"}
 
 
 def listeners(core_subnet: str) -> set[str]:
@@ -59,10 +62,11 @@ def listeners(core_subnet: str) -> set[str]:
     return {names_of_containers, *(address for service in services.every() for address in service.listeners)}
 
 
-def look(host: Host, settings: Settings, owned: Collection[str]) -> list[Finding]:
+def look(host: Host, settings: Settings, owned: Collection[str], unknown: str) -> list[Finding]:
     """`owned` are the files of all pages; what `drift_expected` names is right all the same.
 
-    Raises Refused where the host does not tell.
+    `unknown` is the command of a page whose files are not known, if there is one: what no page is known to own may
+    be that one's, so nothing is to be removed before it has run. Raises Refused where the host does not tell.
     """
     answer = host.get_fact(Probe, _LOOK, _SECONDS)
     if not answer.green:
@@ -71,10 +75,14 @@ def look(host: Host, settings: Settings, owned: Collection[str]) -> list[Finding
             host.name, f"could not be inspected ({said})", "fix what that says on the host, then run this again"
         )
     parts = sections(answer.lines)
+    strangers = [*files(parts["files"], owned), *podman(parts, owned)]
+    if unknown:
+        why = f"{unknown}, then drift again: it may be that page's"
+        strangers = [replace(each, what=f"{each.what}, as far as is known", remedy=why) for each in strangers]
     found = [
-        *files(parts["files"], owned),
+        *masked(parts["files"], owned),
+        *strangers,
         *listening(parts["listeners"], listeners(settings.core_subnet)),
-        *podman(parts, owned),
         *images(parts.get("images", []), parts.get("built", []), owned),
     ]
     expected = settings.drift_expected.split()
@@ -93,6 +101,13 @@ def sections(lines: list[str]) -> dict[str, list[list[str]]]:
     return parts
 
 
+def unknown(pages: Iterable[Entry], steps: Mapping[str, Step]) -> Iterator[str]:
+    """Commands of the pages whose files on this host are not all known: an earlier release may have had others."""
+    for entry in pages:
+        if entry.id not in steps or not steps[entry.id].passed:
+            yield dry_run.remedy(entry)
+
+
 def retired(pages: Collection[str]) -> Iterator[Finding]:
     """Pages that the host has passed and the repository no longer has; what they left is named as no page's."""
     for page in sorted(pages):
@@ -100,16 +115,21 @@ def retired(pages: Collection[str]) -> Iterator[Finding]:
         yield Finding("page", page, "has passed on this host, and the runbook does not have it", remedy)
 
 
-def files(rows: list[list[str]], owned: Collection[str]) -> Iterator[Finding]:
-    """Files that no page owns; of systemd's links those that mask a unit of ours, or add one to our target."""
+def masked(rows: list[list[str]], owned: Collection[str]) -> Iterator[Finding]:
+    """Units of ours that cannot start."""
     for path, target in rows:
-        if path in owned:
-            continue
+        name = PurePosixPath(path).name
+        if target == _MASK and path not in owned and _is_ours(name):
+            yield Finding("unit", name, "is masked", f"sudo systemctl unmask {name}, then deploys/platform.py")
+
+
+def files(rows: list[list[str]], owned: Collection[str]) -> Iterator[Finding]:
+    """Files that no page owns; of systemd's links those that add a unit to our target."""
+    for path, target in rows:
         name, parent = PurePosixPath(path).name, PurePosixPath(path).parent
-        if target == _MASK:
-            if _is_ours(name):
-                yield Finding("unit", name, "is masked", f"sudo systemctl unmask {name}, then deploys/platform.py")
-        elif not (path.startswith(_SYSTEMD) and target.startswith(_UNITS)):
+        if path in owned or target == _MASK:
+            continue
+        if not (path.startswith(_SYSTEMD) and target.startswith(_UNITS)):
             yield Finding("file", path, "was made by no page", _remove(path))
         elif parent.stem == "motorcade.target" and not _is_ours(name):
             yield Finding(
@@ -140,13 +160,16 @@ def podman(parts: Mapping[str, list[list[str]]], owned: Collection[str]) -> Iter
     """Containers, pods, networks and volumes that no unit of a page makes."""
     active = [row[0] for row in parts.get("active", [])]
     made = {"container": _quadlets(owned, "container"), "network": {"podman", *_quadlets(owned, "network")}}
-    for kind, force in _REMOVE.items():
+    for kind, verb in _REMOVE.items():
         for name, *more in parts.get(f"{kind}s", []):
             # What a unit runs for a while has a label that names the unit.
             if name in made.get(kind, set()) or (more and more.pop() in active):
                 continue
             told = f" ({', '.join(more)})" if more else ""
-            yield Finding(kind, name, f"was made by no page{told}", f"sudo podman {kind} rm {force} {name}")
+            remedy = f"sudo podman {kind} {verb} {name}"
+            if kind == "volume":
+                remedy += " shows where its data is; whoever knows that nobody needs it removes it"
+            yield Finding(kind, name, f"was made by no page{told}", remedy)
 
 
 def images(running: list[list[str]], built: list[list[str]], owned: Collection[str]) -> Iterator[Finding]:

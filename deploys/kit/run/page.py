@@ -56,6 +56,7 @@ class Page:
         meaning = prose.without_comments(path, content)
         self.uses(f"file {path}", meaning)
         self._owns[path], self._meanings[path] = digest(content), digest(meaning)
+        self.run.owned.add(path)
 
     def op(self, title: str, seconds: int) -> dict[str, Any]:
         """The global arguments of an operation: its name on screen and in the record, and its timeout."""

@@ -32,6 +32,7 @@ class Session:
 
     def __init__(self, state: State, directory: str) -> None:
         self.differences: dict[str, str] = {}  # hash of an operation -> what differs from its page
+        self.owned: set[str] = set()  # files of the pages loaded so far
         self._run = Run(run_identity.here())
         self._journal = Journal(self._run, directory)
         self._stop = Stop(state)

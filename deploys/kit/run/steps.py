@@ -19,7 +19,8 @@ class Step:
 
     `config` is the sha256 of everything that shaped the result; `files` are the host files that the page owns,
     each with the sha256 of its content, and `meanings` the same without comments. `red` is the run that failed or
-    was killed since; a page that never passed has only that.
+    was killed since; a page that never passed has only that. `unreadable` says that the page's file holds
+    something else, so what the page owns is not known.
     """
 
     page: str
@@ -31,6 +32,7 @@ class Step:
     files: Mapping[str, str] = field(default_factory=dict)
     meanings: Mapping[str, str] = field(default_factory=dict)
     red: str = ""
+    unreadable: bool = False
 
     @property
     def green(self) -> bool:
@@ -43,6 +45,9 @@ class Step:
     def left(self, path: str, content: str, meaning: str) -> bool:
         """Whether the page wrote this content (a sha256) with this meaning (another) to the path."""
         return (self.files.get(path), self.meanings.get(path)) == (content, meaning)
+
+
+_WRITTEN: Final = {each.name for each in fields(Step)} - {"red", "unreadable"}
 
 
 class Steps(FactBase[dict[str, Step]]):
@@ -63,7 +68,10 @@ class Steps(FactBase[dict[str, Step]]):
             page, _, kind = file.partition(".")
             values = _read(text)
             # An unreadable mark counts as a mark; an unreadable step counts as none, so the page runs again.
-            known = {"red": values.get("run", "a run that is not known")} if kind == "red" else values
+            if kind == "red":
+                known = {"red": values.get("run", "a run that is not known")}
+            else:
+                known = {name: values[name] for name in _WRITTEN & values.keys()} or {"unreadable": True}
             found.setdefault(page, {}).update(known)
         return {page: Step(**{"page": page, **values}) for page, values in found.items()}
 
@@ -78,14 +86,13 @@ def _read(text: str) -> dict[str, Any]:
         return {}
     if not all(isinstance(values.get(name, {}), dict) for name in ("files", "meanings")):
         return {}
-    known = {each.name for each in fields(Step)}
-    return {name: value for name, value in values.items() if name in known}
+    return values
 
 
 def write_command(step: Step) -> StringCommand:
     """Replaces the step in one rename and removes the page's red mark."""
     path = f"{DIRECTORY}/{step.page}.json"
-    values = {name: value for name, value in asdict(step).items() if name != "red"}
+    values = {name: value for name, value in asdict(step).items() if name in _WRITTEN}
     text = quote(json.dumps(values, sort_keys=True))
     return StringCommand(
         f"mkdir -p {DIRECTORY} && printf '%s\\n' {text} > {path}.new && sync {path}.new"

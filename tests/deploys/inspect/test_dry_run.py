@@ -33,6 +33,12 @@ def test_a_page_that_never_passed_is_told_without_what_it_would_do(step: Step | 
     assert what(step, "settings (/a)") == ["has not passed on this host"]
 
 
+def test_an_unreadable_record_is_named_with_its_file() -> None:
+    assert what(Step("PLAT_08B", unreadable=True), "settings (/a)") == [
+        "has an unreadable record on this host, /var/lib/motorcade/steps/PLAT_08B.json"
+    ]
+
+
 def test_a_page_that_failed_since_is_told_by_the_run() -> None:
     assert what(replace(PASSED, red="run-2"), "settings (/a)") == ["has been red since run-2"]
 

@@ -10,6 +10,7 @@ from deploys.inspect.finding import Finding
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
 from deploys.kit.plan import runbook
+from deploys.kit.run.steps import Step
 from tests.deploys.known_host import KnownHost
 
 QUADLETS = "/etc/containers/systemd"
@@ -53,11 +54,13 @@ motorcade-redis-8.id\t{ID}
 """.strip()
 
 
-def told(text: str, expected: str = "0.0.0.0:22", status: int = 0) -> list[tuple[str, str, str, str]]:
+def told(
+    text: str, expected: str = "0.0.0.0:22", status: int = 0, unknown: str = ""
+) -> list[tuple[str, str, str, str]]:
     host: Any = KnownHost(probes={"== files": Answer(status, text.splitlines())})
     host.name = "host"
     settings: Any = SimpleNamespace(core_subnet="10.89.10.0/24", drift_expected=expected)
-    found = unmanaged.look(host, settings, OWNED)
+    found = unmanaged.look(host, settings, OWNED, unknown)
     return [(each.kind, each.where, each.what, each.remedy) for each in found]
 
 
@@ -128,20 +131,56 @@ def test_a_listener_is_told_with_the_process_behind_it() -> None:
 @pytest.mark.parametrize(
     ("kind", "row", "command"),
     [
-        ("container", "x\timage\tExited\t", "sudo podman container rm --force --volumes x"),
-        (
-            "container",
-            "x\timage\trunning\tmotorcade-backup.service",
-            "sudo podman container rm --force --volumes x",
-        ),
+        ("container", "x\timage\tExited\t", "sudo podman container rm --force x"),
+        ("container", "x\timage\trunning\tmotorcade-backup.service", "sudo podman container rm --force x"),
         ("pod", "x", "sudo podman pod rm --force x"),
-        ("network", "x", "sudo podman network rm --force x"),
-        ("volume", "x", "sudo podman volume rm --force x"),
+        ("network", "x", "sudo podman network rm x"),
+        (
+            "volume",
+            "x",
+            "sudo podman volume inspect x shows where its data is; whoever knows that nobody needs it removes it",
+        ),
     ],
 )
 def test_what_podman_has_besides_is_told_with_the_command_that_ends_it(kind: str, row: str, command: str) -> None:
     (found,) = after(f"{kind}s", row)
     assert (found[0], found[1], found[3]) == (kind, "x", command)
+
+
+STRANGERS = {
+    "files": f"{QUADLETS}/x.container\t",
+    "containers": "x\timage\tExited\t",
+    "pods": "x",
+    "networks": "x",
+    "volumes": "x",
+}
+
+
+@pytest.mark.parametrize(("title", "row"), STRANGERS.items())
+def test_nothing_is_removed_while_a_page_may_own_it(title: str, row: str) -> None:
+    text = WELL.replace(f"== {title}\n", f"== {title}\n{row}\n")
+    (found,) = told(text, unknown="deploys/plat_08b.py")
+    assert found[2].endswith(", as far as is known")
+    assert found[3] == "deploys/plat_08b.py, then drift again: it may be that page's"
+    assert told(WELL, unknown="deploys/plat_08b.py") == []
+
+
+def test_files_are_known_only_where_every_page_has_a_readable_record() -> None:
+    pages = list(runbook.ready([]))
+    steps = {entry.id: Step(entry.id, passed="now") for entry in pages}
+    assert list(unmanaged.unknown(pages, steps)) == []
+    del steps["PLAT_08B"]
+    steps["PLAT_05"] = Step("PLAT_05", unreadable=True)
+    assert sorted(unmanaged.unknown(pages, steps)) == [
+        "deploys/plat_05.py --data unlock=PLAT_05 --data reason='…'",
+        "deploys/plat_08b.py",
+    ]
+
+
+def test_a_mask_is_no_question_of_who_made_it() -> None:
+    text = WELL.replace("== files\n", f"== files\n{SYSTEMD}/motorcade-redis.service\t/dev/null\n")
+    assert told(text, unknown="deploys/plat_08b.py") == told(text)
+    assert "unmask" in told(text)[0][3]
 
 
 def test_an_image_that_was_not_built_here_is_told_by_who_runs_it() -> None:

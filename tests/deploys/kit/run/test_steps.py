@@ -80,7 +80,14 @@ def test_a_page_that_failed_the_first_time_is_red(directory: Path) -> None:
 def test_what_a_power_cut_left_of_a_step_is_no_pass(directory: Path, left: str) -> None:
     directory.mkdir()
     (directory / "PLAT_01.json").write_text(left)
-    assert not any(step.green for step in on_host().values())
+    (step,) = on_host().values()
+    assert step == Step("PLAT_01", unreadable=True)
+
+
+def test_a_step_says_nothing_of_its_own_health(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "PLAT_01.json").write_text('{"passed": "now", "red": "run-9", "unreadable": true}\n')
+    assert on_host() == {"PLAT_01": Step("PLAT_01", passed="now")}
 
 
 @pytest.mark.parametrize("left", ["", "{", "[]", "\0\0\0"])
