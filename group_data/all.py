@@ -3,6 +3,10 @@
 # Operators log in as themselves and act as root by sudo.
 _sudo = True
 
+# A host whose key is not in this file, or another one, is refused; pyinfra's own default accepts new ones.
+ssh_strict_host_key_checking = "yes"
+ssh_known_hosts_file = "inventories/known_hosts"
+
 # Where the manifest, the secrets, the key to them, and the log of deploys are; `{host}` becomes the host's name.
 age_identity = None  # the operator's age identity; else the environment variable MOTORCADE_AGE_IDENTITY
 deployments_directory = "docs/deployments"

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pyinfra.connectors.ssh import ConnectorData
 
 from deploys.kit.plan import entry, settings
 from tests.conventions.structure import imports
@@ -112,7 +113,8 @@ def test_every_setting_of_a_host_is_explained(texts: Callable[[str], dict[str, s
 
 def test_an_environment_sets_only_what_the_kit_or_a_service_reads(texts: Callable[[str], dict[str, str]]) -> None:
     for path, text in texts("group_data/*.py").items():
-        assert set(re.findall(r"^([a-z]\w*) = ", text, re.MULTILINE)) - settings.names() == set(), path
+        known = settings.names() | ConnectorData.__annotations__.keys()
+        assert set(re.findall(r"^([a-z]\w*) = ", text, re.MULTILINE)) - known == set(), path
 
 
 def test_an_inventory_names_known_groups_only(texts: Callable[[str], dict[str, str]]) -> None:

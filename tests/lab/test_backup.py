@@ -150,7 +150,7 @@ def test_after_a_start_of_postgresql_its_wal_reaches_the_store_as_before(host: H
     host.root("systemctl restart motorcade-postgres", seconds=120)
     ready = "podman exec motorcade-postgres pg_isready"
     assert until(lambda: host.root(ready, check=False).returncode == 0, 60)
-    # What the shutdown wrote is handed over at once; with the next segment, the checkpointer could take 15 minutes.
+    # What the shutdown wrote is handed over at once; for the next one the checkpointer could take 15 minutes.
     later = "last_archived_time > pg_postmaster_start_time() + interval '10 seconds'"
     assert until(lambda: sql(host, f"SELECT {later} FROM pg_stat_archiver") == "t", 90)
 

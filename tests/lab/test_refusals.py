@@ -54,6 +54,13 @@ def refused(host: Host, *pages: str, data: dict[str, str] | None = None) -> str:
     return sentence(ended.output)
 
 
+def test_a_host_whose_key_is_not_in_git(untouched: Host) -> None:
+    ended = deploy(untouched, "plat_02c", data={"ssh_known_hosts_file": "inventories/known_hosts"})
+    assert ended.code == 1
+    assert f"No host key for {untouched.address} found in known_hosts" in ended.output
+    assert "Starting operation" not in ended.output
+
+
 def test_a_page_before_its_prerequisite(untouched: Host) -> None:
     assert "PLAT_03: PLAT_02C has not passed on this host; run deploys/plat_02c.py first" in refused(
         untouched, "plat_03"
