@@ -13,12 +13,12 @@ TIME = "choose 1795285800"
 RECOVERY = r"""
 log() { echo "$*" >>"$WORLD/log"; }
 say() { echo "$1"; }
-make_place() { mkdir -p "$place/17"; }
-drop_place() { rm -rf "$place"; }
+make_place() { mkdir -p "$place/17"; notes=$(mktemp -d); }
+drop_place() { rm -rf "$place" "${notes-}"; }
 choose() {
     log choose "$@"
     label=20261121-031000F
-    echo '[{"db":[{"id":1,"system-id":7001,"v":17}]}]' >"$place/said"
+    echo '[{"db":[{"id":1,"system-id":7001,"v":17}]}]' >"$notes/said"
 }
 fetch_backup() { log fetch; [ ! -e "$WORLD/broken" ] || { rm "$WORLD/broken"; fail 'backup x: damaged'; }; }
 fetch_wal() { :; }
