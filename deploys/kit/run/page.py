@@ -12,7 +12,7 @@ from typing import Any, Final
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import OperationError
 from pyinfra.api.operation import operation
-from pyinfra.context import host
+from pyinfra.context import ctx_host, host
 
 from deploys.kit import prose
 from deploys.kit.errors import Refused
@@ -99,11 +99,17 @@ class Page:
 def begin(page_id: str) -> Page:
     """Start a page, or refuse before anything changes.
 
-    Raises Refused for a host in none of the page's groups, several hosts, an unpinned or invalid manifest, a
-    prerequisite neither passed on the host nor earlier in this command, and a locked or frozen page that the
-    owner has not unlocked.
+    Raises Refused for no host (the page was given as an inventory), a host in none of the page's groups, several
+    hosts, an unpinned or invalid manifest, a prerequisite neither passed on the host nor earlier in this command,
+    and a locked or frozen page that the owner has not unlocked.
     """
     entry = runbook.find(page_id)
+    if not ctx_host.isset():  # type: ignore[no-untyped-call]  # pyinfra's own
+        raise Refused(
+            entry.file,
+            "is a page, not an inventory",
+            f"name the inventory first: inventories/prod.py {entry.file}",
+        )
     _refuse_elsewhere(entry)
     read = settings.read(host)
     release = pins.load(read.release_file)

@@ -48,6 +48,15 @@ def test_a_host_that_the_inventory_does_not_name_was_not_seen(tmp_path: Path) ->
     assert "has no host elsewhere" in done.stdout
 
 
+def test_a_page_in_the_place_of_the_inventory_is_named() -> None:
+    done = drift("deploys/plat_01.py")
+    assert done.returncode == UNSEEN
+    assert done.stderr.splitlines()[-1] == (
+        "Error: deploys/plat_01.py: is a page, not an inventory; "
+        "name the inventory first: inventories/prod.py deploys/plat_01.py"
+    )
+
+
 def test_a_sentence_is_read_into_its_parts() -> None:
     assert Finding.read("unit", "a.service: failed (result: x; y); look") == Finding(
         "unit", "a.service", "failed (result: x; y)", "look"

@@ -16,7 +16,7 @@ from deploys.kit.run.steps import Step
 
 def known(content: str, path: str = "/etc/a.conf") -> Page:
     """A page that owns one file."""
-    nothing: Any = SimpleNamespace(name="lab", run_id="run-1", git="abc")
+    nothing: Any = SimpleNamespace(name="lab", run_id="run-1", git="abc", owned=set())
     made = Page(runbook.find("PLAT_01"), nothing, nothing, nothing, read_only=False, verify_again=False)
     made.owns(path, content)
     return made
