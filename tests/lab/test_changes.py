@@ -13,6 +13,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from tests.lab import recorded_line
 from tests.lab.deploying import NOTHING, UNLOCK, deploy, deployed, include, included, record, sentence, state
 from tests.lab.host import Host
 
@@ -263,7 +264,9 @@ def test_a_role_that_may_too_much_turns_the_active_check_red(host: Host) -> None
     assert included(host).did == NOTHING
 
 
-def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(host: Host) -> None:
+def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(
+    host: Host, tmp_path: Path
+) -> None:
     def sql(text: str) -> str:
         ask = (
             "podman exec --interactive motorcade-postgres psql --quiet --tuples-only --no-align --dbname=motorcade"
@@ -277,10 +280,11 @@ def test_the_printed_line_restores_the_database_although_newer_things_are_in_it(
     subprocess.run([*rotated, "--directory", str(host.directory / "secrets")], check=True, timeout=30)
     (backup,) = deployed(host, "plat_03").line["backups"]
     sql("DELETE FROM app.kept; CREATE TABLE app.newer (id int); CREATE VIEW app.seen AS SELECT * FROM app.kept")
-    said = host.ssh(backup["restore"], seconds=120).stdout
+    done = recorded_line.run(host, backup["restore"], tmp_path)
+    assert done.returncode == 0, done.stderr
     assert sql("SELECT count(*) FROM app.kept") == "3"
     assert sql("SELECT to_regclass('app.newer') IS NULL") == "t"
-    aside = said.rpartition("previous database is now ")[2].split(";")[0]
+    aside = done.stdout.rpartition("previous database is now ")[2].split(";")[0]
     sql(f"DROP TABLE app.kept; DROP DATABASE {aside}")
     assert "PLAT_03 | roles and rights" in deployed(host, "plat_03").changes
     assert included(host).did == NOTHING

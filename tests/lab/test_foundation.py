@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pyrage
 import pytest
 
-from deploys.kit.secrets import keys
+from tests.lab import recorded_line
 from tests.lab.deploying import FOUNDATION, NOTHING, UNLOCK, deploy, deployed, included, record, state, status
 from tests.lab.host import Host
 from tests.lab.load import sql
@@ -106,25 +107,20 @@ def test_a_rotated_password_is_preceded_by_a_backup_and_reaches_the_role(host: H
     assert included(host).did == NOTHING
 
 
-def test_an_encrypted_dump_is_put_back_by_the_line_on_record(host: Host) -> None:
+def test_an_encrypted_dump_is_put_back_by_the_line_on_record(host: Host, tmp_path: Path) -> None:
     """The identity stays where the operator is; on the host there is only what goes through the pipe."""
     backups = [backup for line in record(host) for backup in line.get("backups", [])]
     backup = next(backup for backup in backups if backup["path"].endswith("PLAT_03"))
-    before, decrypt, after = backup["restore"].split(" | ")
-    assert before == f"ssh {host.name} sudo cat {backup['path']}/motorcade.age"
-    assert decrypt == 'age --decrypt --identity "$MOTORCADE_AGE_IDENTITY"'
-    program = after.removeprefix(f"ssh {host.name} sudo ")
-    sealed = base64.b64decode(host.root(f"base64 {backup['path']}/motorcade.age").stdout)
-    with pytest.raises(pyrage.DecryptError):
-        pyrage.decrypt(sealed, [pyrage.x25519.Identity.generate()])
-    refused = host.root(f"{program} <{backup['path']}/motorcade.age", check=False)
-    assert (refused.returncode, refused.stdout.rpartition("; ")[2]) == (1, "nothing was changed\n")
-    opened = pyrage.decrypt(sealed, keys.identities(host.directory / "identity.txt")[1])
-    assert CANARY.encode() not in sealed
+    assert CANARY.encode() not in base64.b64decode(host.root(f"base64 {backup['path']}/motorcade.age").stdout)
     sql(host, "DROP TABLE app.people_of_the_lab")
-    given = base64.encodebytes(opened).decode()
-    put_back = host.root(f"base64 --decode | {program}", given=given).stdout
-    (aside,) = re.findall(r"the previous database is now (\S+);", put_back)
+    before = sql(host, "SELECT count(*) FROM pg_database")
+    (tmp_path / "stranger").write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    refused = recorded_line.run(host, backup["restore"], tmp_path, tmp_path / "stranger")
+    assert (refused.returncode, refused.stdout.rpartition("; ")[2]) == (1, "nothing was changed\n"), refused.stderr
+    assert sql(host, "SELECT count(*) FROM pg_database") == before
+    done = recorded_line.run(host, backup["restore"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    (aside,) = re.findall(r"the previous database is now (\S+);", done.stdout)
     assert sql(host, "SELECT name FROM app.people_of_the_lab") == CANARY
     host.root(f"podman exec motorcade-postgres dropdb {aside}")
     sql(host, "DROP TABLE app.people_of_the_lab")
