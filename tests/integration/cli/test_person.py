@@ -4,6 +4,7 @@ import hmac
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -221,7 +222,11 @@ def test_a_person_who_is_gone_when_the_question_is_answered_is_no_error(outbox: 
         os.write(keyboard, b"y\n")
         output, error = asked.communicate(timeout=60)
     assert (asked.returncode, error.count("Traceback")) == (0, 0), error
-    assert "intakes\t0" in output.partition("erased, with the tombstone")[2]
+    asked_about, _, erased = output.partition("erased, with the tombstone")
+    assert "intakes\t0" in erased
+    tables = ["intakes", "queued", "dead", "leads", "consents"]
+    for counts in (asked_about, erased):
+        assert re.findall(r"^(\w+)\s+\d+$", counts, re.MULTILINE) == tables
 
 
 def test_an_export_has_everything_and_is_on_the_audit_trail(outbox: Outbox, run: Run) -> None:
