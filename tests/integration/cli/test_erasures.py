@@ -9,46 +9,27 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 
-from leadgen.cli import leadgen
 from leadgen.store import queue
 from tests.conftest import Database, administer, make_database
+from tests.integration.cli.personal_data import EMAIL, Run, counts, invoke
 from tests.integration.outbox import Outbox
 from tests.integration.people import CANARY, Someone, count_all, says_canary, send, send_in_state
 
-KEY = "k" * 32
-EMAIL = f"{CANARY.lower()}@example.com"
 LATER = timedelta(minutes=5)
 NOTHING = {"intakes": 0, "queued": 0, "dead": 0, "leads": 0, "consents": 0}
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run `leadgen …` on a database, with this erasure key."""
-
-    def run(database: Database, *arguments: str, input: str | None = None, key: str = KEY) -> Result:  # noqa: A002 - click's word
-        (tmp_path / "key").write_text(key)
-        environ = {
-            "LEADGEN_DATABASE_URL": database.app_url,
-            "LEADGEN_ERASURE_KEY_FILE": str(tmp_path / "key"),
-        }
-        return CliRunner(env=environ).invoke(leadgen, arguments, input=input)
-
-    return run
+    """Run `leadgen …` on a database."""
+    return lambda database, *arguments, **others: invoke(database.app_url, tmp_path, *arguments, **others)
 
 
 @pytest.fixture
 def restored(database: Database) -> Callable[[], Database]:
     """Copy the database as it is now: what a restore of its last backup would make. No session may be open."""
     return lambda: make_database(database.server, database.name)
-
-
-def counts(result: Result) -> dict[str, int]:
-    pairs = [line.split("\t") for line in result.stdout.splitlines()]
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
 
 
 def drop(database: Database) -> None:
@@ -74,7 +55,7 @@ def test_a_person_in_a_restored_database_is_erased_again_and_others_stay(
     older = restored()
     erase(run, database)
     tombstones = run(database, "erasures", "list", "--json").stdout
-    assert run(older, "erasures", "load", "-", input=tombstones).stdout == "1 added, 0 known\n"
+    assert run(older, "erasures", "load", "-", stdin=tombstones).stdout == "1 added, 0 known\n"
     assert says_canary(older), "the restored database has to have what the live one has no more"
     result = run(older, "erasures", "replay")
     assert result.exit_code == 0
@@ -94,7 +75,7 @@ def test_a_second_replay_finds_nothing(database: Database, restored: Callable[[]
         send(outbox)
     older = restored()
     erase(run, database)
-    run(older, "erasures", "load", "-", input=run(database, "erasures", "list", "--json").stdout)
+    run(older, "erasures", "load", "-", stdin=run(database, "erasures", "list", "--json").stdout)
     assert counts(run(older, "erasures", "replay"))["intakes"] == 1
     result = run(older, "erasures", "replay")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "1 tombstones replayed")
@@ -164,9 +145,9 @@ def test_tombstones_are_loaded_once(database: Database, restored: Callable[[], D
             erase(run, database, "--email", f"{number}{EMAIL}")
     lines = run(database, "erasures", "list", "--json").stdout
     first = lines.splitlines()[0]
-    assert run(other, "erasures", "load", "-", input=first).stdout == "1 added, 0 known\n"
-    assert run(other, "erasures", "load", "-", input=lines + "\n").stdout == "2 added, 1 known\n"
-    assert run(other, "erasures", "load", "-", input=lines).stdout == "0 added, 3 known\n"
+    assert run(other, "erasures", "load", "-", stdin=first).stdout == "1 added, 0 known\n"
+    assert run(other, "erasures", "load", "-", stdin=lines + "\n").stdout == "2 added, 1 known\n"
+    assert run(other, "erasures", "load", "-", stdin=lines).stdout == "0 added, 3 known\n"
     assert run(other, "erasures", "list", "--json").stdout == lines
     drop(other)
 
@@ -203,7 +184,7 @@ GOOD = {
     ],
 )
 def test_one_bad_line_and_nothing_is_loaded(database: Database, run: Run, line: str, said: str) -> None:
-    result = run(database, "erasures", "load", "-", input=f"{json.dumps(GOOD)}\n{line}\n")
+    result = run(database, "erasures", "load", "-", stdin=f"{json.dumps(GOOD)}\n{line}\n")
     assert (result.exit_code, result.stderr) == (
         1,
         f"line 2: {said}; take the file as `leadgen erasures list --json` printed it; nothing was loaded\n",

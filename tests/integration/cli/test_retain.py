@@ -1,40 +1,20 @@
 """`leadgen retain`: what is older than the company may keep goes, but nothing that is queued, and no evidence."""
 
-import hmac
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 
-from leadgen.cli import leadgen
 from leadgen.store import dead_jobs, personal_data, queue
 from tests.conftest import Database
+from tests.integration.cli.personal_data import EMAIL, Run, counts, digest
 from tests.integration.locks import wait_for_lock
 from tests.integration.outbox import Outbox
-from tests.integration.people import CANARY, Someone, count_all, says_canary, send, send_in_state
+from tests.integration.people import Someone, count_all, says_canary, send, send_in_state
 
-KEY = "k" * 32
-EMAIL = f"{CANARY.lower()}@example.com"
 OLD = datetime.now(UTC) - timedelta(days=2 * 366)
 YOUNG = datetime.now(UTC) - timedelta(days=2 * 365 - 2)
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(outbox: Outbox, tmp_path: Path) -> Run:
-    (tmp_path / "key").write_text(KEY)
-    environ = {"LEADGEN_DATABASE_URL": outbox.url, "LEADGEN_ERASURE_KEY_FILE": str(tmp_path / "key")}
-    return lambda *arguments, **others: CliRunner(env=environ | others).invoke(leadgen, arguments or ("retain",))
-
-
-def counts(result: Result) -> dict[str, int]:
-    pairs = [line.split("\t") for line in result.stdout.splitlines()]
-    return {table: int(number) for table, number in pairs}
 
 
 def make_old(outbox: Outbox, moment: datetime = OLD) -> None:
@@ -54,8 +34,9 @@ def test_what_has_expired_goes_with_its_name_and_its_consents_stay(
     assert counts(result) == {table: number for table, number in numbers.items() if number}
     assert count_all(outbox) == {"consents": 1}
     assert not says_canary(database)
-    digest = hmac.digest(KEY.encode(), f"email:{EMAIL}".encode(), "sha256")
-    row = outbox.owner.execute("SELECT intake_id, page_url, %s = ANY (person_digests) FROM app.consents", [digest])
+    row = outbox.owner.execute(
+        "SELECT intake_id, page_url, %s = ANY (person_digests) FROM app.consents", [digest("email", EMAIL)]
+    )
     assert row.fetchone() == (intake_id, "https://example.com/quote", True)
     audit = outbox.owner.execute(
         "SELECT actor, action, reason, counts FROM app.job_audit WHERE intake_id IS NULL"
@@ -67,7 +48,7 @@ def test_what_has_expired_goes_with_its_name_and_its_consents_stay(
 def test_what_is_younger_stays_and_nothing_is_logged(outbox: Outbox, run: Run) -> None:
     send_in_state(outbox, "done")
     make_old(outbox, YOUNG)
-    assert counts(run()) == {}
+    assert counts(run("retain")) == {}
     assert count_all(outbox) == {"intake_jobs": 1, "leads": 1, "consents": 1}
     assert outbox.owner.execute("SELECT FROM app.job_audit").fetchall() == []
 
@@ -76,11 +57,11 @@ def test_what_is_younger_stays_and_nothing_is_logged(outbox: Outbox, run: Run) -
 def test_a_queued_one_stays_however_old(outbox: Outbox, run: Run, state: str) -> None:
     intake_id = send_in_state(outbox, state)
     make_old(outbox)
-    assert counts(run()) == {}
+    assert counts(run("retain")) == {}
     assert outbox.queued() == [intake_id]
     outbox.end_rests()
     assert queue.drain_batch(outbox.app) == 1
-    assert counts(run())["leads"] == 1
+    assert counts(run("retain"))["leads"] == 1
     assert outbox.leads() == []
 
 
@@ -100,7 +81,7 @@ def test_leads_of_before_the_outbox_go_too(outbox: Outbox, run: Run) -> None:
             "INSERT INTO app.leads (name, email, state, payload, created_at) VALUES ('A', 'a@b', 'TX', '{}', %s)",
             [created_at],
         )
-    assert counts(run()) == {"leads": 1}
+    assert counts(run("retain")) == {"leads": 1}
     assert count_all(outbox) == {"leads": 1}
 
 
@@ -110,7 +91,7 @@ def test_what_an_erase_left_goes_in_its_time_and_keeps_its_digests(outbox: Outbo
     before = outbox.owner.execute("SELECT * FROM app.consents").fetchall()
     assert count_all(outbox) == {"intake_jobs": 1, "consents": 1}
     make_old(outbox)
-    assert counts(run())["intakes"] == 1
+    assert counts(run("retain"))["intakes"] == 1
     assert count_all(outbox) == {"consents": 1}
     assert outbox.owner.execute("SELECT * FROM app.consents").fetchall() == before
 
@@ -125,7 +106,7 @@ def test_many_go_in_batches_each_with_its_own_commit(
     queue.drain_batch(outbox.app)
     make_old(outbox)
     stays = send(outbox)
-    assert counts(run()) == {"intakes": 17, "leads": 17, "consents": 17}
+    assert counts(run("retain")) == {"intakes": 17, "leads": 17, "consents": 17}
     assert outbox.queued() == [stays]
     batches = outbox.owner.execute("SELECT (counts ->> 'intakes')::int FROM app.job_audit ORDER BY audit_id")
     assert [number for (number,) in batches] == [3, 3, 1, 3, 3, 1, 3]
@@ -137,7 +118,7 @@ def test_one_that_is_being_replayed_is_waited_for_and_stays(database: Database, 
     with ThreadPoolExecutor(1) as pool:
         with outbox.app.transaction():
             dead_jobs.replay(outbox.app, intake_id, actor="ann", reason="again")
-            removing = pool.submit(run)
+            removing = pool.submit(run, "retain")
             wait_for_lock(database)
         assert counts(removing.result(20)) == {}
     assert outbox.queued() == [intake_id]
@@ -160,5 +141,5 @@ def test_another_person_is_untouched(outbox: Outbox, run: Run) -> None:
     goes = send(outbox)
     queue.drain_batch(outbox.app)
     outbox.owner.execute("UPDATE app.intake_jobs SET created_at = %s WHERE intake_id = %s", [OLD, goes])
-    assert counts(run())["leads"] == 1
+    assert counts(run("retain"))["leads"] == 1
     assert outbox.leads() == [stays]
