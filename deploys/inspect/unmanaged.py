@@ -27,17 +27,26 @@ from deploys.services.nginx import nginx
 _SYSTEMD: Final = "/etc/systemd/system"
 _MASK: Final = "/dev/null"
 _UNITS: Final = ("/usr/lib/systemd/", "/lib/systemd/", _SYSTEMD)  # where a link to a known unit leads
-# In the folders of the first `find` every file is a page's; those of the second hold other programs' units too.
-_FILES: Final = f"""
-find /etc/motorcade {quadlet.DIRECTORY} /run/containers/systemd {nginx.OWN} /etc/containers/containers.conf.d \
-    /usr/local/libexec {_SYSTEMD} ! -type d -printf '%p\\t%l\\n' 2>/dev/null || true
-find /run/systemd/system /etc/systemd/system.control /run/systemd/system.control ! -type d \
-    \\( -path '*/motorcade*' -o -path '*/nginx.service*' \\) -printf '%p\\t%l\\n' 2>/dev/null || true
+# In the folders of the first loop every file is a page's; those of the second hold other programs' units too.
+FILES: Final = f"""
+set -e
+below() {{ # a folder need not exist yet, and a file may go meanwhile; any other failure ends the look
+    folder=$1
+    shift
+    [ ! -d "$folder" ] || find "$folder" -ignore_readdir_race ! -type d "$@" -printf '%p\\t%l\\n'
+}}
+for place in /etc/motorcade {quadlet.DIRECTORY} /run/containers/systemd {nginx.OWN} \
+    /etc/containers/containers.conf.d /usr/local/libexec {_SYSTEMD}; do
+    below "$place"
+done
+for place in /run/systemd/system /etc/systemd/system.control /run/systemd/system.control; do
+    below "$place" \\( -path '*/motorcade*' -o -path '*/nginx.service*' \\)
+done
 """
 _CONTAINER: Final = '{{.Names}}\\t{{.Image}}\\t{{.State}}\\t{{index .Labels "motorcade.unit"}}'
 _LOOK: Final = f"""
 set -e
-echo '== files'; {_FILES}
+echo '== files'; {FILES}
 echo '== listeners'; ss -Hltnp
 command -v podman >/dev/null || exit 0
 echo '== active'; systemctl list-units --plain --no-legend --state=active,activating 'motorcade*' | cut -d ' ' -f 1
@@ -168,7 +177,7 @@ def podman(parts: Mapping[str, list[list[str]]], owned: Collection[str]) -> Iter
             told = f" ({', '.join(more)})" if more else ""
             remedy = f"sudo podman {kind} {verb} {name}"
             if kind == "volume":
-                remedy += " shows where its data is; whoever knows that nobody needs it removes it"
+                remedy += " shows its data; remove it by hand once you know that it is not needed"
             yield Finding(kind, name, f"was made by no page{told}", remedy)
 
 
@@ -195,7 +204,7 @@ def _is_ours(unit: str) -> bool:
 
 
 def _remove(path: str) -> str:
-    """Shell that takes a file away, and makes whoever has read it forget it."""
+    """Shell that removes a file, and makes the program that reads it read again."""
     file = PurePosixPath(path)
     rm = f"sudo rm {path}"
     if path.startswith(f"{nginx.OWN}/"):

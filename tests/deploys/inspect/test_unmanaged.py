@@ -1,5 +1,8 @@
 """What no page made is told by its own name, with the command that takes it away; what pages made is not."""
 
+import re
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -138,7 +141,7 @@ def test_a_listener_is_told_with_the_process_behind_it() -> None:
         (
             "volume",
             "x",
-            "sudo podman volume inspect x shows where its data is; whoever knows that nobody needs it removes it",
+            "sudo podman volume inspect x shows its data; remove it by hand once you know that it is not needed",
         ),
     ],
 )
@@ -198,6 +201,46 @@ def test_what_the_settings_expect_is_no_stranger() -> None:
 
 def test_a_host_without_podman_is_looked_at_all_the_same() -> None:
     assert told(WELL.partition("== active")[0]) == []
+
+
+def listed(root: Path) -> subprocess.CompletedProcess[str]:
+    """The look at the files, in a host's folders below another root."""
+    text = re.sub(r"(?<=[ \n])/(?=etc/|run/|usr/)", f"{root}/", unmanaged.FILES)
+    return subprocess.run(
+        ["sh", "-c", text],
+        env={"PATH": f"{root}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_files_are_listed_with_where_links_lead_and_folders_may_be_missing(tmp_path: Path) -> None:
+    for file in (
+        "etc/motorcade/a/keys",
+        "run/systemd/system/motorcade-x.service",
+        "run/systemd/system/other.service",
+    ):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / "etc/motorcade/link").symlink_to("/dev/null")
+    done = listed(tmp_path)
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (
+        0,
+        [
+            f"{tmp_path}/etc/motorcade/a/keys\t",
+            f"{tmp_path}/etc/motorcade/link\t/dev/null",
+            f"{tmp_path}/run/systemd/system/motorcade-x.service\t",
+        ],
+    )
+
+
+def test_a_folder_that_cannot_be_listed_is_not_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "usr/local/libexec").mkdir(parents=True)
+    (tmp_path / "find").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "find").chmod(0o755)
+    assert listed(tmp_path).returncode == 1
 
 
 def test_a_host_that_does_not_tell_is_not_called_clean() -> None:
