@@ -5,6 +5,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --durations=10
 COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
 TWO := --numprocesses 2 --dist loadfile
+THREE := --numprocesses 3 --dist loadfile
 EACH := --numprocesses 2 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
@@ -38,7 +39,7 @@ test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(PYTEST) tests/bench
 	$(PYTEST) $(EACH) -m 'not alone' tests/chaos
 	$(PYTEST) -m alone tests/chaos
-	$(PYTEST) $(TWO) --no-loadscope-reorder tests/lab
+	$(PYTEST) $(THREE) --no-loadscope-reorder tests/lab
 
 lint: .venv/test ## check style, types and shell
 	$(BIN)/python -m ruff check .

@@ -1,5 +1,6 @@
 """A Debian host, bare or a copy of one that was kept, made in seconds and thrown away after use."""
 
+import os
 import re
 import shlex
 import shutil
@@ -220,6 +221,9 @@ class Host:
         self.directory.mkdir(parents=True, exist_ok=True)
         if kept:
             disk.make(self.guest.root, self.name, self.network, kept.disk)
+            # It was never off: what a host catches up with at a boot would depend on the time of the day.
+            for stamp in (self.guest.root / "var/lib/systemd/timers").glob("stamp-*"):
+                os.utime(stamp, follow_symlinks=False)
             _copy(kept.folder, self.directory, ["base.tar", *BELONGINGS])
             if (kept.folder / "store").exists():
                 shutil.copytree(kept.folder / "store", self.store.data)

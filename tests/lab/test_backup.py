@@ -85,14 +85,21 @@ def test_a_second_run_changes_nothing(host: Host) -> None:
     assert deployed(host, "plat_08").did == NOTHING
 
 
-def test_a_backup_that_the_host_was_off_for_is_taken_when_it_boots(host: Host) -> None:
-    before = said(host, "backup")
-    host.root("touch --date='2 days ago' /var/lib/systemd/timers/stamp-motorcade-backup.timer")
+def test_a_host_that_was_off_for_a_day_takes_its_backup_and_proves_it_when_it_boots(host: Host) -> None:
+    before = said(host, "backup")["label"], said(host, "drill")["at"]
+    # The newest heartbeat in the store is a day old, as it would be.
+    host.root("systemctl stop motorcade-heartbeat.timer motorcade-heartbeat.service")
+    sql(host, "UPDATE backup.heartbeat SET at = at - interval '1 day'")
+    fill(host)
+    assert until(lambda: well(host), 60), said(host, "ship")
+    host.root("touch --date='2 days ago' /var/lib/systemd/timers/stamp-motorcade-*.timer")
     host.shut_down()
     host.boot()
-    assert until(lambda: said(host, "backup")["at"] > before["at"], HEAL_SECONDS)
-    after = said(host, "backup")
-    assert (after["ok"], after["label"] > before["label"]) == (True, True), after
+    assert until(lambda: said(host, "drill")["at"] > before[1], HEAL_SECONDS)
+    backup, drill = said(host, "backup"), said(host, "drill")
+    assert (backup["ok"], backup["label"] > before[0]) == (True, True), backup
+    assert (drill["ok"], drill["label"]) == (True, backup["label"]), drill
+    assert host.root("systemctl is-system-running --wait", seconds=120).stdout.strip() == "running"
 
 
 def test_what_lies_in_the_store_is_encrypted_each_object_of_it(host: Host) -> None:

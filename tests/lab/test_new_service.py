@@ -53,7 +53,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(lab: Callable[..., Host], tmp_path_factory: pytest.TempPathFactory) -> Place:
     """With all that `make lab` would give a host of the copy: the new pin measured, the new secret made."""
-    host = lab("network")
+    host = lab("platform")  # with all pages: before one has run, drift has nothing removed
     copy = tmp_path_factory.mktemp("copy")
     copied_tree.copy(copy)
     copied_tree.add_service(copy)
@@ -108,13 +108,13 @@ def test_a_service_that_left_the_repository_is_gone_from_the_host_after_what_dri
     for finding in found:
         place.host.root(finding["remedy"])
     assert drift(place) == []
-    left = "systemctl list-units --all --plain --no-legend 'motorcade-herald*'; podman ps --all --quiet"
+    left = "systemctl list-units --all --no-legend '*herald*'; podman ps --all --quiet --filter name=herald"
     assert place.host.root(left).stdout == ""
 
 
 def drift(place: Place) -> list[dict[str, str]]:
-    """What differs, but for pages that never ran on this host."""
     words = ("-m", "deploys.drift", "inventories/lab.py", "--limit", place.host.name, "--json")
     (looked,) = json.loads(place.call(sys.executable, *words).stdout)
     assert looked["unseen"] == [], looked
-    return [finding for finding in looked["findings"] if finding["what"] != "has not passed on this host"]
+    found: list[dict[str, str]] = looked["findings"]
+    return found
