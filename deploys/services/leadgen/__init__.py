@@ -27,6 +27,7 @@ class Intake:
     """Its settings."""
 
     leadgen_states: str
+    leadgen_site_default_state: str
     leadgen_workers: int
     leadgen_memory_max_mb: int
     leadgen_cpu_percent: int

@@ -86,6 +86,7 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "redis_cipher": secrets.fingerprint(page.settings, redis_secret(service)) if redis_user else "",
         "edge_host": page.settings.of(Edge).edge_host,
         "states": settings.leadgen_states,
+        "site_default_state": settings.leadgen_site_default_state,
         "workers": settings.leadgen_workers,
         # Only one of them reads the key, and a page without it needs no such secret.
         "erasure_cipher": secrets.fingerprint(page.settings, ERASURE_KEY) if service == "sweeper" else "",

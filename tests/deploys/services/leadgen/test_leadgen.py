@@ -12,7 +12,7 @@ from deploys.services.postgres import database
 
 NAMES = (
     *("page", "service", "config", "image", "user", "database_cipher", "redis_cipher", "redis_user"),
-    *("edge_host", "states", "workers", "database_disk", "erasure_cipher"),
+    *("edge_host", "states", "site_default_state", "workers", "database_disk", "erasure_cipher"),
 )
 
 

@@ -25,6 +25,7 @@ UNIT = render(
     user=leadgen.USER,
     edge_host="edge.example.com",
     states="TX,OK",
+    site_default_state="OK",
     workers=3,
     database_disk=database.DISK,
 )
@@ -135,7 +136,7 @@ def test_the_canary_has_every_secret_setting_and_file_of_the_unit_that_the_roll_
     _, asked = run("canary.sh", gone=False, STATE="exited")
     (start,) = (line for line in asked if line.startswith("podman run "))
     wanted = re.findall(r"^(?:Secret|Environment|Volume)=(.+)$", UNIT, re.MULTILINE)
-    assert "LEADGEN_SERVICE_AREA_STATES=TX,OK" in wanted
+    assert {"LEADGEN_SERVICE_AREA_STATES=TX,OK", "LEADGEN_SITE_DEFAULT_STATE=OK"} <= set(wanted)
     assert f"{database.DISK}:{database.DISK}:ro,z" in wanted
     assert len(wanted) >= 10
     assert [value for value in wanted if f" {value} " not in start] == []

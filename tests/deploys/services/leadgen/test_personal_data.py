@@ -20,6 +20,7 @@ def container(service: str) -> str:
         "erasure_cipher",
         "edge_host",
         "states",
+        "site_default_state",
         "workers",
     )
     return render(
