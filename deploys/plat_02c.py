@@ -4,7 +4,8 @@ Purpose: PostgreSQL first starts while an operator watches, and only later at bo
 
 Leaves: `motorcade-postgres`, running with the settings on the host; not at boot yet.
 
-Verify: It answers a query within a time limit, runs the pinned version, and has data checksums on.
+Verify: It answers a query within a time limit, runs the pinned version, has data checksums on, and no setting
+overrides those of the page.
 """
 
 from deploys.kit.operations import gate, image
@@ -29,6 +30,7 @@ gate.wait(this, "the image was built on this host from the pin", postgres.check_
 backup_state.warn(this)
 database.may_begin(this)
 quadlet.running(this, "motorcade-postgres", postgres.tag, reads="/etc/motorcade/postgres")
+database.settings_of_the_page(this)
 
 # Verify
 gate.wait(
@@ -40,6 +42,7 @@ gate.wait(
 )
 gate.wait(this, "data checksums are on", database.expect("SHOW data_checksums", "on"))
 gate.wait(this, "the server is the pinned version", database.expect(database.VERSION, pin.version))
+gate.wait(this, "no setting overrides the page's", database.expect(database.OVERRIDDEN, ""))
 gate.wait(this, "it runs with the settings on the host", database.expect(database.PENDING, ""))
 
 # Record

@@ -27,7 +27,7 @@ redis_memory_max_mb = 192  # what systemd grants: room for the rewrite of its fi
 
 # The intake. Its memory and processor time are for each of its three services: API, worker, sweeper.
 leadgen_states = "TX"  # the states that are served, by their two letters, with commas
-leadgen_site_default_state = "TX"  # of a lead from our own form that names none; if it is not served, there is none
+leadgen_site_default_state = "TX"  # of a lead from our own form that names none, if we serve it
 leadgen_workers = 2  # processes of the API; each of them opens up to nine connections to PostgreSQL
 leadgen_memory_max_mb = 384
 leadgen_cpu_percent = 150

@@ -10,6 +10,7 @@ from tests.lab.folders import PROJECT
 PARTS = ("leadgen", "requirements", "containers", "pyproject.toml")
 SERVE = "leadgen/cli/serve.py"
 BEGIN = "    config = load("
+FACTS = "leadgen/store/schema_facts.txt"
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,13 @@ class Repository:
         self.tag(name)
         file.write_text(before, encoding="utf-8")
 
-    def tag_added(self, name: str, path: str, text: str) -> None:
-        """A release with one file more; the next one lacks it."""
+    def tag_added(self, name: str, path: str, text: str, facts: str = "") -> None:
+        """A release with one file more, and a line more of the schema's facts; the next one lacks both."""
         (self.folder / path).write_text(text, encoding="utf-8")
+        known = (self.folder / FACTS).read_text(encoding="utf-8")
+        (self.folder / FACTS).write_text(known + facts, encoding="utf-8")
         self.tag(name)
+        (self.folder / FACTS).write_text(known, encoding="utf-8")
         (self.folder / path).unlink()
 
     def _git(self, *words: str) -> None:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.lab import certificates
-from tests.lab.deploying import deployed, everything, state
+from tests.lab.deploying import deploy, deployed, everything, state
 from tests.lab.host import Host
+from tests.lab.load import sql
 
 REDIS = "motorcade-redis"
 HAND = "/etc/containers/systemd/motorcade-leadgen-worker.container.d/99-hand.conf"
@@ -42,8 +43,16 @@ podman pod create --infra=false by-hand-pod
 systemd-run --quiet --unit by-hand /usr/bin/systemd-socket-activate --listen 127.0.0.1:9999 /bin/cat
 echo 'ABCD1234 website intake {"5a" * 32} {SOON}' >>{KEYS}
 podman exec motorcade-postgres psql --quiet --dbname=motorcade --command='ALTER ROLE motorcade_ro CREATEDB'
+podman exec --interactive motorcade-postgres psql --quiet --dbname=motorcade <<'SQL'
+GRANT DELETE ON app.leads TO motorcade_ro;
+GRANT UPDATE ON app.intake_jobs TO motorcade_app;
+CREATE TRIGGER lost BEFORE INSERT ON app.consents FOR EACH ROW EXECUTE FUNCTION app.fill_lead_of_v1();
+SQL
+podman exec motorcade-postgres sh -c 'echo "max_locks_per_transaction = 65
+work_mem = 8MB" >>/var/lib/postgresql/17/data/postgresql.auto.conf'
+podman exec motorcade-postgres psql --quiet --command='SELECT pg_reload_conf()'
 """
-OWNERS = ("plat_03", "plat_08b", "plat_08c", "plat_08d", "leadgen_04", "leadgen_06")
+OWNERS = ("plat_02c", "plat_03", "plat_08b", "plat_08c", "plat_08d", "leadgen_02", "leadgen_04", "leadgen_06")
 
 
 def look(host: Host, *words: str) -> tuple[int, dict[str, Any], dict[tuple[str, str], dict[str, str]]]:
@@ -97,6 +106,17 @@ def test_what_was_done_by_hand_is_named_and_gone_after_what_drift_says(
         ("edge", "nginx.service"): ("another configuration", "sudo systemctl reload nginx"),
         ("key", "API key ABCD1234"): (f"of website expires at {SOON}", "rotate-an-api-key.md"),
         ("disk", "/"): ("the limit is 1", "sudo du"),
+        ("page", "PLAT_02C"): (
+            "settings by ALTER SYSTEM: max_locks_per_transaction = 65, work_mem = 8MB",
+            "deploys/plat_02c.py",
+        ),
+        ("page", "LEADGEN_02"): (
+            (
+                "the schema (found: GRANT DELETE ON table app.leads TO motorcade_ro,"
+                " GRANT UPDATE ON table app.intake_jobs TO motorcade_app, trigger CREATE TRIGGER lost BEFORE"
+            ),
+            "deploys/leadgen_02.py",
+        ),
         ("page", "PLAT_03"): ("found: role motorcade_ro login createdb; expected: role", "deploys/plat_03.py"),
         ("page", "PLAT_05"): (
             "nginx.service runs (nginx.service (another configuration))",
@@ -147,6 +167,23 @@ def test_damaged_records_are_named_and_nothing_is_to_be_removed_until_their_page
     platform.root(found["file", HAND]["remedy"])
     assert look(platform)[0] == 0
     assert running(state(platform)) == running(before)
+
+
+def test_a_column_that_somebody_added_is_named_and_stays_until_they_drop_it(platform: Host) -> None:
+    sql(platform, "ALTER TABLE app.leads ADD COLUMN extra text")
+    try:
+        code, _, found = look(platform)
+        assert (code, list(found)) == (1, [("page", "LEADGEN_02")])
+        assert "(found: column app.leads.extra text)" in found["page", "LEADGEN_02"]["what"]
+        ended = deploy(platform, "leadgen_02")
+        assert ended.code == 1
+        assert "< column app.leads.extra text" in ended.output
+        assert "what is left may hold data: look at it, then drop or restore it by hand" in ended.output
+        assert sql(platform, "SELECT count(extra) FROM app.leads") == "0"
+    finally:
+        sql(platform, "ALTER TABLE app.leads DROP COLUMN extra")
+    deployed(platform, "leadgen_02")
+    assert look(platform)[0] == 0
 
 
 def running(told: str) -> str:

@@ -25,7 +25,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     for number in range(1, 6):
         made.tag_changed(f"good-{number}", SERVE, BEGIN, f"    # release {number}\n{BEGIN}")
     expand = "-- version: 20991231_01_expand\nALTER TABLE app.leads ADD COLUMN probe text;\n"
-    made.tag_added("expands", f"{MIGRATIONS}/0098_pre_expand.sql", expand)
+    made.tag_added("expands", f"{MIGRATIONS}/0098_pre_expand.sql", expand, "column app.leads.probe text\n")
     contract = "-- version: 20991231_02_contract\nALTER TABLE app.leads DROP COLUMN notes;\n"
     made.tag_added("contracts", f"{MIGRATIONS}/0099_post_contract.sql", contract)
     return made

@@ -28,6 +28,12 @@ _APPLY_SECONDS: Final = 300  # the runner limits each statement itself; this is 
 _FILE: Final = re.compile(r"leadgen/store/migrations/(\d{4})_(pre|post)_\w+\.sql")
 
 
+_FACTS: Final = "leadgen/store/schema_facts.sql"
+_EXPECTED: Final = "leadgen/store/schema_facts.txt"
+_REPAIR: Final = "leadgen/store/schema_repair.sql"
+_LOOK_FIRST: Final = "what is left may hold data: look at it, then drop or restore it by hand"
+
+
 class Migration(NamedTuple):
     """`stage` is `pre` if the previous release works on its schema, `post` if it does not."""
 
@@ -38,13 +44,20 @@ class Migration(NamedTuple):
 
 def shipped(image: Image) -> list[Migration]:
     """The migrations in an image's build context, in order; each begins with `-- version: <version>`."""
-    with tarfile.open(fileobj=io.BytesIO(image.context)) as tar:
-        found = [
-            (name[1], name[2], content.read().decode())
-            for member in tar.getmembers()
-            if (name := _FILE.fullmatch(member.name)) and (content := tar.extractfile(member))
-        ]
+    found = [(name[1], name[2], text) for path, text in _texts(image).items() if (name := _FILE.fullmatch(path))]
     return [Migration(stage, text.split(maxsplit=3)[2], digest(text)) for _, stage, text in sorted(found)]
+
+
+def _texts(image: Image) -> dict[str, str]:
+    """Path -> text of the SQL and its expected facts in an image's build context."""
+    with tarfile.open(fileobj=io.BytesIO(image.context)) as tar:
+        return {
+            member.name: content.read().decode()
+            for member in tar.getmembers()
+            if member.name.startswith("leadgen/store/")
+            and member.name.endswith((".sql", ".txt"))
+            and (content := tar.extractfile(member))
+        }
 
 
 def up_to(image: Image, version: str) -> list[Migration]:
@@ -95,6 +108,46 @@ def missing(migrations: Sequence[Migration]) -> list[Migration]:
                 "file from the release that applied it"
             )
     return [migration for migration in migrations if migration.version not in there]
+
+
+def whole(page: "Page", image: Image) -> None:
+    """The schema is what the image's migrations make, and nobody has changed it by hand.
+
+    Grants, triggers, rules and row security are brought back. Anything else that differs may hold data: the page
+    fails with the facts that differ. A database that a newer release has migrated is left alone.
+    """
+    texts = _texts(image)
+    if _FACTS not in texts:
+        return  # a release from before
+    page.uses("schema", texts[_EXPECTED])
+    _whole(page=page, image=image, texts=texts, **page.op("the schema is as the release made it", 120))
+
+
+@operation()
+def _whole(page: "Page", image: Image, texts: dict[str, str]) -> Generator[StringCommand]:
+    known = [migration.version for migration in shipped(image)]
+    there = host.get_fact(Probe, database.query("SELECT version FROM app.schema_migrations", "motorcade"))
+    if sorted(there.lines) != sorted(known):
+        host.noop(f"{page.id}: the database has another release's schema")
+        return
+    wanted = sorted(texts[_EXPECTED].splitlines())
+    answer = host.get_fact(Probe, database.query(texts[_FACTS], "motorcade"))
+    if answer.lines == wanted:
+        host.noop(f"{page.id}: the schema is as expected")
+        return
+    page.may_change(f"the schema{database.differences(answer.lines, wanted) if answer.green else ''}")
+    yield StringCommand(database.psql("motorcade"), "--single-transaction", _stdin=_repair(texts))
+    lines = "".join(f"{line}\n" for line in wanted)
+    yield StringCommand(database.compare(texts[_FACTS], lines, f"{_LOOK_FIRST}; see docs/services/postgres.md"))
+
+
+def _repair(texts: dict[str, str]) -> str:
+    expected, query = texts[_EXPECTED].rstrip("\n"), texts[_FACTS].rstrip().rstrip(";")
+    lines = f"SELECT string_to_table($expected${expected}$expected$, E'\\n')"
+    return (
+        f"CREATE TEMPORARY TABLE expected (line) ON COMMIT DROP AS {lines};\n"
+        f"CREATE TEMPORARY VIEW found AS {query};\n{texts[_REPAIR]}"
+    )
 
 
 @operation()

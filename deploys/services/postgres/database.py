@@ -31,11 +31,16 @@ VOLUME: Final = "/srv/motorcade/volumes/postgres"
 DISK: Final = f"{VOLUME}-disk"  # an empty directory beside it, by which others measure its disk without its data
 CLUSTER: Final = f"{VOLUME}/{MAJOR}"
 DATA: Final = f"{CLUSTER}/data"
+_AUTO: Final = f"/var/lib/postgresql/{MAJOR}/data/postgresql.auto.conf"  # in the container
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
 # Settings that differ between disk and the running server, by name; empty is the good answer.
 PENDING: Final = (
     "SELECT name FROM pg_file_settings JOIN pg_settings USING (name)"
     " WHERE NOT applied OR pending_restart OR error IS NOT NULL"
+)
+# Settings by ALTER SYSTEM, which override the file of the page; empty is the good answer.
+OVERRIDDEN: Final = (
+    "SELECT concat(name, ' = ', setting) FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'"
 )
 _SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's default; the passwords are random, so more would only cost time
 _BACKUP: Final = Path("deploys/services/postgres/templates/backup-database.sh")
@@ -61,9 +66,10 @@ def expect(sql: str, answer: str, database: str = "postgres") -> str:
     return f'found="$({query(sql, database)})" && [ "$found" = {quote(answer)} ] || {{ echo "$found"; false; }}'
 
 
-def compare(sql: str, answer: str) -> str:
+def compare(sql: str, answer: str, advice: str = "") -> str:
     """The shell command that succeeds when a query answers this, and otherwise prints the lines that differ."""
-    show = f'printf %s {quote(answer)} | diff /dev/fd/3 - 3<<FOUND || {{ echo "< found, > expected"; false; }}'
+    sides = f"< found, > expected{advice and f'; {advice}'}"
+    show = f"printf %s {quote(answer)} | diff /dev/fd/3 - 3<<FOUND || {{ echo {quote(sides)}; false; }}"
     return f'found="$({query(sql, "motorcade")})"; {show}\n$found\nFOUND\n'
 
 
@@ -111,6 +117,24 @@ def _may_begin(page: "Page") -> Generator[StringCommand]:
         )
     page.may_change("the cluster")
     yield StringCommand(f"touch {VOLUME}/begin")
+
+
+def settings_of_the_page(page: "Page") -> None:
+    """No setting by ALTER SYSTEM is left; PostgreSQL restarts if one of them was in use until a restart."""
+    _settings_of_the_page(page=page, **page.op("no setting by ALTER SYSTEM", 120))
+
+
+@operation()
+def _settings_of_the_page(page: "Page") -> Generator[StringCommand]:
+    answer = _ask(OVERRIDDEN, "postgres")
+    if not answer.green or not answer.lines:
+        host.noop(f"{page.id}: every setting is the page's")
+        return
+    page.may_change(f"settings by ALTER SYSTEM: {', '.join(answer.lines)}")
+    # Not ALTER SYSTEM RESET ALL: the page's settings do not allow ALTER SYSTEM.
+    yield StringCommand(f"podman exec {CONTAINER} sh -c ': >{_AUTO}' && {query('SELECT pg_reload_conf()')}")
+    waits = query("SELECT name FROM pg_settings WHERE pending_restart")
+    yield StringCommand(f'sleep 1; [ -z "$({waits})" ] || systemctl restart {CONTAINER}.service')
 
 
 def exists(page: "Page", database: str) -> None:

@@ -1,6 +1,7 @@
 """Migrations as pages see them: what an image ships, what a database lacks, and how the rest is applied."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from pyinfra.api.command import StringCommand
@@ -113,3 +114,39 @@ def test_the_database_is_backed_up_only_where_one_is_missing(there: list[Migrati
             ' | age --decrypt --identity "$MOTORCADE_AGE_IDENTITY"'
             f" | ssh motorcade-web-01 sudo sh {path}/restore.sh"
         )
+
+
+STORE = {
+    "leadgen/store/schema_facts.sql": "SELECT line FROM facts ORDER BY 1;\n",
+    "leadgen/store/schema_facts.txt": "GRANT a\ntable b\n",
+    "leadgen/store/schema_repair.sql": "DO 1;\n",
+}
+
+
+def whole(lines: list[str], versions: list[str]) -> list[StringCommand]:
+    host = KnownHost(probes={"SELECT version FROM": Answer(0, versions), "FROM facts": Answer(0, lines)})
+    return host.run(migrations._whole, page=Page(), image=built(), texts=STORE)  # noqa: SLF001 - the operation
+
+
+def test_a_schema_as_the_release_made_it_is_left_alone() -> None:
+    assert whole(["GRANT a", "table b"], [SECOND.version, FIRST.version]) == []
+
+
+def test_a_schema_that_another_release_has_migrated_is_left_alone() -> None:
+    assert whole(["table c"], [FIRST.version]) == []
+    assert whole(["table c"], [FIRST.version, SECOND.version, "20990101_01_x"]) == []
+
+
+def test_a_schema_that_was_changed_is_repaired_and_looked_at_again() -> None:
+    repair, look = whole(["GRANT a", "table b", "table c"], [FIRST.version, SECOND.version])
+    given = str(repair.connector_arguments["_stdin"])
+    assert "$expected$GRANT a\ntable b$expected$" in given
+    assert "CREATE TEMPORARY VIEW found AS SELECT line FROM facts ORDER BY 1;\nDO 1;" in given
+    assert "--single-transaction" in str(repair)
+    assert "what is left may hold data" in str(look)
+
+
+def test_a_release_from_before_the_facts_has_none_to_compare() -> None:
+    page: Any = Page()
+    migrations.whole(page, built())
+    assert page.used == {}
