@@ -34,6 +34,8 @@ def connected(inventory: str, limit: str | None, data: Sequence[str] = ()) -> It
     with ctx_state.use(state), ctx_config.use(config):
         given = {key: parse_cli_arg(value) for key, _, value in (pair.partition("=") for pair in data)}
         known = make_inventory(inventory, cwd=".", override_data=given)
+        if not list(known):
+            raise Refused(inventory, "lists no host", "name an inventory, e.g. inventories/prod.py")
         chosen = [host for host in known if limit in (None, host.name)]
         if not chosen:
             raise Refused(inventory, f"has no host {limit}", "choose one that it lists")

@@ -48,6 +48,10 @@ def test_a_host_that_the_inventory_does_not_name_was_not_seen(tmp_path: Path) ->
     assert "has no host elsewhere" in done.stdout
 
 
+def test_a_file_that_is_no_inventory_is_refused_by_its_name() -> None:
+    assert "deploys/status.py: lists no host; name an inventory" in drift("deploys/status.py").stdout
+
+
 def test_a_page_in_the_place_of_the_inventory_is_named() -> None:
     done = drift("deploys/plat_01.py")
     assert done.returncode == UNSEEN
