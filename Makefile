@@ -27,7 +27,7 @@ run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for a
 
 # Quick kinds first, each with a count and its ten slowest; coverage is measured over all of them together. TWO keeps each
 # file in one of the two processes, because files share what is expensive to set up. Tests that race with a clock are
-# marked, and run alone; those of chaos mostly wait, so a few of them run side by side.
+# marked, and run without the others; those of chaos mostly wait, so three of them run side by side.
 test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(BIN)/python -m coverage erase
 	$(PYTEST) $(COVERED) tests/unit

@@ -2,11 +2,11 @@
 
 Purpose: The way to every later release of the intake, and back, without a refused request.
 
-Leaves: The drop-in `50-release.conf` of API, worker and sweeper, which names the image that runs, and the last
-five images.
+Leaves: The drop-in `50-release.conf` of API, worker and sweeper, which names the image that runs, the last five
+images, and the rights, triggers and rules of the schema `app` as the release makes them.
 
-Verify: A canary passes before the roll; after it, each container runs the image recorded by its build. A red
-gate restores the previous image.
+Verify: A canary passes before the roll; after it, each container runs the image recorded by its build, and the
+whole schema is as the release makes it. A red gate of the roll restores the previous image.
 
 Differs: The company's row deployed the API, which PLAT_04 does here. This page rolls worker and sweeper as well,
 so it runs after LEADGEN_07C.
@@ -38,7 +38,7 @@ migrations.backup_before(this, postgres.tag, shipped)
 secrets.deliver(this, [leadgen.DATABASE, *map(leadgen.redis_secret, leadgen.REDIS_USERS)])
 image.build(this, built)
 migrations.applied(this, built, shipped)
-migrations.whole(this, built)
+migrations.repaired(this, built)
 release.canary(this, built)
 release.roll(this, built)
 release.prune(this)
@@ -47,6 +47,7 @@ release.prune(this)
 gate.wait(this, "image labels are the pin", built.check())
 gate.wait(this, "each service runs the recorded image", release.runs(built))
 gate.wait(this, "the API is ready to accept a lead", leadgen.ready(), seconds=30, service="leadgen-api")
+migrations.whole(this, built)
 
 # Record
 page.passed(this)

@@ -29,8 +29,8 @@ gate.wait(this, "the image was built on this host from the pin", postgres.check_
 # Operations
 backup_state.warn(this)
 database.may_begin(this)
-quadlet.running(this, "motorcade-postgres", postgres.tag, reads="/etc/motorcade/postgres")
 database.settings_of_the_page(this)
+quadlet.running(this, "motorcade-postgres", postgres.tag, reads="/etc/motorcade/postgres")
 
 # Verify
 gate.wait(

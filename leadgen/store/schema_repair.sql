@@ -1,41 +1,27 @@
--- Brings back what holds no data: grants, triggers, rules, row security and policies. A column, table or function that is
--- not expected stays: somebody has to look at it first. Run by a superuser in one transaction, in which the temporary
--- relations `expected` (the lines of schema_facts.txt) and `found` (the query of schema_facts.sql) exist.
+-- Brings back what holds no data: grants, triggers, rules, row security and policies. What else differs stays, because
+-- somebody has to look at it first. Run by a superuser in one transaction, in which the temporary relations `expected` (the
+-- lines of schema_facts.txt) and `found` (the query of schema_facts.sql) exist, with search_path = pg_catalog.
+-- A repair that waits long for its lock makes every request queue up behind it.
+SET LOCAL lock_timeout = '2s';
+SET LOCAL statement_timeout = '30s';
+
 DO $$
 DECLARE
-    fact text;
-    part text[];
+    statement text;
 BEGIN
-    FOR fact IN SELECT line FROM found EXCEPT SELECT line FROM expected LOOP
-        CASE split_part(fact, ' ', 1)
-            WHEN 'GRANT' THEN
-                part := regexp_match(fact, '^GRANT (.*) TO (.*?)( WITH GRANT OPTION)?$');
-                EXECUTE format('REVOKE %s FROM %s CASCADE', part[1], part[2]);
-            WHEN 'trigger' THEN
-                part := regexp_match(fact, '^trigger CREATE (?:CONSTRAINT )?TRIGGER ("(?:[^"]|"")+"|\S+) .*? ON (app\.(?:"(?:[^"]|"")+"|\S+)) ');
-                EXECUTE format('DROP TRIGGER %s ON %s', part[1], part[2]);
-            WHEN 'rule' THEN
-                part := regexp_match(fact, '^rule CREATE RULE ("(?:[^"]|"")+"|\S+) AS\s+ON \w+ TO (app\.(?:"(?:[^"]|"")+"|[^\s;]+))');
-                EXECUTE format('DROP RULE %s ON %s', part[1], part[2]);
-            WHEN 'row' THEN
-                EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', split_part(fact, ' on ', 2));
-            WHEN 'policy' THEN
-                EXECUTE 'DROP ' || fact;
-            WHEN 'disabled' THEN
-                EXECUTE format('ALTER TABLE %s ENABLE TRIGGER ALL', split_part(fact, ' on ', 2));
-            ELSE
-                NULL;
-        END CASE;
+    FOR statement IN SELECT undo FROM pg_temp.found WHERE undo IS NOT NULL AND line NOT IN (SELECT line FROM pg_temp.expected) LOOP
+        EXECUTE statement;
     END LOOP;
-    FOR fact IN SELECT line FROM expected EXCEPT SELECT line FROM found LOOP
-        CASE split_part(fact, ' ', 1)
-            WHEN 'GRANT' THEN
-                EXECUTE fact;
-            WHEN 'trigger' THEN
-                EXECUTE substr(fact, length('trigger ') + 1);
-            ELSE
-                NULL;
-        END CASE;
+    -- These lines are the release's own.
+    FOR statement IN
+        SELECT regexp_replace(line, '^trigger ', '') FROM pg_temp.expected
+        WHERE line ~ '^(GRANT|trigger) ' AND line NOT IN (SELECT line FROM pg_temp.found)
+    LOOP
+        BEGIN
+            EXECUTE statement;
+        EXCEPTION WHEN undefined_table OR undefined_function OR undefined_column OR undefined_object THEN
+            NULL; -- what it belongs to is gone, and the comparison names that
+        END;
     END LOOP;
 END
 $$;

@@ -4,6 +4,7 @@ import io
 import re
 import tarfile
 from collections.abc import Generator, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pyinfra.api.command import StringCommand
@@ -14,6 +15,7 @@ from pyinfra.context import host
 from deploys.kit import secrets
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Probe, digest
+from deploys.kit.operations import gate
 from deploys.kit.operations.image import Image
 from deploys.kit.shell import SPARE_SECONDS, bounded
 from deploys.services.backup import state as backup_state
@@ -24,14 +26,13 @@ if TYPE_CHECKING:
     from deploys.kit.run.page import Page
 
 OWNER: Final = "postgres-owner"
-_APPLY_SECONDS: Final = 300  # the runner limits each statement itself; this is for a hang
-_FILE: Final = re.compile(r"leadgen/store/migrations/(\d{4})_(pre|post)_\w+\.sql")
-
-
 _FACTS: Final = "leadgen/store/schema_facts.sql"
 _EXPECTED: Final = "leadgen/store/schema_facts.txt"
 _REPAIR: Final = "leadgen/store/schema_repair.sql"
-_LOOK_FIRST: Final = "what is left may hold data: look at it, then drop or restore it by hand"
+_VERSIONS: Final = "SELECT version FROM app.schema_migrations ORDER BY version"
+_LOOK: Final = "this page does not repair what may hold data: look at it, and see docs/services/postgres.md"
+_APPLY_SECONDS: Final = 300  # the runner limits each statement itself; this is for a hang
+_FILE: Final = re.compile(r"leadgen/store/migrations/(\d{4})_(pre|post)_\w+\.sql")
 
 
 class Migration(NamedTuple):
@@ -110,43 +111,57 @@ def missing(migrations: Sequence[Migration]) -> list[Migration]:
     return [migration for migration in migrations if migration.version not in there]
 
 
-def whole(page: "Page", image: Image) -> None:
-    """The schema is what the image's migrations make, and nobody has changed it by hand.
+def repaired(page: "Page", image: Image) -> None:
+    """Rights, triggers, rules and row security are brought back to what the image's migrations make."""
+    if _FACTS in (texts := _texts(image)):  # not in a release from before
+        page.uses("schema", texts[_EXPECTED])
+        _repaired(page=page, image=image, texts=texts, **page.op("rights and triggers of the schema", 120))
 
-    Grants, triggers, rules and row security are brought back. Anything else that differs may hold data: the page
-    fails with the facts that differ. A database that a newer release has migrated is left alone.
+
+def whole(page: "Page", image: Image) -> None:
+    """The schema is what the image's migrations make; the gate is red with each fact that differs.
+
+    Not before a release is rolled: an index that somebody added must not keep a bad release in use.
     """
-    texts = _texts(image)
-    if _FACTS not in texts:
-        return  # a release from before
-    page.uses("schema", texts[_EXPECTED])
-    _whole(page=page, image=image, texts=texts, **page.op("the schema is as the release made it", 120))
+    if _FACTS in (texts := _texts(image)):
+        known = "\n".join(sorted(migration.version for migration in shipped(image)))
+        other = f'[ "$({database.query(_VERSIONS, "motorcade")})" != {quote(known)} ]'
+        compare = database.compare(_facts(texts), "".join(f"{line}\n" for line in _expected(texts)), _LOOK)
+        gate.wait(page, "the schema is as the release makes it", f"{other} || {{ {compare}}}", seconds=1)
 
 
 @operation()
-def _whole(page: "Page", image: Image, texts: dict[str, str]) -> Generator[StringCommand]:
-    known = [migration.version for migration in shipped(image)]
-    there = host.get_fact(Probe, database.query("SELECT version FROM app.schema_migrations", "motorcade"))
-    if sorted(there.lines) != sorted(known):
+def _repaired(page: "Page", image: Image, texts: dict[str, str]) -> Generator[StringCommand]:
+    known = {migration.version for migration in shipped(image)}
+    there = host.get_fact(Probe, database.query(_VERSIONS, "motorcade"))
+    if there.green and set(there.lines) != known:
         host.noop(f"{page.id}: the database has another release's schema")
         return
-    wanted = sorted(texts[_EXPECTED].splitlines())
-    answer = host.get_fact(Probe, database.query(texts[_FACTS], "motorcade"))
-    if answer.lines == wanted:
+    answer = host.get_fact(Probe, database.query(_facts(texts), "motorcade"))
+    if answer.lines == _expected(texts):
         host.noop(f"{page.id}: the schema is as expected")
         return
-    page.may_change(f"the schema{database.differences(answer.lines, wanted) if answer.green else ''}")
+    page.may_change(f"the schema{database.differences(answer.lines, _expected(texts)) if answer.green else ''}")
     yield StringCommand(database.psql("motorcade"), "--single-transaction", _stdin=_repair(texts))
-    lines = "".join(f"{line}\n" for line in wanted)
-    yield StringCommand(database.compare(texts[_FACTS], lines, f"{_LOOK_FIRST}; see docs/services/postgres.md"))
+
+
+def _expected(texts: dict[str, str]) -> list[str]:
+    return sorted(texts[_EXPECTED].splitlines())
+
+
+def _facts(texts: dict[str, str]) -> str:
+    # Nobody's functions are called, whoever may create some.
+    lines = f"SELECT line FROM ({texts[_FACTS]}) AS facts ORDER BY line"  # noqa: S608 - the release's own file
+    return f"SET search_path = pg_catalog; {lines}"
 
 
 def _repair(texts: dict[str, str]) -> str:
-    expected, query = texts[_EXPECTED].rstrip("\n"), texts[_FACTS].rstrip().rstrip(";")
+    expected = texts[_EXPECTED].rstrip("\n")
     lines = f"SELECT string_to_table($expected${expected}$expected$, E'\\n')"
     return (
+        "SET LOCAL search_path = pg_catalog;\n"
         f"CREATE TEMPORARY TABLE expected (line) ON COMMIT DROP AS {lines};\n"
-        f"CREATE TEMPORARY VIEW found AS {query};\n{texts[_REPAIR]}"
+        f"CREATE TEMPORARY VIEW found AS {texts[_FACTS]};\n{texts[_REPAIR]}"
     )
 
 

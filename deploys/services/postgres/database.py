@@ -31,17 +31,19 @@ VOLUME: Final = "/srv/motorcade/volumes/postgres"
 DISK: Final = f"{VOLUME}-disk"  # an empty directory beside it, by which others measure its disk without its data
 CLUSTER: Final = f"{VOLUME}/{MAJOR}"
 DATA: Final = f"{CLUSTER}/data"
-_AUTO: Final = f"/var/lib/postgresql/{MAJOR}/data/postgresql.auto.conf"  # in the container
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
 # Settings that differ between disk and the running server, by name; empty is the good answer.
 PENDING: Final = (
     "SELECT name FROM pg_file_settings JOIN pg_settings USING (name)"
     " WHERE NOT applied OR pending_restart OR error IS NOT NULL"
 )
-# Settings by ALTER SYSTEM, which override the file of the page; empty is the good answer.
+# Settings by ALTER SYSTEM, written or in use, which override those of the page; empty is the good answer.
 OVERRIDDEN: Final = (
-    "SELECT concat(name, ' = ', setting) FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'"
+    "SELECT name FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf'"
+    " UNION SELECT name FROM pg_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' ORDER BY 1"
 )
+_AS_OWNER: Final = f"setpriv --reuid={USER} --regid={USER} --clear-groups --no-new-privs"
+AUTO: Final = f"{DATA}/postgresql.auto.conf"
 _SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's default; the passwords are random, so more would only cost time
 _BACKUP: Final = Path("deploys/services/postgres/templates/backup-database.sh")
 _RESTORE: Final = Path("deploys/services/postgres/templates/restore-database.sh")
@@ -120,21 +122,31 @@ def _may_begin(page: "Page") -> Generator[StringCommand]:
 
 
 def settings_of_the_page(page: "Page") -> None:
-    """No setting by ALTER SYSTEM is left; PostgreSQL restarts if one of them was in use until a restart."""
+    """No setting by ALTER SYSTEM is left; PostgreSQL restarts if one of them is in use until a restart.
+
+    Before the page starts PostgreSQL: such a setting can keep it from starting.
+    """
     _settings_of_the_page(page=page, **page.op("no setting by ALTER SYSTEM", 120))
 
 
 @operation()
 def _settings_of_the_page(page: "Page") -> Generator[StringCommand]:
-    answer = _ask(OVERRIDDEN, "postgres")
-    if not answer.green or not answer.lines:
+    # As the owner of the folder, who may have put a link there. Only names: a value may be a password.
+    written = host.get_fact(Probe, f"{_AS_OWNER} sed -n 's/^ *\\([A-Za-z][^ =]*\\).*/\\1/p' {AUTO}")
+    used = _ask(OVERRIDDEN, "postgres")
+    names = sorted({*(written.lines if written.green else []), *(used.lines if used.green else [])})
+    if not names:
         host.noop(f"{page.id}: every setting is the page's")
         return
-    page.may_change(f"settings by ALTER SYSTEM: {', '.join(answer.lines)}")
+    page.may_change(f"settings by ALTER SYSTEM: {', '.join(names)}")
     # Not ALTER SYSTEM RESET ALL: the page's settings do not allow ALTER SYSTEM.
-    yield StringCommand(f"podman exec {CONTAINER} sh -c ': >{_AUTO}' && {query('SELECT pg_reload_conf()')}")
-    waits = query("SELECT name FROM pg_settings WHERE pending_restart")
-    yield StringCommand(f'sleep 1; [ -z "$({waits})" ] || systemctl restart {CONTAINER}.service')
+    yield StringCommand(f"{_AS_OWNER} sh -c ': >{AUTO}'")
+    if used.green:
+        yield StringCommand(f"{query('SELECT pg_reload_conf()')}; sleep 1")
+        in_use = query("SELECT name FROM pg_settings WHERE pending_restart")
+        yield StringCommand(
+            f'waits=$({in_use}) && {{ [ -z "$waits" ] || systemctl restart {CONTAINER}.service; }}'
+        )
 
 
 def exists(page: "Page", database: str) -> None:

@@ -49,7 +49,9 @@ def test_a_host_that_the_inventory_does_not_name_was_not_seen(tmp_path: Path) ->
 
 
 def test_a_file_that_is_no_inventory_is_refused_by_its_name() -> None:
-    assert "deploys/status.py: lists no host; name an inventory" in drift("deploys/status.py").stdout
+    done = drift("deploys/status.py")
+    assert (done.returncode, done.stdout) == (UNSEEN, "")
+    assert "deploys/status.py: lists no host; name an inventory" in done.stderr
 
 
 def test_a_page_in_the_place_of_the_inventory_is_named() -> None:

@@ -13,6 +13,11 @@ STORE = files("leadgen.store")
 FACTS, REPAIR = (STORE.joinpath(f"schema_{name}.sql").read_text(encoding="utf-8") for name in ("facts", "repair"))
 EXPECTED = STORE.joinpath("schema_facts.txt").read_text(encoding="utf-8").splitlines()
 NOTHING = "CREATE FUNCTION app.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+MISLEADING = (
+    'CREATE TRIGGER "no ON app.x; " BEFORE INSERT OR UPDATE OF granted ON app.consents FOR EACH ROW WHEN'
+    " (new.channel = ' ON app.leads;ALTER ROLE motorcade_owner SUPERUSER;--')"
+    " EXECUTE FUNCTION app.fill_lead_of_v1()"
+)
 
 # What was done -> the facts that it adds, and those that it takes away. All of it is brought back.
 REPAIRED = {
@@ -32,23 +37,17 @@ REPAIRED = {
         [],
     ),
     "GRANT EXECUTE ON FUNCTION app.keep_evidence TO PUBLIC": (
-        ["GRANT EXECUTE ON function app.keep_evidence(uuid,jsonb,bytea[]) TO public"],
+        ["GRANT EXECUTE ON routine app.keep_evidence(uuid,jsonb,bytea[]) TO public"],
         [],
     ),
     "REVOKE INSERT ON app.intake_jobs FROM motorcade_app": (
         [],
         ["GRANT INSERT ON table app.intake_jobs TO motorcade_app"],
     ),
-    'CREATE TRIGGER "no ON app.x " BEFORE INSERT OR UPDATE OF granted ON app.consents FOR EACH ROW'
-    " EXECUTE FUNCTION suppress_redundant_updates_trigger()": (
-        [
-            (
-                'trigger CREATE TRIGGER "no ON app.x " BEFORE INSERT OR UPDATE OF granted ON app.consents'
-                " FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
-            )
-        ],
-        [],
-    ),
+    # Names and texts that lead a careless repair astray.
+    MISLEADING: (["trigger " + MISLEADING.partition(" WHEN")[0] + " WHEN"], []),
+    "ALTER TABLE app.leads FORCE ROW LEVEL SECURITY": (["forced row security on app.leads"], []),
+    "REVOKE DELETE ON app.leads FROM motorcade_owner": (["owner lacks DELETE on table app.leads"], []),
     "ALTER TABLE app.leads DISABLE TRIGGER leads_of_the_release_before": (["disabled triggers on app.leads"], []),
     "ALTER TABLE app.dead_jobs DISABLE TRIGGER ALL": (["disabled triggers on app.dead_jobs"], []),
     "DROP TRIGGER leads_of_the_release_before ON app.leads": (
@@ -101,7 +100,36 @@ LEFT = {
         [],
     ),
     "CREATE TYPE app.mood AS ENUM ('a')": (["type app.mood"], []),
-    NOTHING: (["function app.nothing() owned by postgres"], []),
+    NOTHING: (["routine app.nothing() owned by postgres"], []),
+    "CREATE PROCEDURE app.nothing() LANGUAGE sql AS ''": (["routine app.nothing() owned by postgres"], []),
+    "ALTER FUNCTION app.lead_of_wave4 STRICT": (
+        ["routine app.lead_of_wave4(jsonb) owned by motorcade_owner"],
+        [line for line in EXPECTED if line.startswith("routine app.lead_of_wave4")],
+    ),
+    "DROP FUNCTION app.remove_expired": ([], [line for line in EXPECTED if "app.remove_expired" in line]),
+    "DROP TABLE app.heartbeats": ([], [line for line in EXPECTED if "app.heartbeats" in line]),
+    "CREATE TABLE public.notes (n bigint REFERENCES app.leads)": (
+        [
+            "constraint notes_n_fkey on public.notes FOREIGN KEY (n) REFERENCES app.leads(lead_id)",
+            "relation outside public.notes owned by postgres",
+        ],
+        [],
+    ),
+    "CREATE TABLE public.more () INHERITS (app.leads)": (["public.more inherits app.leads"], []),
+    "ALTER SEQUENCE app.leads_lead_id_seq MAXVALUE 9": (
+        ["sequence app.leads_lead_id_seq owned by motorcade_owner from 1 to 9 by 1"],
+        [line for line in EXPECTED if line.startswith("sequence app.leads_lead_id_seq")],
+    ),
+    'ALTER TABLE app.intake_jobs ALTER COLUMN client_id TYPE text COLLATE "C"': (
+        ['column app.intake_jobs.client_id text collate "C" not null'],
+        ["column app.intake_jobs.client_id text not null"],
+    ),
+    "ALTER TABLE app.leads REPLICA IDENTITY NOTHING": (
+        ["table app.leads owned by motorcade_owner replica identity n"],
+        ["table app.leads owned by motorcade_owner"],
+    ),
+    "CREATE VIEW app.seen AS SELECT 1 AS n": (["view app.seen owned by postgres"], []),
+    "CREATE PUBLICATION all_of_it FOR ALL TABLES": (["publication all_of_it"], []),
 }
 
 
@@ -112,12 +140,14 @@ def superuser(database: Database) -> Iterator[psycopg.Connection]:
 
 
 def facts(connection: psycopg.Connection) -> list[str]:
-    return [line for (line,) in connection.execute(FACTS)]
+    connection.execute("SET search_path = pg_catalog")
+    return [line for line, _ in connection.execute(FACTS)]
 
 
 def repair(connection: psycopg.Connection) -> None:
     """As the page does."""
     with connection.transaction():
+        connection.execute("SET LOCAL search_path = pg_catalog")
         connection.execute("CREATE TEMPORARY TABLE expected (line text) ON COMMIT DROP")
         connection.cursor().executemany("INSERT INTO expected VALUES (%s)", [(line,) for line in EXPECTED])
         connection.execute(f"CREATE TEMPORARY VIEW found AS {FACTS}")
@@ -126,12 +156,12 @@ def repair(connection: psycopg.Connection) -> None:
 
 
 def same(line: str, known: str) -> bool:
-    """A function's fact ends with the digest of its text; an owner may have another name here."""
+    """A routine's fact ends with the digest of its definition, a view's with that of its text."""
     return line == known or line.startswith(f"{known} ")
 
 
 def holding(lines: list[str]) -> list[str]:
-    """All but grants: a new function is executable by everyone until the repair."""
+    """All but rights: everyone may execute a new routine, until the repair."""
     return [line for line in lines if not line.startswith("GRANT ")]
 
 

@@ -1,6 +1,8 @@
 """Migrations as pages see them: what an image ships, what a database lacks, and how the rest is applied."""
 
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from pyinfra.api.exceptions import OperationError
 
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer, digest
-from deploys.kit.operations import image
+from deploys.kit.operations import gate, image
 from deploys.kit.operations.image import Image
 from deploys.services.leadgen import migrations
 from deploys.services.leadgen.migrations import Migration
@@ -117,36 +119,67 @@ def test_the_database_is_backed_up_only_where_one_is_missing(there: list[Migrati
 
 
 STORE = {
-    "leadgen/store/schema_facts.sql": "SELECT line FROM facts ORDER BY 1;\n",
+    "leadgen/store/schema_facts.sql": "SELECT line, undo FROM there",
     "leadgen/store/schema_facts.txt": "GRANT a\ntable b\n",
     "leadgen/store/schema_repair.sql": "DO 1;\n",
 }
+BOTH = [FIRST.version, SECOND.version]
 
 
-def whole(lines: list[str], versions: list[str]) -> list[StringCommand]:
-    host = KnownHost(probes={"SELECT version FROM": Answer(0, versions), "FROM facts": Answer(0, lines)})
-    return host.run(migrations._whole, page=Page(), image=built(), texts=STORE)  # noqa: SLF001 - the operation
+def repair(lines: list[str], versions: Answer) -> list[StringCommand]:
+    host = KnownHost(probes={"SELECT version FROM": versions, "FROM (SELECT": Answer(0, lines)})
+    return host.run(migrations._repaired, page=Page(), image=built(), texts=STORE)  # noqa: SLF001 - the operation
 
 
 def test_a_schema_as_the_release_made_it_is_left_alone() -> None:
-    assert whole(["GRANT a", "table b"], [SECOND.version, FIRST.version]) == []
+    assert repair(["GRANT a", "table b"], Answer(0, BOTH)) == []
 
 
-def test_a_schema_that_another_release_has_migrated_is_left_alone() -> None:
-    assert whole(["table c"], [FIRST.version]) == []
-    assert whole(["table c"], [FIRST.version, SECOND.version, "20990101_01_x"]) == []
+@pytest.mark.parametrize("versions", [BOTH[:1], [*BOTH, "20990101_01_x"]])
+def test_a_schema_that_another_release_has_migrated_is_left_alone(versions: list[str]) -> None:
+    assert repair(["table c"], Answer(0, versions)) == []
 
 
-def test_a_schema_that_was_changed_is_repaired_and_looked_at_again() -> None:
-    repair, look = whole(["GRANT a", "table b", "table c"], [FIRST.version, SECOND.version])
-    given = str(repair.connector_arguments["_stdin"])
+@pytest.mark.parametrize("versions", [Answer(0, BOTH), RED], ids=["changed", "no answer"])
+def test_a_schema_that_was_changed_is_repaired(versions: Answer) -> None:
+    (done,) = repair(["GRANT a", "table b", "table c"], versions)
+    given = str(done.connector_arguments["_stdin"])
+    assert given.startswith("SET LOCAL search_path = pg_catalog;")
     assert "$expected$GRANT a\ntable b$expected$" in given
-    assert "CREATE TEMPORARY VIEW found AS SELECT line FROM facts ORDER BY 1;\nDO 1;" in given
-    assert "--single-transaction" in str(repair)
-    assert "what is left may hold data" in str(look)
+    assert "CREATE TEMPORARY VIEW found AS SELECT line, undo FROM there;\nDO 1;" in given
+    assert "--single-transaction" in str(done)
 
 
 def test_a_release_from_before_the_facts_has_none_to_compare() -> None:
     page: Any = Page()
+    migrations.repaired(page, built())
     migrations.whole(page, built())
     assert page.used == {}
+
+
+@pytest.mark.parametrize(
+    ("versions", "facts", "code"),
+    [
+        (BOTH, ["GRANT a", "table b"], 0),
+        (BOTH, ["GRANT a", "table b", "table c"], 1),
+        ([*BOTH, "20990101_01_x"], ["table c"], 0),
+    ],
+)
+def test_the_gate_is_red_with_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: list[str], facts: list[str], code: int
+) -> None:
+    gates: list[str] = []
+    monkeypatch.setattr(gate, "wait", lambda _page, _title, probe, **_: gates.append(probe))
+    page: Any = Page()
+    migrations.whole(page, built(TEXTS | STORE))
+    script = 'case $(cat) in *"FROM there"*) echo "{}" ;; *) echo "{}" ;; esac'
+    (tmp_path / "podman").write_text("#!/bin/sh\n" + script.format("\n".join(facts), "\n".join(versions)) + "\n")
+    (tmp_path / "podman").chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", gates[0]],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "< table c" in done.stdout) == (code, code == 1), done

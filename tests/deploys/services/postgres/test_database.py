@@ -2,12 +2,19 @@
 
 import base64
 import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import pq
+from pyinfra.api.facts import FactBase
+from typing_extensions import override
 
+from deploys.kit.facts import Answer
 from deploys.services.postgres import database
+from tests.deploys.known_host import RED, KnownHost, Page
 
 PASSWORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
 
@@ -67,3 +74,53 @@ def test_facts_that_differ_are_told_by_side_and_a_password_only_by_whose_it_is()
         " expected: password motorcade_ro, role motorcade_ro login)"
     )
     assert database.differences(found, found) == ""
+
+
+def remove_settings(written: Answer, used: Answer) -> list[str]:
+    host = KnownHost(probes={" sed -n ": written, "pg_file_settings": used})
+    done = host.run(database._settings_of_the_page, page=Page())  # noqa: SLF001 - the operation
+    return [str(command) for command in done]
+
+
+def test_without_a_setting_by_alter_system_nothing_is_done_whether_postgresql_answers_or_not() -> None:
+    assert remove_settings(Answer(0, []), Answer(0, [])) == []
+    assert remove_settings(RED, RED) == []
+
+
+def test_a_setting_by_alter_system_is_removed_and_a_server_that_answers_uses_it_no_more() -> None:
+    empties, reloads, restarts = remove_settings(Answer(0, ["work_mem"]), Answer(0, ["work_mem"]))
+    assert "setpriv --reuid=10001" in empties
+    assert "pg_reload_conf" in reloads
+    assert "pending_restart" in restarts
+
+
+def test_one_that_keeps_postgresql_from_starting_is_removed_before_it_starts() -> None:
+    (empties,) = remove_settings(Answer(0, ["shared_buffers"]), RED)
+    assert "postgresql.auto.conf" in empties
+
+
+def test_one_that_is_still_in_use_although_its_file_is_empty_is_removed() -> None:
+    assert len(remove_settings(Answer(0, []), Answer(0, ["shared_buffers"]))) == 3
+
+
+class AskedHost(KnownHost):
+    """One that keeps what it is asked."""
+
+    def __init__(self, probes: Mapping[str, Answer]) -> None:
+        super().__init__(probes=probes)
+        self.asked: list[str] = []
+
+    @override
+    def get_fact(self, fact: type[FactBase[Any]], *arguments: object, **values: object) -> object:
+        self.asked.append(str(arguments[0]))
+        return super().get_fact(fact, *arguments, **values)
+
+
+def test_the_names_of_written_settings_are_read_and_never_their_values(tmp_path: Path) -> None:
+    host = AskedHost(probes={"": RED})
+    host.run(database._settings_of_the_page, page=Page())  # noqa: SLF001 - the operation
+    file = tmp_path / "postgresql.auto.conf"
+    file.write_text("# by hand\nwork_mem = '8MB'\n  Primary_conninfo= 'password=x'\nmotorcade.a=1\n")
+    command = host.asked[0].partition(" sed ")[2].replace(database.AUTO, str(file))
+    done = subprocess.run(["sh", "-c", f"sed {command}"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["work_mem", "Primary_conninfo", "motorcade.a"]
