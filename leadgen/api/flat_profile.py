@@ -52,11 +52,9 @@ _STATE: Final = "/request/location/state"
 
 
 def fits(document: dict[str, Any]) -> bool:
-    """Whether a body is flat: neither of the parts of contract v1, but a name and an address."""
-    return (
-        not document.keys() & {"contact", "request"}
-        and bool(document.keys() & {"full_name", "name"})
-        and bool(document.keys() & {"email", "phone"})
+    """Whether a body is flat: neither of the parts of contract v1, but a field for a name or an address."""
+    return not document.keys() & {"contact", "request"} and bool(
+        document.keys() & {"full_name", "name", "email", "phone"}
     )
 
 
@@ -98,11 +96,11 @@ def keep_unread(document: dict[str, Any], names: dict[str, str], members: dict[s
         members["form"] = unread | members.get("form", {})
 
 
-def rename(faults: list[Fault], names: dict[str, str]) -> None:
-    """Let each fault name the field as the flat body does, by its first name if it is missing there."""
-    if not names:
-        return
-    flat = {place: name for name, place in reversed(_PLACES.items())} | names
+def rename(faults: list[Fault], names: dict[str, str], document: dict[str, Any]) -> None:
+    """Let each fault name the field of the flat body: the one that was read, or is empty, or could be there."""
+    flat = {place: name for name, place in reversed(_PLACES.items())}
+    flat |= {place: name for name, place in reversed(_PLACES.items()) if name in document} | names
+    flat["/contact"] = "phone" if "phone" in document and "email" not in document else "email"
     for fault in faults:
         if name := flat.get(fault["pointer"]):
             fault["pointer"] = f"/{name}"

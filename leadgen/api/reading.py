@@ -42,9 +42,10 @@ def read(document: dict[str, Any], served: frozenset[str], request: Request) -> 
     """Read a parsed body. Raises Problem: `validation-failed` with every fault, or `outside-service-area`."""
     notes = Notes(strict=request.strict)
     names: dict[str, str] = {}
-    if request.flat and flat_profile.fits(document):
+    flat = document if request.flat and flat_profile.fits(document) else None
+    if flat is not None:
         default = request.default_state if request.default_state in served else None
-        document, names = flat_profile.nested(document, default, notes)
+        document, names = flat_profile.nested(flat, default, notes)
     members = _submission.read(document, "", notes)
     flat_profile.keep_unread(document, names, members)
     state = members.get("request", {}).get("location", {}).get("state")
@@ -56,7 +57,8 @@ def read(document: dict[str, Any], served: frozenset[str], request: Request) -> 
             outside = error
             notes.fault(_STATE, "not_served", str(error))
     if notes.faults:
-        flat_profile.rename(notes.faults, names)
+        if flat is not None:
+            flat_profile.rename(notes.faults, names, flat)
         _refuse(notes, outside)
     columns = _columns(members, request.lead_source, notes)
     flags = sorted(notes.flags)

@@ -47,7 +47,7 @@ class Place:
             ) from None
         if self.folder.stat().st_uid != os.geteuid():
             raise CannotStart(
-                str(self.folder), "it belongs to another user", "run as that user, or remove it and start over"
+                str(self.folder), "it belongs to another user", "run as that user, or name another folder"
             )
         self.folder.chmod(0o711)  # so that PostgreSQL's user can reach its data when we are root; secrets are 0600
         self.logs.mkdir(exist_ok=True)

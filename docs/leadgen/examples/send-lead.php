@@ -51,7 +51,7 @@ function send_lead(
     for ($try = 1; ; $try++) {
         [$status, $retryAfter, $answer, $error] = lead_post($url, $apiKey, $lead, $key, $caFile);
         if ($status === 202) {
-            return json_decode($answer, true)['intake_id'];
+            return lead_intake_id($answer, $key);
         }
         $why = $error ?? lead_explain($status, $answer);
         // A 409 without Retry-After: the key belongs to another lead.
@@ -113,13 +113,31 @@ function lead_post(
     return [0, '', '', curl_error($curl)];
 }
 
+/** Returns the intake_id of a 202. Throws LeadNotAccepted if it has none. */
+function lead_intake_id(string $answer, string $key): string
+{
+    $accepted = json_decode($answer, true);
+    if (!is_array($accepted) || !is_string($accepted['intake_id'] ?? null)) {
+        throw new LeadNotAccepted(
+            'HTTP 202 without an intake_id, so it is not from the intake; correct LEAD_URL and'
+            . " send the same lead again, with the same key: $key"
+        );
+    }
+    return $accepted['intake_id'];
+}
+
 /** Returns the text of a problem document: its detail, and each error with its pointer. */
 function lead_explain(int $status, string $answer): string
 {
     $problem = json_decode($answer, true);
-    $why = "HTTP $status " . ($problem['detail'] ?? '');
+    if (!is_array($problem) || !is_string($problem['detail'] ?? null) || !is_array($problem['errors'] ?? [])) {
+        return "HTTP $status"; // not from the intake, but from something in front of it
+    }
+    $why = "HTTP $status " . $problem['detail'];
     foreach ($problem['errors'] ?? [] as $fault) {
-        $why .= "\n  {$fault['pointer']}: {$fault['detail']}";
+        if (is_string($fault['pointer'] ?? null) && is_string($fault['detail'] ?? null)) {
+            $why .= "\n  {$fault['pointer']}: {$fault['detail']}";
+        }
     }
     return $why;
 }

@@ -57,7 +57,10 @@ while :; do
     status=$(post 2>"$work/why") || failure=$?
     case $failure:$status in
         0:202)
-            sed -n 's/.*"intake_id": *"\([^"]*\)".*/\1/p' "$work/answer"
+            intake_id=$(sed -n 's/.*"intake_id": *"\([^"]*\)".*/\1/p' "$work/answer")
+            [ "$intake_id" ] || die "HTTP 202 without an intake_id, so it is not from the intake; correct LEAD_URL and" \
+                "send the same lead again, with the same key: $key"
+            printf '%s\n' "$intake_id"
             exit 0
             ;;
         0:429 | 0:5??) why="HTTP $status $(cat "$work/answer")" ;;

@@ -56,7 +56,7 @@ def send_lead(url: str, api_key: str, lead: bytes, idempotency_key: str, ca_file
             why = str(error)
         else:
             if status == http.client.ACCEPTED:
-                return str(json.loads(answer)["intake_id"])
+                return _intake_id(answer, idempotency_key)
             why = _explain(status, response_headers, answer)
             retry_after = response_headers.get("Retry-After", "")
             # A 409 without Retry-After: the key belongs to another lead.
@@ -95,20 +95,31 @@ def _post(
     else:
         connection = http.client.HTTPConnection(parts.netloc, timeout=TRY_SECONDS)
     try:
-        connection.request("POST", parts.path, lead, headers)
+        connection.request("POST", parts._replace(scheme="", netloc="", fragment="").geturl(), lead, headers)
         response = connection.getresponse()
         return response.status, response.headers, response.read()
     finally:
         connection.close()
 
 
+def _intake_id(answer: bytes, idempotency_key: str) -> str:
+    try:
+        return str(uuid.UUID(json.loads(answer)["intake_id"]))
+    except (AttributeError, ValueError, LookupError, TypeError):
+        raise NotAcceptedError(
+            "HTTP 202 without an intake_id, so it is not from the intake; correct LEAD_URL and"
+            f" send the same lead again, with the same key: {idempotency_key}"
+        ) from None
+
+
 def _explain(status: int, headers: http.client.HTTPMessage, answer: bytes) -> str:
     """Return the text of a problem document: its detail, and each error with its pointer."""
-    if headers.get_content_type() != "application/problem+json":
+    try:
+        problem = json.loads(answer) if headers.get_content_type() == "application/problem+json" else None
+        faults = [f"\n  {fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", [])]
+        return f"HTTP {status} {problem['detail']}" + "".join(faults)
+    except (ValueError, LookupError, TypeError, AttributeError):
         return f"HTTP {status}"  # not from the intake, but from something in front of it
-    problem = json.loads(answer)
-    faults = [f"\n  {fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", [])]
-    return f"HTTP {status} {problem['detail']}" + "".join(faults)
 
 
 def main() -> None:

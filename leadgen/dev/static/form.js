@@ -128,7 +128,6 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function refuse(problem) {
   const homeless = (problem.errors ?? []).filter((error) => !showError(error.pointer, error.detail));
-  if (problem.served_states) showError("/request/location/state", problem.detail);
   const invalid = fields.find((field) => field.getAttribute("aria-invalid"));
   if (!invalid || homeless.length) {
     showProblem(problem.title, homeless.map((error) => error.detail).join(" ") || problem.detail, problem.type);

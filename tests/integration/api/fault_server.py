@@ -22,6 +22,7 @@ class Refusal:
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 class LostAnswer:
@@ -71,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(Request(self.headers, body, time.monotonic()))
         fault = self.server.faults.pop(0) if self.server.faults else None
         if isinstance(fault, Refusal):
-            self._answer(fault.status, fault.headers, b"")
+            self._answer(fault.status, fault.headers, fault.body)
             return
         if isinstance(fault, Held):
             fault.came.set()

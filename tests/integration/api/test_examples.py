@@ -271,6 +271,39 @@ def test_a_wrong_key_is_reported_and_not_retried(sender: Sender, api: Stack) -> 
     assert "API key" in result.complaint
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"[]", b'{"intake_id": null}'])
+def test_a_202_that_is_not_from_the_intake_is_no_success(sender: Sender, api: Stack, body: bytes) -> None:
+    with in_front_of(api.port, Refusal(202, body=body)) as server:
+        result = sender.send(server)
+    assert (result.code, result.said, len(server.requests)) == (1, "", 1)
+    assert "HTTP 202 without an intake_id, so it is not from the intake" in result.complaint
+    assert f"with the same key: {keys_of(server)[0]}\n" in result.complaint
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"errors": 1}', b'"down"'])
+def test_a_problem_that_is_not_from_the_intake_is_shown_by_its_status(
+    sender: Sender, api: Stack, body: bytes
+) -> None:
+    kind = {"Content-Type": "application/problem+json"}
+    with in_front_of(api.port, Refusal(502, kind, body)) as server:
+        assert sender.send(server).code == 0
+    with in_front_of(api.port, Refusal(400, kind, body)) as server:
+        result = sender.send(server)
+    assert (result.code, result.said, len(server.requests)) == (1, "", 1)
+    assert "HTTP 400" in result.complaint
+    for word in ("Traceback", "Warning", "Fatal"):
+        assert word not in result.complaint
+
+
+def test_the_query_of_the_address_is_sent_and_a_validation_is_no_success(
+    sender: Sender, api: Stack, stored: Callable[[str], list[str]]
+) -> None:
+    key = str(uuid4())
+    result = sender.send(api.port, key, LEAD_URL=f"http://127.0.0.1:{api.port}/lead/intake?validate=only")
+    assert (result.code, result.said, stored(key)) == (1, "", [])
+    assert "HTTP 204" in result.complaint
+
+
 def test_a_redirect_is_not_followed_as_the_key_would_go_with_it(sender: Sender, api: Stack) -> None:
     with in_front_of(api.port) as elsewhere:
         moved = Refusal(307, {"Location": f"http://127.0.0.1:{elsewhere.server_port}/lead/intake"})

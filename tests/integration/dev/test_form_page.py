@@ -52,6 +52,7 @@ def test_a_submission_is_corrected_sent_and_seen_to_become_a_lead(
     submit(browser)
 
     until(browser, lambda: "email address" in error(browser, "/contact/email"))
+    assert error(browser, "/request/location/state").startswith("We only serve TX")
     assert field(browser, "/contact/email").get_attribute("aria-invalid") == "true"
     assert browser.switch_to.active_element == field(browser, "/contact/email")
 

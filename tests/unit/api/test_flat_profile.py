@@ -79,6 +79,19 @@ class TestTheFlatProfile:
         no_service = {name: value for name, value in company.CONTACT_FORM.items() if name != "service_type"}
         assert faults(no_service, SITE) == [("/service_type", "required")]
 
+    @pytest.mark.parametrize(
+        ("body", "found"),
+        [
+            ({"name": "", "email": "", "phone": "", "message": ""}, ["/email", "/name", "/service_type"]),
+            ({"full_name": "", "phone": ""}, ["/full_name", "/phone", "/service_type"]),
+            ({"name": "Ann", "service_type": "other"}, ["/email"]),
+            ({"email": "ann@example.com", "service_type": "other"}, ["/full_name"]),
+            ({"service_type": "other"}, ["/contact", "/request"]),
+        ],
+    )
+    def test_so_have_those_of_a_form_with_nothing_in_it(self, body: Json, found: list[str]) -> None:
+        assert sorted(pointer for pointer, _ in faults(body, SITE)) == found
+
     def test_what_cannot_be_read_stays_in_the_form_for_a_person(self) -> None:
         given = {"timeline": "Next month", "site_type": "Retail store", "expected_hours": "8 hours"}
         found = reading(company.CONTACT_FORM | given | {"full_name": "\u200b", "name": "Ann"}, SITE)
