@@ -41,6 +41,12 @@ def loaded(page: "Page", unit: str) -> None:
     )
 
 
+def read(page: "Page", what: str, probe: str) -> None:
+    """Systemd reads its files again unless `probe` finds `what` in force, such as a drop-in that was added."""
+    page.uses(f"read {what}", probe)
+    _ensure(page=page, what=what, probe=probe, commands=["systemctl daemon-reload"], **page.op(what, 90))
+
+
 def enabled(page: "Page", unit: str) -> None:
     """The current file of the unit is loaded, and the boot starts it. Never for a Quadlet unit."""
     probe = f'[ "$(systemctl show -P NeedDaemonReload {unit})" = no ] && systemctl is-enabled --quiet {unit}'

@@ -22,6 +22,7 @@ class Secret:
     """One secret of a service. `consumers` are the pages that must run after a rotation.
 
     `made_by` is the command whose output it is: a random value would not work there. `about` is for the operator.
+    An `optional` one is needed only by those who use what it is for.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Secret:
     consumers: tuple[str, ...]
     made_by: str = ""
     about: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True)

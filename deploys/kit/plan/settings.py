@@ -63,8 +63,10 @@ def from_values(host_name: str, values: Mapping[str, Any]) -> Settings:
     for field in _fields():
         kind = field.type
         value = values.get(field.name)
-        if value is None and kind == Path | None:
+        if value is None and kind in (Path | None, str | None):
             found[field.name] = None
+        elif kind == str | None and isinstance(value, str) and value:
+            found[field.name] = value
         elif kind in (Path, Path | None) and isinstance(value, str) and value:
             found[field.name] = Path(value.replace("{host}", host_name)).expanduser()
         elif isinstance(kind, type) and type(value) is kind and value:

@@ -77,7 +77,8 @@ def list_secrets(environment: str, directory: Path | None) -> None:
     vault = _open(environment, directory)
     rows = [("NAME", "PRESENT", "ROTATED ON", "CONSUMERS")]
     for name, rule in vault.rules().items():
-        present = "yes" if vault.file(name).is_file() else "no"
+        missing = "no, optional" if rule.optional else "no"
+        present = "yes" if vault.file(name).is_file() else missing
         rows.append((name, present, rule.rotated_on, ", ".join(rule.consumers)))
     rows += [(name, "yes", "", "declared by no service") for name in vault.unlisted()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -95,7 +96,7 @@ def list_secrets(environment: str, directory: Path | None) -> None:
 def check(environment: str, directory: Path | None, identity: Path | None) -> None:
     """Try every secret as a page would; exits with 1 if one cannot be used."""
     vault = _open(environment, directory, identity)
-    names = list(vault.rules())
+    names = vault.needed()
     faults = vault.faults(names)
     faults += [Refused(str(vault.file(name)), "no service declares it", UNDECLARED) for name in vault.unlisted()]
     for fault in faults:

@@ -76,6 +76,11 @@ def recipients(settings: "Settings") -> list[str]:
     return keys.recipient_lines(_vault(settings).recipients)
 
 
+def present(settings: "Settings", name: str) -> bool:
+    """Whether an optional secret is in the vault, usable or not."""
+    return name in _vault(settings).needed()
+
+
 def require(settings: "Settings", names: Sequence[str]) -> None:
     """At load: all of them are usable. Raises Refused, listing every one that is not."""
     faults = _vault(settings).faults(names)

@@ -19,12 +19,14 @@ class Rule:
     """What is known of one secret without opening it; `rotated_on` is an ISO date or `never`.
 
     `made_by` is the command whose output it is; a random value would not work in its place.
+    An `optional` one may be missing.
     """
 
     consumers: tuple[str, ...]
     minimum_length: int
     rotated_on: str = NEVER
     made_by: str = ""
+    optional: bool = False
 
 
 def load(path: Path) -> dict[str, Rule]:
@@ -79,7 +81,13 @@ def _read(path: Path, content: str) -> dict[str, Rule]:
     if faults:
         raise Refused(str(path), ", ".join(f"{name} {fault}" for name, fault in faults.items()), _SHAPE)
     return {
-        name: Rule(secret.consumers, secret.minimum_length, days.get(name, NEVER), secret.made_by)
+        name: Rule(
+            secret.consumers,
+            secret.minimum_length,
+            days.get(name, NEVER),
+            secret.made_by,
+            optional=secret.optional,
+        )
         for name, secret in declared.items()
     }
 

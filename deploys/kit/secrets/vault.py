@@ -91,6 +91,10 @@ class Vault:
                 found.append(refused)
         return found
 
+    def needed(self) -> list[str]:
+        """Every secret but the optional ones that are not there."""
+        return [name for name, rule in self.rules().items() if not rule.optional or self.file(name).exists()]
+
     def unlisted(self) -> list[str]:
         """Files of secrets that no service declares, so no page reads them."""
         return sorted({file.stem for file in self.directory.glob("*.age")} - set(self.rules()))

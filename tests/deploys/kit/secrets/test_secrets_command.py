@@ -16,6 +16,7 @@ from deploys.kit.plan import services
 from deploys.kit.plan.service import Secret
 from deploys.kit.secrets import Vault
 from deploys.kit.secrets.__main__ import command
+from tests.deploys.kit.secrets.conftest import DECLARED
 
 MANIFEST = "api-key: 2026-01-31\n"
 # The command in a process of its own, for the secrets of these tests.
@@ -216,6 +217,21 @@ def test_check_tells_every_fault_at_once_and_ends_with_one(vault: Vault) -> None
         f"{vault.file('old')}: no service declares it",
         f"{vault.recipients}: lists no recipient",
     ]
+
+
+def test_an_optional_secret_is_not_missed_but_must_be_usable_where_it_is(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = (*DECLARED, Secret("token", 8, ("PLAT_09",), optional=True))
+    monkeypatch.setattr(services, "secrets", lambda: {secret.name: secret for secret in declared})
+    call(vault, "rotate", "redis")
+    call(vault, "rotate", "api-key")
+    assert check(vault).output == f"{vault.directory}: 2 secrets, all usable\n"
+    assert "token    no, optional  never" in call(vault, "list").stdout
+    vault.file("token").write_bytes(pyrage.encrypt(b"todo", vault.readers(), armored=True))
+    assert "is a placeholder" in check(vault).stderr
+    call(vault, "rotate", "token")
+    assert check(vault).output == f"{vault.directory}: 3 secrets, all usable\n"
 
 
 def test_check_is_red_when_only_the_recipients_are_wrong(vault: Vault) -> None:
