@@ -48,6 +48,25 @@ drift_expected = (
 disk_percent_max = 80  # of the bytes, or of the inodes, of a file system
 expiry_days = 14  # before the end of a certificate or an API key
 
+# Alerts. A channel without an address is not used; without any channel no person hears of a trouble.
+alerts_webhook_url = None  # https; signed as Standard Webhooks has it, with the secret alerts-webhook
+alerts_smtp_url = (
+    None  # smtps://host:465, or smtp://host:587, which must offer TLS; the login is the secret alerts-smtp
+)
+alerts_mail_from = None  # one address
+alerts_mail_to = None  # several with commas
+alerts_ntfy_url = None  # https, with the topic; the token is the secret alerts-ntfy
+alerts_dead_man_url = None  # https: asked after each check, by a service that raises the alarm when nothing comes
+alerts_ca_file = (
+    None  # on the host: who may sign certificates of the channels; None: everyone whom the host trusts
+)
+alerts_repeat_minutes = 60  # between two messages while something fails
+alerts_queue_seconds = 60  # that a submission may wait in the queue
+alerts_expiry_days = 21  # before the end of a certificate or an API key: one message a day
+alerts_expiry_urgent_days = 7  # and from then on one every alerts_repeat_minutes
+alerts_clock_seconds = 2  # that the clock may be off its servers
+alerts_run_minutes = 60  # that a deploy may hold the lock of the host
+
 # Backups, in S3-compatible storage; each environment names its own endpoint, region, bucket and prefix.
 backup_uri_style = "host"  # or `path`, as the store wants the bucket's name
 backup_ca_file = "/etc/ssl/certs/ca-certificates.crt"  # on the host: who may sign the store's certificate

@@ -15,5 +15,7 @@ backup_prefix = "/motorcade"
 backup_uri_style = "path"
 backup_ca_file = "/etc/ssl/motorcade/ca.pem"
 backup_spool_mb = 192
+alerts_webhook_url = "https://store.motorcade.test:8444/alerts"  # the same machine; tests/lab/receiver.py
+alerts_ca_file = "/etc/ssl/motorcade/ca.pem"
 edge_host = "edge.motorcade.test"
 drift_expected = "0.0.0.0:22 [::]:22 /etc/containers/containers.conf.d/90-lab.conf"

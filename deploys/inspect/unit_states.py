@@ -10,7 +10,7 @@ from typing_extensions import override
 
 _SECONDS: Final = 20
 _KNOWN: Final = (
-    "systemctl list-units --all --plain --no-legend --type=service,timer,socket 'motorcade*' nginx.service"
+    "systemctl list-units --all --plain --no-legend --type=service,timer,socket,path 'motorcade*' nginx.service"
     " | cut -d ' ' -f 1"
 )
 # A unit that the generator dropped exists only as its file.
@@ -59,7 +59,7 @@ class UnitState:
 
 
 class UnitStates(FactBase[list[UnitState]]):
-    """Every service, timer and socket of ours, and nginx if installed."""
+    """Every service, timer, socket and path of ours, and nginx if installed."""
 
     default = list
 

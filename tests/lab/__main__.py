@@ -59,6 +59,7 @@ def platform(host: Host) -> None:
     for title, seconds in templates.up(host, "platform").items():
         click.echo(f"{seconds:.0f} s  {title}")
     host.store.start()
+    host.receiver.start()
     if was_there:
         done = subprocess.run(words(host.name, ["platform"], {}, []), cwd=PROJECT, check=False)
         if done.returncode:

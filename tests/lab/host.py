@@ -18,6 +18,7 @@ from tests.lab.errors import LabError
 from tests.lab.folders import LAB, PREFIX, lock, lockable
 from tests.lab.guest import BOOT_SECONDS, Guest
 from tests.lab.network import MACHINE_LOCK, Network
+from tests.lab.receiver import Receiver
 from tests.lab.runs import RUN_SECONDS, Run, words
 from tests.lab.store import Store
 
@@ -70,6 +71,10 @@ class Host:
     @property
     def store(self) -> Store:
         return Store(self.name, self.directory, self.network)
+
+    @property
+    def receiver(self) -> Receiver:
+        return Receiver(self.name, self.directory, self.network)
 
     @property
     def work(self) -> Group:
@@ -161,6 +166,7 @@ class Host:
         """Shut down, it becomes something that other hosts start from: first its disk, at the end its folder."""
         self.shut_down()
         self.store.stop()
+        self.receiver.stop()
         volume.copy(self.guest.root, kept.disk)
         new = kept.folder.with_suffix(".new")
         new.mkdir(parents=True)
@@ -236,6 +242,7 @@ class Host:
         self._switch_on()
         if self.store.data.exists():
             self.store.start()
+            self.receiver.start()
         self._wait()
         state = self.ssh("systemctl is-system-running --wait", check=False, seconds=UNITS_SECONDS).stdout.strip()
         if state != "running":
@@ -258,6 +265,7 @@ class Host:
         (self.directory / "address").unlink(missing_ok=True)
         self.work.remove()
         self.store.stop()
+        self.receiver.stop()
         self.guest.remove()
         self.network.close()
         for path in self.directory.glob("*"):

@@ -1,12 +1,15 @@
 """What pages are given for a lab host: the completed manifest, the base archive, secrets and their key."""
 
+import base64
 import hashlib
+import os
 from pathlib import Path
 
 import pyrage
 import yaml
 
 from deploys.kit.secrets import generate_all
+from deploys.services.alerts import WEBHOOK
 from deploys.services.leadgen import api_keys
 from leadgen.domain import api_key
 from leadgen.domain.synthetic import CLIENT_ID
@@ -49,6 +52,7 @@ def write_secrets(file: Path, secrets: Path) -> None:
     vault.store(api_keys.SITE, api_key.mint("site", api_key.SCOPES, None)[0])
     key, line = api_key.mint("website", frozenset({"intake"}), None)
     vault.store(api_keys.KEYS, line)
+    vault.store(WEBHOOK, base64.b64encode(os.urandom(32)).decode())
     file.with_name("api-key").write_text(f"{key}\n", encoding="ascii")
 
 

@@ -119,6 +119,7 @@ def _make(name: str, kept: Kept) -> dict[str, float]:
         up(host, template.parent)
         if template.serves:
             host.store.start()
+            host.receiver.start()
         for pages in template.runs:
             began = time.monotonic()
             deployed(host, *pages)

@@ -125,6 +125,12 @@ def _inputs(folder: Path) -> list[str]:
         f"age_identity={folder}/identity.txt",
         f"deployments_directory={folder}/deployments",
         f"base_archive={folder}/base.tar",
+        # Every channel of the alerts; the webhook is the lab's own.
+        "alerts_smtp_url=smtps://mail.test",
+        "alerts_mail_from=alerts@motorcade.test",
+        "alerts_mail_to=ann@motorcade.test",
+        "alerts_ntfy_url=https://ntfy.test/topic",
+        "alerts_dead_man_url=https://alive.test/1",
     ]
 
 

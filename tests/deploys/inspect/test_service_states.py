@@ -21,10 +21,10 @@ def on(*groups: str) -> Any:  # noqa: ANN401 - what is read of a host
 
 
 def test_each_host_asks_the_services_of_its_groups_in_their_order() -> None:
-    assert set(service_states.states(on("platform"))) == {"backup", "nginx", "leadgen"}
-    assert list(service_states.states(on("platform")))[-1] == "leadgen"
-    assert list(service_states.states(on("database"))) == ["backup"]
-    assert list(service_states.states(on("app"))) == ["leadgen"]
+    assert set(service_states.states(on("platform"))) == {"backup", "nginx", "leadgen", "alerts"}
+    assert list(service_states.states(on("platform")))[-2:] == ["leadgen", "alerts"]
+    assert list(service_states.states(on("database"))) == ["backup", "alerts"]
+    assert list(service_states.states(on("app"))) == ["leadgen", "alerts"]
 
 
 def test_what_a_service_offers_can_be_called_as_it_will_be() -> None:

@@ -167,7 +167,7 @@ def test_the_groups_of_a_host_choose_its_pages_in_the_same_order() -> None:
     assert list(runbook.ready(["platform"])) == list(runbook.ORDER)
     database = [each.id for each in runbook.ready(["database"])]
     assert database[:3] == ["PLAT_01", "PLAT_02A", "PLAT_02B"]
-    assert {each.id for each in runbook.ready(["edge"])} == {"PLAT_01", "PLAT_02A", *NGINX, "PLAT_07A"}
+    assert {each.id for each in runbook.ready(["edge"])} == {"PLAT_01", "PLAT_02A", *NGINX, "PLAT_07A", "PLAT_09"}
     assert [each for each in runbook.ORDER if each in list(runbook.ready(["app", "edge"]))] == list(
         runbook.ready(["app", "edge"])
     )

@@ -8,6 +8,7 @@ import pytest
 
 from deploys.kit.errors import Refused
 from deploys.kit.plan.settings import from_values, names
+from deploys.services.alerts import Alerts
 
 GROUP_DATA = Path(__file__).parents[4] / "group_data"
 ENVIRONMENTS = sorted(file.stem for file in GROUP_DATA.glob("*.py") if file.stem != "all")
@@ -41,6 +42,15 @@ def test_every_missing_or_mistyped_setting_is_named_in_one_error() -> None:
         "group_data: environment is '', core_subnet is None, postgres_max_connections is '100'; "
         "set them there as group_data/all.py shows"
     )
+
+
+def test_a_setting_that_may_be_left_out_is_none_or_text() -> None:
+    for value in (None, "https://ntfy.test/topic"):
+        settings = from_values("motorcade-lab-01", {**VALID, "alerts_ntfy_url": value})
+        assert settings.of(Alerts).alerts_ntfy_url == value
+    for wrong in ("", 3):
+        with pytest.raises(Refused, match=f"alerts_ntfy_url is {wrong!r}"):
+            from_values("motorcade-lab-01", {**VALID, "alerts_ntfy_url": wrong})
 
 
 def test_a_figure_given_as_a_truth_value_is_refused() -> None:
