@@ -42,6 +42,7 @@ ANSWERS: Final = {
 }
 LIVED_IN: Final = {
     "SELECT datname": ["motorcade", "status=0"],
+    "pg_file_settings WHERE sourcefile": ["work_mem", "status=0"],
     "dangling=true": ["status=0"],
     "/drill.json": ["2026-11-21T10:30:00Z", "status=0"],
     "systemd has loaded another unit": ["systemd has loaded another unit", "status=0"],

@@ -156,8 +156,8 @@ def _facts(texts: dict[str, str]) -> str:
 
 
 def _repair(texts: dict[str, str]) -> str:
-    expected = texts[_EXPECTED].rstrip("\n")
-    lines = f"SELECT string_to_table($expected${expected}$expected$, E'\\n')"
+    expected = texts[_EXPECTED].rstrip("\n").replace("'", "''")
+    lines = f"SELECT string_to_table('{expected}', E'\\n')"
     return (
         "SET LOCAL search_path = pg_catalog;\n"
         f"CREATE TEMPORARY TABLE expected (line) ON COMMIT DROP AS {lines};\n"

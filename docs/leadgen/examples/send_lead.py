@@ -21,6 +21,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 TRIES = 5
@@ -115,7 +116,7 @@ def _intake_id(answer: bytes, idempotency_key: str) -> str:
 def _explain(status: int, headers: http.client.HTTPMessage, answer: bytes) -> str:
     """Return the text of a problem document: its detail, and each error with its pointer."""
     try:
-        problem = json.loads(answer) if headers.get_content_type() == "application/problem+json" else None
+        problem: Any = json.loads(answer) if headers.get_content_type() == "application/problem+json" else None
         faults = [f"\n  {fault['pointer']}: {fault['detail']}" for fault in problem.get("errors", [])]
         return f"HTTP {status} {problem['detail']}" + "".join(faults)
     except (ValueError, LookupError, TypeError, AttributeError):

@@ -120,7 +120,7 @@ def test_the_database_is_backed_up_only_where_one_is_missing(there: list[Migrati
 
 STORE = {
     "leadgen/store/schema_facts.sql": "SELECT line, undo FROM there",
-    "leadgen/store/schema_facts.txt": "GRANT a\ntable b\n",
+    "leadgen/store/schema_facts.txt": "GRANT a\ntable b'\n",
     "leadgen/store/schema_repair.sql": "DO 1;\n",
 }
 BOTH = [FIRST.version, SECOND.version]
@@ -132,7 +132,7 @@ def repair(lines: list[str], versions: Answer) -> list[StringCommand]:
 
 
 def test_a_schema_as_the_release_made_it_is_left_alone() -> None:
-    assert repair(["GRANT a", "table b"], Answer(0, BOTH)) == []
+    assert repair(["GRANT a", "table b'"], Answer(0, BOTH)) == []
 
 
 @pytest.mark.parametrize("versions", [BOTH[:1], [*BOTH, "20990101_01_x"]])
@@ -142,10 +142,10 @@ def test_a_schema_that_another_release_has_migrated_is_left_alone(versions: list
 
 @pytest.mark.parametrize("versions", [Answer(0, BOTH), RED], ids=["changed", "no answer"])
 def test_a_schema_that_was_changed_is_repaired(versions: Answer) -> None:
-    (done,) = repair(["GRANT a", "table b", "table c"], versions)
+    (done,) = repair(["GRANT a", "table b'", "table c"], versions)
     given = str(done.connector_arguments["_stdin"])
     assert given.startswith("SET LOCAL search_path = pg_catalog;")
-    assert "$expected$GRANT a\ntable b$expected$" in given
+    assert "string_to_table('GRANT a\ntable b''', E'\\n')" in given
     assert "CREATE TEMPORARY VIEW found AS SELECT line, undo FROM there;\nDO 1;" in given
     assert "--single-transaction" in str(done)
 
@@ -160,8 +160,8 @@ def test_a_release_from_before_the_facts_has_none_to_compare() -> None:
 @pytest.mark.parametrize(
     ("versions", "facts", "code"),
     [
-        (BOTH, ["GRANT a", "table b"], 0),
-        (BOTH, ["GRANT a", "table b", "table c"], 1),
+        (BOTH, ["GRANT a", "table b'"], 0),
+        (BOTH, ["GRANT a", "table b'", "table c"], 1),
         ([*BOTH, "20990101_01_x"], ["table c"], 0),
     ],
 )
