@@ -10,6 +10,7 @@ from marshmallow import Schema
 from leadgen.api.fields import Answers, Choice, Count, Value
 from leadgen.api.parts import Section, Sections
 from leadgen.api.schemas import CONSENT_CHANNELS, Submission
+from leadgen.domain import plain_text
 
 Json = dict[str, Any]
 
@@ -43,7 +44,9 @@ VALID: Json = completed(
 )
 
 PHONES = st.from_regex(r"(\+?1[ .-]?)?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True)
-LINES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=40).filter(str.strip)
+LINES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=40).filter(
+    lambda text: plain_text.clean(text)[0]
+)
 # Everything that a JSON string can hold: unassigned characters, bidi marks, NUL, half surrogates.
 ANY_TEXT = st.text(st.characters(), max_size=60)
 NASTY = st.one_of(
