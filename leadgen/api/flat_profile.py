@@ -11,7 +11,7 @@ from leadgen.api.schemas import INTAKE_TYPES
 from leadgen.domain import plain_text
 from leadgen.domain.service_types import SERVICE_TYPES
 
-# Of the flat body, the place of each field in contract v1; of two that mean the same the first one given counts.
+# Of the flat body, the place of each field in contract v1; of two that mean the same the first text counts.
 _PLACES: Final = {
     "full_name": "/contact/full_name",
     "name": "/contact/full_name",
@@ -76,6 +76,10 @@ def nested(
             notes.flags.add("honeypot_filled")
             form[name] = value
         elif (place := _PLACES.get(name)) and place not in names:
+            names[place] = name
+            _put(made, place, value)
+        elif place and isinstance(value, str) and not isinstance(_get(made, place), str):
+            form[names[place]] = _get(made, place)  # cannot be read, and this can
             names[place] = name
             _put(made, place, value)
         else:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadgen.api.problems import Problem
@@ -114,6 +114,8 @@ class TestTheFlatProfile:
         assert "honeypot_filled" not in reading(company.CONTACT_FORM | {"website": ""}, SITE).flags
 
     @given(st.dictionaries(st.text(max_size=30), ANY_VALUE, max_size=8))
+    @example({"name": []})
+    @example({"source_page": {}, "notes": 1})
     def test_whatever_else_a_form_has_costs_no_lead(self, rest: Json) -> None:
         body = rest | company.CONTACT_FORM
         # The first two make it another form; a state that nobody knows is a reason to refuse it.
