@@ -64,7 +64,8 @@ def _found(text: str) -> tuple[list[EmailReading], bool]:
     if whole := any_email(text):
         return [EmailReading(whole)], False
     words, others = _candidates(text)
-    return [reading for word in words if (reading := _one(word))], others
+    # Quotes and dots are around an address rather than in it, unless only they make it one.
+    return [reading for word in words if (reading := _one(word.strip(_AROUND)) or _one(word))], others
 
 
 def plain_email(text: str) -> str | None:
@@ -90,10 +91,15 @@ def _candidates(text: str) -> tuple[list[str], bool]:
     """
     text = re.sub(r"\s*@\s*", "@", _MAILTO.sub(" ", text))
     bracketed = re.findall(r"<([^<>]*@[^<>]*)>", text)
-    words = [word.strip(_AROUND) for word in bracketed or re.split(r"[\s,;/|]+", text)]
+    words = bracketed or [part for word in re.split(r"[\s,;]+", text) for part in _apart(word)]
     return [word for word in words if "@" in word], not bracketed and any(
-        "@" not in word for word in words if word
+        "@" not in word for word in words if word.strip(_AROUND)
     )
+
+
+def _apart(word: str) -> list[str]:
+    """A slash or a bar is in an address, or between two."""
+    return [word] if any_email(word.strip(_AROUND)) or any_email(word) else re.split("[/|]+", word)
 
 
 def _one(word: str) -> EmailReading | None:

@@ -1,7 +1,7 @@
 """What a person is known by: one reading for what they wrote and for what an operator looks for."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadgen.api import email_address, phone_number
@@ -110,6 +110,10 @@ def test_whatever_was_written_is_found_by_writing_it_again(text: str, kind: str)
 
 
 @given(st.lists(EMAILS, min_size=1, max_size=3))
+@example(["/@a.ai", "/@a.ne"])
+@example(["ann/x@example.com", "bob@example.com"])
+@example(["'@a.au", "'@a.ac"])
+@example(["|@a.ae", "|@a.ac"])
 def test_the_first_of_all_readings_is_the_one_that_is_stored(texts: list[str]) -> None:
     text = ", ".join(texts)
     reading = email_address.read(text)
