@@ -258,6 +258,7 @@ def inherit(platform: Host, host: Host) -> None:
     platform.store.stop()
     shutil.copytree(platform.store.data, host.store.data)
     host.store.start()
+    host.receiver.start()
 
 
 def test_a_lost_host_serves_again_from_nothing(
