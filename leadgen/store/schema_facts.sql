@@ -1,6 +1,6 @@
 -- Everything that decides what the schema `app` accepts and shows, one line per fact: schema_facts.txt has the lines that
 -- the migrations make. `undo` is the statement that removes a fact that is not expected, where it holds no data. Run by a
--- superuser with search_path = pg_catalog, so that names are qualified and nobody's functions are called.
+-- superuser with search_path = pg_catalog: names are then qualified, and only PostgreSQL's own functions are called.
 WITH ours AS (
     SELECT oid, oid::regclass AS name, relkind AS kind, relowner AS owner, relacl AS acl, relrowsecurity, relforcerowsecurity,
         relpersistence, relreplident, reloptions

@@ -1,5 +1,5 @@
 -- Everything that PLAT_03 manages, one line per fact, in a fixed order; of a password only the hash of its verifier.
-SET search_path = pg_catalog; -- nobody's functions are called, whoever may create some
+SET search_path = pg_catalog; -- calls only PostgreSQL's own functions
 SELECT line COLLATE "C" FROM (
     SELECT concat_ws(' ', 'role', rolname, CASE WHEN rolcanlogin THEN 'login' END, CASE WHEN rolsuper THEN 'superuser' END,
         CASE WHEN rolcreatedb THEN 'createdb' END, CASE WHEN rolcreaterole THEN 'createrole' END,

@@ -48,9 +48,9 @@ class Notifier:
 
     def later(self, seconds: float) -> None:
         """As if its last message were older by this."""
-        told = self.world / "run/told"
-        first, rest = told.read_text().split("\n", 1)
-        told.write_text(f"told\t{int(first.split()[1]) - int(seconds)}\n{rest}")
+        reported = self.world / "run/reported"
+        first, rest = reported.read_text().split("\n", 1)
+        reported.write_text(f"reported\t{int(first.split()[1]) - int(seconds)}\n{rest}")
 
     def words(self, *arguments: str) -> list[str]:
         return [self.shell, str(self.file), *arguments]
@@ -311,7 +311,7 @@ def test_killed_between_sending_and_recording_it_says_it_again_rather_than_never
 def test_killed_before_it_recorded_what_it_said_it_says_it_again(hook: Notifier, web: Web) -> None:
     mv = hook.world / "bin/mv"
     mv.write_text(
-        '#!/bin/sh\nfor last; do :; done\n[ "${last##*/}" = told ] || exec /bin/mv "$@"\nkill -9 $PPID\n'
+        '#!/bin/sh\nfor last; do :; done\n[ "${last##*/}" = reported ] || exec /bin/mv "$@"\nkill -9 $PPID\n'
     )
     mv.chmod(0o755)
     hook.find(DISK)
@@ -322,11 +322,11 @@ def test_killed_before_it_recorded_what_it_said_it_says_it_again(hook: Notifier,
     assert hook.queued("webhook") == []
 
 
-@pytest.mark.parametrize("written", ["", "told\n", "half", "told\t99999999999\n" + "\t".join(DISK) + "\n"])
+@pytest.mark.parametrize("written", ["", "reported\n", "half", "reported\t99999999999\n" + "\t".join(DISK) + "\n"])
 def test_a_record_that_is_damaged_or_of_the_future_silences_nothing(
     hook: Notifier, web: Web, written: str
 ) -> None:
-    (hook.world / "run/told").write_text(written)
+    (hook.world / "run/reported").write_text(written)
     hook.send(DISK, WORKER)
     assert {each["id"] for document in said(web) for each in document["data"]["troubles"]} == {DISK[0], WORKER[0]}
 
@@ -436,4 +436,4 @@ def test_no_secret_is_in_the_arguments_or_the_environment_of_any_program(all_thr
 def test_without_a_channel_it_keeps_what_it_would_have_said(make: Make) -> None:
     notifier = make(())
     notifier.send(DISK)
-    assert DISK[0] in (notifier.world / "run/told").read_text()
+    assert DISK[0] in (notifier.world / "run/reported").read_text()

@@ -124,6 +124,7 @@ STORE = {
     "leadgen/store/schema_repair.sql": "DO 1;\n",
 }
 BOTH = [FIRST.version, SECOND.version]
+NO_ANSWER = 2  # how psql ends without a connection
 
 
 def repair(lines: list[str], versions: Answer) -> list[StringCommand]:
@@ -163,7 +164,10 @@ def test_a_release_from_before_the_facts_has_none_to_compare() -> None:
         (BOTH, ["GRANT a", "table b'"], 0),
         (BOTH, ["GRANT a", "table b'", "table c"], 1),
         ([*BOTH, "20990101_01_x"], ["table c"], 0),
+        ([], [], NO_ANSWER),
+        (BOTH, ["GRANT a", "table b'"], NO_ANSWER),
     ],
+    ids=["as released", "changed", "another release", "no answer", "half an answer"],
 )
 def test_the_gate_is_red_with_what_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: list[str], facts: list[str], code: int
@@ -172,8 +176,12 @@ def test_the_gate_is_red_with_what_differs(
     monkeypatch.setattr(gate, "wait", lambda _page, _title, probe, **_: gates.append(probe))
     page: Any = Page()
     migrations.whole(page, built(TEXTS | STORE))
-    script = 'case $(cat) in *"FROM there"*) echo "{}" ;; *) echo "{}" ;; esac'
-    (tmp_path / "podman").write_text("#!/bin/sh\n" + script.format("\n".join(facts), "\n".join(versions)) + "\n")
+    script = 'case $(cat) in *"FROM there"*) echo "{}" ;; *) echo "{}" ;; esac; exit {}'
+    (tmp_path / "podman").write_text(
+        "#!/bin/sh\n"
+        + script.format("\n".join(facts), "\n".join(versions), code if code == NO_ANSWER else 0)
+        + "\n"
+    )
     (tmp_path / "podman").chmod(0o755)
     done = subprocess.run(
         ["sh", "-c", gates[0]],
