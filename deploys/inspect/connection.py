@@ -42,7 +42,7 @@ def connected(inventory: str, limit: str | None, data: Sequence[str] = ()) -> It
         state.init(known, config, initial_limit=chosen)
         connect_all(state)
         for host in chosen:
-            wire.send_at_once(host)
+            wire.prepare(host)
         try:
             yield chosen
         finally:

@@ -159,7 +159,7 @@ def current() -> Session:
     session = _SESSIONS[state] = Session(state, DIRECTORY)
     state.callback_handlers.append(_Callbacks())
     session.listen()
-    wire.send_at_once(host)
+    wire.prepare(host)
     # pyinfra prints a refusal as one line; gevent would add its traceback.
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)

@@ -113,7 +113,7 @@ def program(world: Path, name: str, **values: object) -> Path:
     return file
 
 
-def say(world: Path, shell: str, *pairs: str) -> dict[str, object]:
+def say(world: Path, shell: str, *pairs: str | bytes) -> dict[str, object]:
     subprocess.run([shell, program(world, "state"), "x", *pairs], check=True, timeout=30)
     said: dict[str, object] = json.loads((world / "state/x.json").read_text())
     return said
@@ -132,6 +132,12 @@ def test_a_state_is_json_whatever_was_said(world: Path, shell: str) -> None:
         "none": "",
     }
     assert names(world, "state") == ["x.json"]
+
+
+def test_a_state_is_utf8_whatever_a_program_printed(world: Path, shell: str) -> None:
+    """A passphrase that is not the right one makes pgBackRest quote garbage; `cut` splits the last letter."""
+    said = say(world, shell, b"reason=\xf6found: \xe5@ \xc3\xbc \xff\xc3")
+    assert said["reason"] == "found: @ \xfc "
 
 
 @pytest.fixture
