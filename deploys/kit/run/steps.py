@@ -1,6 +1,7 @@
 """Which pages a host has passed: one file per page, written only when everything in the page was green."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from shlex import quote
@@ -47,6 +48,7 @@ class Step:
         return (self.files.get(path), self.meanings.get(path)) == (content, meaning)
 
 
+_HEADER: Final = re.compile("==> (?P<file>.*) <==")  # of `head -v`
 _WRITTEN: Final = {each.name for each in fields(Step)} - {"red", "unreadable"}
 
 
@@ -57,14 +59,19 @@ class Steps(FactBase[dict[str, Step]]):
 
     @override
     def command(self) -> str:
-        each = 'for file in *.json *.red; do [ ! -f "$file" ] || echo "$file $(head -n 1 "$file")"; done'
-        return f"if cd {DIRECTORY} 2>/dev/null; then {each}; fi"
+        """The first line of each file below its name, in one process: a run asks this often."""
+        return f"if cd {DIRECTORY} 2>/dev/null; then head -v -n 1 *.json *.red 2>/dev/null; true; fi"
 
     @override
     def process(self, output: list[str]) -> dict[str, Step]:
-        found: dict[str, dict[str, Any]] = {}
+        texts: dict[str, str] = {}
+        name = ""
         for line in output:
-            file, _, text = line.partition(" ")
+            if header := _HEADER.fullmatch(line):
+                name = header["file"]
+            texts[name] = "" if header else texts[name] + line
+        found: dict[str, dict[str, Any]] = {}
+        for file, text in texts.items():
             page, _, kind = file.partition(".")
             values = _read(text)
             # An unreadable mark counts as a mark; an unreadable step counts as none, so the page runs again.

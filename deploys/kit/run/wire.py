@@ -1,10 +1,9 @@
 """The connection below a run's commands."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from paramiko.channel import Channel, ChannelFile
 from pyinfra.api.host import Host
 from pyinfra.connectors.ssh import SSHConnector
 
@@ -40,7 +39,9 @@ def read_any_bytes(host: Host) -> None:
         client.exec_command = _loosely(client.exec_command)
 
 
-def _loosely(execute: Callable[..., tuple[Any, ChannelFile, ChannelFile]]) -> Callable[..., tuple[Any, ...]]:
+def _loosely(execute: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+    """`exec_command` of an SSH client, whose two outputs are then text whatever their bytes are."""
+
     def executed(*words: Any, **options: Any) -> tuple[Any, ...]:  # noqa: ANN401 - paramiko's own
         stdin, stdout, _ = execute(*words, **options)
         channel = stdout.channel
@@ -50,9 +51,9 @@ def _loosely(execute: Callable[..., tuple[Any, ChannelFile, ChannelFile]]) -> Ca
 
 
 class _Lines:
-    """One of a command's two outputs, as text."""
+    """One of a command's two outputs, as text; `channel` and `file` are paramiko's."""
 
-    def __init__(self, channel: Channel, file: ChannelFile) -> None:
+    def __init__(self, channel: Any, file: Iterable[bytes]) -> None:  # noqa: ANN401 - paramiko's own
         self.channel = channel
         self._file = file
 
