@@ -47,7 +47,9 @@ LIVED_IN: Final = {
     "/drill.json": ["2026-11-21T10:30:00Z", "status=0"],
     "systemd has loaded another unit": ["systemd has loaded another unit", "status=0"],
     "*.json *.red": [
-        f'{name}.json {{"passed": "then", "files": {{"/etc/x": "0"}}}}' for name in ("PLAT_01", "PLAT_08")
+        line
+        for name in ("PLAT_01", "PLAT_08")
+        for line in (f"==> {name}.json <==", '{"passed": "then", "files": {"/etc/x": "0"}}')
     ],
     "sha256sum -- /etc/x": ["0  /etc/x", "status=0"],
     "== listeners": [*(f"== {part}" for part in PARTS), "status=0"],

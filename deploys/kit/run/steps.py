@@ -60,7 +60,7 @@ class Steps(FactBase[dict[str, Step]]):
     @override
     def command(self) -> str:
         """The first line of each file below its name, in one process: a run asks this often."""
-        return f"if cd {DIRECTORY} 2>/dev/null; then head -v -n 1 *.json *.red 2>/dev/null; true; fi"
+        return f"if cd {DIRECTORY} 2>/dev/null; then head -v -n 1 -- *.json *.red 2>/dev/null; true; fi"
 
     @override
     def process(self, output: list[str]) -> dict[str, Step]:
