@@ -1,9 +1,8 @@
 """Hosts for read-only commands: connected as for pages, without any operation."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from pyinfra.api.config import Config
 from pyinfra.api.connect import connect_all, disconnect_all
@@ -35,7 +34,7 @@ def connected(inventory: str, limit: str | None, data: Sequence[str] = ()) -> It
     config, state = Config(), State()  # type: ignore[no-untyped-call]  # pyinfra's own
     with ctx_state.use(state), ctx_config.use(config):
         given = {key: parse_cli_arg(value) for key, _, value in (pair.partition("=") for pair in data)}
-        known = _read(inventory, override_data=given)
+        known = _read(inventory, given)
         chosen = [host for host in known if limit in (None, host.name)]
         if not chosen:
             raise Refused(inventory, f"has no host {limit}", "choose one that it lists")
@@ -49,9 +48,9 @@ def connected(inventory: str, limit: str | None, data: Sequence[str] = ()) -> It
             disconnect_all(state)
 
 
-def _read(inventory: str, **options: Any) -> Inventory:  # noqa: ANN401 - pyinfra's own
+def _read(inventory: str, data: Mapping[str, object] | None = None) -> Inventory:
     """Any Python file is an inventory for pyinfra, but one without hosts is most likely another file."""
-    known: Inventory = make_inventory(inventory, cwd=".", **options)
+    known: Inventory = make_inventory(inventory, cwd=".", override_data=data)
     if not list(known):
         raise Refused(inventory, "lists no host", "name an inventory, e.g. inventories/prod.py")
     return known

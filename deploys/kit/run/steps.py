@@ -59,8 +59,10 @@ class Steps(FactBase[dict[str, Step]]):
 
     @override
     def command(self) -> str:
-        """The first line of each file below its name, in one process: a run asks this often."""
-        return f"if cd {DIRECTORY} 2>/dev/null; then head -v -n 1 -- *.json *.red 2>/dev/null; true; fi"
+        # One process for all files: a run asks this often. The shell names each by itself, so that a file that
+        # `head` cannot open is a page without a readable record, and not a page that never ran.
+        names = 'for file in *.json *.red; do [ ! -f "$file" ] || echo "==> $file <=="; done'
+        return f"if cd {DIRECTORY} 2>/dev/null; then {names}; head -v -n 1 -- *.json *.red 2>/dev/null; true; fi"
 
     @override
     def process(self, output: list[str]) -> dict[str, Step]:
@@ -69,7 +71,9 @@ class Steps(FactBase[dict[str, Step]]):
         for line in output:
             if header := _HEADER.fullmatch(line):
                 name = header["file"]
-            texts[name] = "" if header else texts[name] + line
+                texts[name] = ""
+            elif name:
+                texts[name] += line
         found: dict[str, dict[str, Any]] = {}
         for file, text in texts.items():
             page, _, kind = file.partition(".")

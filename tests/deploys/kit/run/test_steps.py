@@ -1,6 +1,7 @@
 """Steps: what the host wrote is read back; a file that a power cut left is no pass, and a mark stays a mark."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
@@ -82,6 +83,24 @@ def test_what_a_power_cut_left_of_a_step_is_no_pass(directory: Path, left: str) 
     (directory / "PLAT_01.json").write_text(left)
     (step,) = on_host().values()
     assert step == Step("PLAT_01", unreadable=True)
+
+
+def test_a_record_that_cannot_be_read_at_all_is_not_a_page_that_never_ran(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell(str(steps.write_command(PASSED)))
+    head = tmp_path / "head"
+    head.write_text("#!/bin/sh\necho 'head: cannot open: Input/output error' >&2\nexit 1\n")
+    head.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert directory.exists()
+    assert on_host() == {"PLAT_01": Step("PLAT_01", unreadable=True)}
+
+
+def test_words_before_the_record_are_no_page() -> None:
+    assert Steps().process(["a banner of the host", "==> PLAT_01.red <==", '{"run": "run-1"}']).keys() == {
+        "PLAT_01"
+    }
 
 
 def test_a_step_says_nothing_of_its_own_health(directory: Path) -> None:
