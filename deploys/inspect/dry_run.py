@@ -2,11 +2,8 @@
 
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
 
 from pyinfra.api.exceptions import OperationError, PyinfraError
-from pyinfra.api.facts import FactBase
 from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 
@@ -29,7 +26,7 @@ def look(host: Host, steps: Mapping[str, Step]) -> tuple[list[Finding], list[str
     host.state.set_stage(StateStage.Prepare)
     host.state.check_for_changes = False
     found, unseen = [], []
-    with _asked_once(host), page.included():
+    with page.included():
         for entry in runbook.ready(host.groups):
             known = set(host.state.ops[host])
             try:
@@ -66,25 +63,6 @@ def remedy(entry: Entry) -> str:
     """What to run; a locked or frozen page needs the owner's permission."""
     closed = entry.locked or entry.frozen
     return f"{entry.file} --data unlock={entry.id} --data reason='…'" if closed else entry.file
-
-
-@contextmanager
-def _asked_once(host: Host) -> Iterator[None]:
-    """Nothing changes meanwhile, so each fact is asked only once, which saves half of them."""
-    answers: dict[str, Any] = {}
-    ask = host.get_fact
-
-    def remembered(fact: type[FactBase[Any]], *words: object, **named: object) -> object:
-        question = f"{fact} {words} {named}"
-        if question not in answers:
-            answers[question] = ask(fact, *words, **named)
-        return answers[question]
-
-    host.get_fact = remembered  # type: ignore[assignment, method-assign] # for this host alone, and given back below
-    try:
-        yield
-    finally:
-        del host.get_fact
 
 
 def _changes(host: Host, operations: Sequence[str]) -> Iterator[str]:

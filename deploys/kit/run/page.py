@@ -182,9 +182,8 @@ def _read_only(entry: Entry, *, unlocked: bool) -> bool:
     return True
 
 
-def _missing(entry: Entry, plan: list[str]) -> Iterator[tuple[Entry, str]]:
+def _missing(entry: Entry, steps: dict[str, Step], plan: list[str]) -> Iterator[tuple[Entry, str]]:
     """Each prerequisite that is neither green on the host nor earlier in the plan, and why."""
-    steps = host.get_fact(Steps)
     for needed in runbook.prerequisites(entry, host.groups):
         step = steps.get(needed.id)
         if needed.id in plan or (step and step.green):
@@ -193,16 +192,17 @@ def _missing(entry: Entry, plan: list[str]) -> Iterator[tuple[Entry, str]]:
 
 
 def _refuse_early(entry: Entry, plan: list[str]) -> None:
-    for needed, why in _missing(entry, plan):
+    for needed, why in _missing(entry, host.get_fact(Steps), plan):
         raise Refused(entry.id, f"{needed.id} {why}", f"run {needed.file} first")
 
 
 @operation()
 def _still_permitted(page: Page) -> Generator[str]:
     """At load, the plan was enough; by now the earlier pages must have passed."""
-    page.remember(host.get_fact(Steps).get(page.id))
+    steps = host.get_fact(Steps)
+    page.remember(steps.get(page.id))
     executing = host.state is not None and host.state.is_executing
-    for needed, why in _missing(page.entry, [] if executing else page.run.plan):
+    for needed, why in _missing(page.entry, steps, [] if executing else page.run.plan):
         raise OperationError(f"{page.id}: {needed.id} {why}; run {needed.file} first")
     host.noop(f"{page.id} may run")
     yield from ()

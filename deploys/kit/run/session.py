@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from deploys.kit.errors import Refused
 from deploys.kit.plan import services, settings
-from deploys.kit.run import lock, run_identity, run_stats, wire
+from deploys.kit.run import lock, questions, run_identity, run_stats, wire
 from deploys.kit.run.journal import Journal, Run
 from deploys.kit.run.signals import Stop
 
@@ -160,6 +160,7 @@ def current() -> Session:
     state.callback_handlers.append(_Callbacks())
     session.listen()
     wire.prepare(host)
+    questions.ask_once(host)
     # pyinfra prints a refusal as one line; gevent would add its traceback.
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)

@@ -277,5 +277,5 @@ def test_a_page_asks_its_host_for_the_prerequisites_of_that_host_only() -> None:
     ]:
         host.groups = groups
         with ctx_host.use(host):
-            found = [needed.id for needed, _ in page._missing(runbook.find("PLAT_07"), [])]  # noqa: SLF001 - load and run both ask it
+            found = [needed.id for needed, _ in page._missing(runbook.find("PLAT_07"), host.get_fact(Steps), [])]  # noqa: SLF001 - load and run both ask it
         assert found == missing
