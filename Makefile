@@ -32,7 +32,7 @@ test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(BIN)/python -m coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
-	$(PYTEST) tests/requirements
+	$(PYTEST) $(EACH) tests/requirements
 	$(PYTEST) $(TWO) tests/deploys
 	$(PYTEST) $(COVERED) $(TWO) -m 'not alone' tests/integration
 	$(PYTEST) $(COVERED) -m alone tests/integration

@@ -2,7 +2,8 @@
 
 Purpose: Everything PostgreSQL needs is on the host and checked before anything starts.
 
-Leaves: The image, the volume, `/etc/motorcade/postgres` and the unit `motorcade-postgres`; it starts nothing.
+Leaves: The image, the volume, `/etc/motorcade/postgres`, the folder of the socket and the unit
+`motorcade-postgres`; it starts nothing.
 
 Verify: The image labels match the pin, and systemd has loaded the unit.
 """
@@ -29,6 +30,8 @@ postgres = image.of(this, "postgres", pin)
 values: dict[str, Any] = {
     "page": this.id,
     "image": postgres.tag,
+    "user": USER,
+    "sockets": database.SOCKETS,
     "core_subnet": this.settings.core_subnet,
     "max_connections": settings.postgres_max_connections,
     "shared_buffers_mb": settings.postgres_shared_buffers_mb,
@@ -39,10 +42,13 @@ configuration = [
     HostFile(f"/etc/motorcade/postgres/{file}", render(f"postgres/{file}", **values), "640", USER, USER)
     for file in ("postgresql.conf", "pg_hba.conf")
 ]
+boot = HostFile(
+    "/etc/tmpfiles.d/motorcade-postgres-socket.conf", render("postgres/motorcade-postgres-socket.conf", **values)
+)
 unit = quadlet.unit("postgres/motorcade-postgres.container", configuration, **values)
 
 # Backup
-backup.files(this, [*configuration, unit], restart="motorcade-postgres.service")
+backup.files(this, [*configuration, boot, unit], restart="motorcade-postgres.service")
 
 # Operations
 image.build(this, postgres)
@@ -54,8 +60,12 @@ hostfiles.directories(
         HostDirectory("/srv/motorcade/spool"),
         HostDirectory("/srv/motorcade/spool/wal", mode="700", owner=USER, group=USER),
         HostDirectory("/var/log/motorcade/postgres", mode="750"),
+        HostDirectory("/etc/tmpfiles.d"),
+        HostDirectory("/run/motorcade"),
+        HostDirectory(database.SOCKETS, owner=USER, group=USER),
     ],
 )
+hostfiles.place(this, [boot], "folder of the socket at boot")
 hostfiles.place(this, configuration, "settings of PostgreSQL")
 quadlet.install(this, "motorcade-postgres", [unit])
 

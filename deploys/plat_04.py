@@ -31,6 +31,7 @@ built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
 
 # Preconditions
 gate.wait(this, "curl is on the host", "command -v curl")
+gate.wait(this, "PostgreSQL and Redis listen where the intake looks", leadgen.reachable())
 values = leadgen.values(this, "api", built)
 disk = values["database_disk"]
 unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **values)

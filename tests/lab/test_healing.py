@@ -24,10 +24,8 @@ OTHER_SECONDS = 90
 HUNG_SECONDS = 240
 BOOT_SECONDS = 90
 START_LIMIT_SECONDS = 600  # the interval itself: what takes longer never stops
-CONTAINERS = (
-    *("motorcade-leadgen-api", "motorcade-leadgen-worker", "motorcade-leadgen-sweeper"),
-    *("motorcade-postgres", "motorcade-redis"),
-)
+INTAKE = ("motorcade-leadgen-api", "motorcade-leadgen-worker", "motorcade-leadgen-sweeper")
+CONTAINERS = (*INTAKE, "motorcade-postgres", "motorcade-redis")
 SSH = {"0.0.0.0:22", "[::]:22"}
 NATIVE = (
     *("motorcade-leadgen-watchdog.service", "motorcade-redis-healthcheck.service"),
@@ -105,6 +103,28 @@ def test_whatever_else_is_killed_comes_back_within_its_bound_and_nobody_is_refus
     assert reckon(platform, callers.accepted) == {"once": len(callers.accepted)}
 
 
+def test_without_the_bridge_and_its_name_server_leads_are_taken_and_drained_whatever_starts_again(
+    platform: Host,
+) -> None:
+    bridge = platform.root("podman network inspect motorcade-core --format '{{.NetworkInterface}}'").stdout.strip()
+    platform.root(f"kill -KILL $(pidof aardvark-dns) && ip link delete {bridge}")
+    try:
+        with load(platform) as callers:
+            for container in INTAKE:
+                platform.root(f"systemctl restart {container}", seconds=120)
+            # Every connection to the database is made again, too.
+            sql(platform, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'motorcade_app'")
+            assert until(lambda: healthy(platform, "worker") and healthy(platform, "redis"), OTHER_SECONDS)
+            time.sleep(2)
+        assert {answer.status for answer in callers.failed} <= {503}
+        assert post(platform).status == 202
+        assert reckon(platform, callers.accepted) == {"once": len(callers.accepted)}
+    finally:
+        platform.root("systemctl restart motorcade-postgres motorcade-redis", seconds=240)
+    assert platform.root(f"ip link show {bridge}")
+    assert until(lambda: healthy(platform, "redis") and post(platform).status == 202, OTHER_SECONDS)
+
+
 def test_a_hung_api_is_brought_back_by_its_watch(platform: Host, times: dict[str, float]) -> None:
     before = life(platform, "motorcade-leadgen-api")
     began = time.monotonic()
@@ -172,6 +192,13 @@ def test_every_container_has_the_rights_it_needs_and_no_more(platform: Host) -> 
     assert {line.split()[0] for line in listed} == set(CONTAINERS)
     for line in listed:
         assert re.fullmatch(r"\S+ true \[\] \[\] \[no-new-privileges\] false (1000\d):\1", line), line
+
+
+@pytest.mark.parametrize("container", INTAKE)
+def test_the_intake_has_no_network(platform: Host, container: str) -> None:
+    pid = platform.root(f"podman inspect --format '{{{{.State.Pid}}}}' {container}").stdout.strip()
+    links = platform.root(f"nsenter --target {pid} --net ip -brief link").stdout.splitlines()
+    assert [link.split()[0] for link in links] == ["lo"]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

@@ -15,6 +15,7 @@ from deploys.kit.quadlet import linter
 from deploys.services.leadgen import ADDRESS, LEADGEN, Intake, recipe
 from deploys.services.nginx import Edge
 from deploys.services.postgres import database
+from deploys.services.redis import SOCKETS as REDIS_SOCKETS
 
 if TYPE_CHECKING:
     from deploys.kit.plan.pins import Release
@@ -26,6 +27,11 @@ DATABASE: Final = "postgres-app"
 ERASURE_KEY: Final = "leadgen-erasure-key"
 # Its user in Redis; the sweeper does without.
 REDIS_USERS: Final = {"api": "bell", "worker": "worker"}
+# Where PostgreSQL and Redis listen on this host, each with the page that starts it.
+_SOCKETS: Final = {
+    f"{database.SOCKETS}/.s.PGSQL.5432": "deploys/plat_02b.py deploys/plat_02c.py",
+    f"{REDIS_SOCKETS}/redis.sock": "deploys/plat_08b.py deploys/plat_08c.py",
+}
 _OPTIONS: Final = {"Secret": "--secret", "Environment": "--env", "Volume": "--volume"}
 
 
@@ -47,6 +53,14 @@ def unit_of(service: str) -> str:
 def ready() -> str:
     """Shell: succeeds if a lead can be stored right now, and otherwise shows why not."""
     return f"curl --silent --show-error --fail-with-body --max-time 5 http://{ADDRESS}/lead/ready"
+
+
+def reachable() -> str:
+    """Shell: succeeds if PostgreSQL and Redis listen where the containers look; says what to run if not."""
+    return " && ".join(
+        f"{{ [ -S {socket} ] || {{ echo '{socket} is missing; run {pages} first'; false; }}; }}"
+        for socket, pages in _SOCKETS.items()
+    )
 
 
 def healthy(dependency: str) -> str:
@@ -82,7 +96,9 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "image": built.tag,
         "user": USER,
         "database_cipher": secrets.fingerprint(page.settings, DATABASE),
+        "database_sockets": database.SOCKETS,
         "redis_user": redis_user,
+        "redis_sockets": REDIS_SOCKETS,
         "redis_cipher": secrets.fingerprint(page.settings, redis_secret(service)) if redis_user else "",
         "edge_host": page.settings.of(Edge).edge_host,
         "states": settings.leadgen_states,

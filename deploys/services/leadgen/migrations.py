@@ -181,10 +181,11 @@ def _applied(page: "Page", image: Image, migrations: list[Migration]) -> Generat
 def _run(image: Image, version: str) -> str:
     secret = f"/run/secrets/motorcade-{OWNER}"
     return (
-        "podman run --rm --replace --name motorcade-leadgen-migrate --network motorcade-core --read-only"
+        "podman run --rm --replace --name motorcade-leadgen-migrate --network none --read-only"
         f" --cap-drop all --security-opt no-new-privileges --log-driver none --pull never"
         f" --timeout {_APPLY_SECONDS}"
         f" --secret motorcade-{OWNER},type=mount,uid={leadgen.USER},gid={leadgen.USER},mode=0400"
-        " --env LEADGEN_OWNER_DATABASE_URL=postgresql://motorcade_owner@motorcade-postgres/motorcade"
+        f" --volume {database.SOCKETS}:{database.SOCKETS}:ro,z"
+        f" --env 'LEADGEN_OWNER_DATABASE_URL=postgresql://motorcade_owner@/motorcade?host={database.SOCKETS}'"
         f" --env LEADGEN_OWNER_DATABASE_PASSWORD_FILE={secret} {image.tag} migrate --to {version}"
     )

@@ -84,6 +84,7 @@ def canary(page: "Page", built: Image) -> None:
     script = render(
         "leadgen/canary.sh",
         image=built.tag,
+        address=ADDRESS,
         release=built.release,
         as_the_unit=list(leadgen.podman_options(unit.content)),
     )

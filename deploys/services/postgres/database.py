@@ -31,6 +31,7 @@ VOLUME: Final = "/srv/motorcade/volumes/postgres"
 DISK: Final = f"{VOLUME}-disk"  # an empty directory beside it, by which others measure its disk without its data
 CLUSTER: Final = f"{VOLUME}/{MAJOR}"
 DATA: Final = f"{CLUSTER}/data"
+SOCKETS: Final = "/run/motorcade/postgres"  # on the host and in the containers that connect
 VERSION: Final = "SELECT split_part(current_setting('server_version'), ' ', 1)"
 # Settings that differ between disk and the running server, by name; empty is the good answer.
 PENDING: Final = (

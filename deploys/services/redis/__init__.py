@@ -6,6 +6,8 @@ from typing import Final
 from deploys.kit.plan import pin
 from deploys.kit.plan.service import Recipe, Secret, Service
 
+SOCKETS: Final = "/run/motorcade/redis"  # on the host and in the containers
+
 
 @dataclass(frozen=True)
 class Redis:

@@ -1,4 +1,4 @@
-# Runs beside the API, with its rights and its database, on an address reachable from this host only.
+# Runs beside the API, with its rights and its database, in a network of its own that only this host can enter.
 name=motorcade-leadgen-canary
 end() {
     code=$?
@@ -16,18 +16,21 @@ trap end EXIT
 trap '' PIPE # a lost connection must not stop the cleanup
 trap 'exit 1' HUP INT TERM
 set -eu
-podman run --detach --replace --name $name --pull never --network motorcade-core --read-only --cap-drop all \
+podman run --detach --replace --name $name --pull never --network none --read-only --cap-drop all \
     --security-opt no-new-privileges --log-driver k8s-file --log-opt max-size=1mb \
 {% for words in as_the_unit %}
     {{ words }} \
 {% endfor %}
-    --env LEADGEN_BIND=0.0.0.0:8000 {{ image }} serve >/dev/null
-address=$(podman inspect --format '{% raw %}{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}{% endraw %}' $name)
+    {{ image }} serve >/dev/null
+ask() {
+    nsenter --target "$(podman inspect --format '{% raw %}{{.State.Pid}}{% endraw %}' $name)" --net \
+        curl --silent --fail --max-time 5 "http://{{ address }}/lead/$1"
+}
 end=$(($(date +%s) + 45))
-until curl --silent --fail --max-time 5 "http://$address:8000/lead/ready" >/dev/null; do
+until ask ready >/dev/null 2>&1; do
     [ "$(podman inspect --format '{% raw %}{{.State.Status}}{% endraw %}' $name)" = running ] || why 'it exited at startup'
     [ "$(date +%s)" -lt $end ] || why 'not ready within 45 seconds'
     sleep 0.5
 done
-curl --silent --fail --max-time 5 "http://$address:8000/lead/health" | grep -q '"release": *"{{ release }}"' || why 'its release differs from its tag'
+ask health | grep -q '"release": *"{{ release }}"' || why 'its release differs from its tag'
 timeout 30 podman exec $name leadgen check --write --no-redis || why 'it cannot write a lead'

@@ -351,6 +351,7 @@ def test_the_units_of_this_repository_have_no_fault() -> None:
     values["redis_user"], ciphers = "bell", {"redis-operator": ID, "redis-bell": ID}
     values |= {"edge_host": "edge.example.com", "states": "TX", "site_default_state": "TX", "workers": "2"}
     values["database_disk"] = "/srv/disk"
+    values |= dict.fromkeys(("sockets", "database_sockets", "redis_sockets"), "/run/sockets")
     found = [path for path in hostfiles.REPOSITORY.glob("deploys/services/*/templates/*") if unit_of(path.name)]
     files = {
         path.name: hostfiles.render(f"{path.parents[1].name}/{path.name}", **values, ciphers=ciphers)

@@ -1,7 +1,9 @@
 """What the intake's pages ask of it, in the words of systemd and of its own health."""
 
+import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from deploys.services.postgres import database
 NAMES = (
     *("page", "service", "config", "image", "user", "database_cipher", "redis_cipher", "redis_user"),
     *("edge_host", "states", "site_default_state", "workers", "database_disk", "erasure_cipher"),
+    *("database_sockets", "redis_sockets"),
 )
 
 
@@ -79,17 +82,40 @@ def test_a_directory_that_is_on_another_disk_than_the_cluster_is_refused(tmp_pat
 @pytest.mark.parametrize("service", leadgen.SERVICES)
 def test_a_service_has_the_password_of_its_own_user_in_redis_and_no_other(service: str) -> None:
     user = leadgen.REDIS_USERS.get(service, "")
-    values = {**dict.fromkeys(NAMES, "x"), "redis_user": user}
+    values = {**dict.fromkeys(NAMES, "x"), "redis_user": user, "redis_sockets": "/run/redis"}
     unit = render(f"leadgen/motorcade-leadgen-{service}.container", **values)
     lines = [line for line in unit.splitlines() if "redis" in line and not line.startswith(("#", "After="))]
     assert lines == (
         [
             "Label=motorcade.config.redis=x",
             f"Secret=motorcade-redis-{user},type=mount,uid=x,gid=x,mode=0400",
-            f"Environment=LEADGEN_REDIS_URL=redis://{user}@motorcade-redis:6379/0",
+            "Volume=/run/redis:/run/redis:ro,z",
+            f"Environment=LEADGEN_REDIS_URL=unix://{user}@/run/redis/redis.sock",
             f"Environment=LEADGEN_REDIS_PASSWORD_FILE=/run/secrets/motorcade-redis-{user}",
         ]
         if user
         else []
     )
     assert bool(user) == (service != "sweeper")
+
+
+def test_an_intake_whose_sockets_are_missing_says_which_pages_make_them(tmp_path: Path) -> None:
+    script = leadgen.reachable().replace("/run/motorcade", str(tmp_path))
+
+    def asked() -> tuple[int, str]:
+        done = subprocess.run(["sh", "-c", script], text=True, capture_output=True, check=False)
+        return done.returncode, done.stdout
+
+    with ExitStack() as sockets:
+        for folder, name, page in [
+            ("postgres", ".s.PGSQL.5432", "deploys/plat_02b.py deploys/plat_02c.py"),
+            ("redis", "redis.sock", "deploys/plat_08b.py deploys/plat_08c.py"),
+        ]:
+            path = tmp_path / folder / name
+            path.parent.mkdir()
+            assert asked() == (1, f"{path} is missing; run {page} first\n")
+            path.write_text("no socket")
+            assert asked()[0] == 1
+            path.unlink()
+            sockets.enter_context(socket.socket(socket.AF_UNIX)).bind(str(path))
+        assert asked() == (0, "")

@@ -13,6 +13,7 @@ import pytest
 
 from deploys.kit.operations import hostfiles
 from deploys.kit.operations.hostfiles import render
+from deploys.services import redis
 from deploys.services.leadgen import ADDRESS, leadgen, synthetic
 from deploys.services.postgres import database
 from leadgen.domain import api_key
@@ -28,6 +29,8 @@ UNIT = render(
     site_default_state="OK",
     workers=3,
     database_disk=database.DISK,
+    database_sockets=database.SOCKETS,
+    redis_sockets=redis.SOCKETS,
 )
 VALUES = {
     "page": "PLAT_99",
