@@ -46,7 +46,7 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
                 "description": "The id of the request that stored it: its X-Request-Id, or a new one.",
             },
             received_at_utc=_TIME,
-            flags={**_TEXTS, "description": "What a person should look at: see the table of flags."},
+            flags={**_TEXTS, "description": "What a person should look at; `/docs#flags` explains each of them."},
             ignored={**_TEXTS, "description": "Members that contract v1 does not name; they are stored."},
         ),
         "required": ["status", "intake_id", "request_id", "received_at_utc"],

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup, escape
 
 from leadgen.api import openapi
+from leadgen.api.flags import FLAGS
 from leadgen.api.problems import CATALOGUE, Problem
 from leadgen.api.schema_walk import Json, example, members
 from leadgen.api.services import services
@@ -20,11 +21,14 @@ _POLICY: Final = (
 _MAY_BE_KEPT: Final = "public, max-age=300"
 _LEVELS_OF_A_PAGE: Final = 2  # /lead/docs
 
+# The key is made on a line of its own: a retry repeats the command after it, another submission both.
 _CURL: Final = """\
-curl {url}/intake \\
+key=$(uuidgen 2>/dev/null || cat /proc/sys/kernel/random/uuid)
+
+curl -i {url}/intake \\
   -H 'X-API-Key: mcl_…' \\
+  -H "Idempotency-Key: $key" \\
   -H 'Content-Type: application/json' \\
-  -H 'Idempotency-Key: 3f0c9c2e-8f4b-4b0e-9d0a-5a1f3c1f7e11' \\
   -d '{body}'"""
 
 blueprint = Blueprint("pages", __name__, static_folder="static", template_folder="templates")
@@ -38,8 +42,8 @@ def show_code(text: str) -> Markup:
 
 @blueprint.app_template_filter("breakable")
 def break_name(name: str) -> Markup:
-    """Let a name's words come on lines of their own where the screen is narrow."""
-    return Markup(re.sub(r"([._-])(?=.)", r"\1<wbr>", str(escape(name))))  # noqa: S704 - it is escaped
+    """Let the words of a name or an address come on lines of their own where the screen is narrow."""
+    return Markup(re.sub(r"([._/-])(?=.)", r"\1<wbr>", str(escape(name))))  # noqa: S704 - it is escaped
 
 
 @blueprint.get("/openapi.json")
@@ -63,6 +67,7 @@ def get_docs() -> Response:
         public_url=public_url,
         members=list(members(api, "Submission")),
         fields_of=lambda response: _fields_of(api, response),
+        flags=FLAGS,
         curl=_CURL.format(url=address, body=json.dumps(body, indent=2)),
     )
 

@@ -1,6 +1,6 @@
 """Reading a submission: from the body as it was sent to the columns of its lead, or to all its faults at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 from leadgen.api import flat_profile
@@ -13,6 +13,8 @@ from leadgen.domain import plain_text, service_area
 NO_LEAD_SOURCE: Final = "unknown"
 _LONGEST_TEXT: Final = 500  # of an address as it was written
 _STATE: Final = "/request/location/state"
+_UNANSWERABLE: Final = "The submission lacks what a person needs to answer it."
+_ONLY_STRICT: Final = "A person could answer the submission; only `Prefer: handling=strict` refuses it."
 
 _submission: Final = Submission()
 
@@ -42,7 +44,8 @@ def read(document: dict[str, Any], served: frozenset[str], request: Request) -> 
     """Read a parsed body. Raises Problem: `validation-failed` with every fault, or `outside-service-area`."""
     notes = Notes(strict=request.strict)
     names: dict[str, str] = {}
-    flat = document if request.flat and flat_profile.fits(document) else None
+    sent = document
+    flat = sent if request.flat and flat_profile.fits(sent) else None
     if flat is not None:
         default = request.default_state if request.default_state in served else None
         document, names = flat_profile.nested(flat, default, notes)
@@ -59,7 +62,8 @@ def read(document: dict[str, Any], served: frozenset[str], request: Request) -> 
     if notes.faults:
         if flat is not None:
             flat_profile.rename(notes.faults, names, flat)
-        _refuse(notes, outside)
+        only_strict = request.strict and _is_a_lead(sent, served, request)
+        _refuse(notes, outside, _ONLY_STRICT if only_strict else _UNANSWERABLE)
     columns = _columns(members, request.lead_source, notes)
     flags = sorted(notes.flags)
     if flags:
@@ -69,11 +73,20 @@ def read(document: dict[str, Any], served: frozenset[str], request: Request) -> 
     return Reading(email and email.address, phone and phone.e164, columns, flags, notes.ignored)
 
 
-def _refuse(notes: Notes, outside: service_area.OutsideServiceArea | None) -> NoReturn:
+def _is_a_lead(document: dict[str, Any], served: frozenset[str], request: Request) -> bool:
+    """Whether it would be one without strict mode."""
+    try:
+        read(document, served, replace(request, strict=False))
+    except Problem:
+        return False
+    return True
+
+
+def _refuse(notes: Notes, outside: service_area.OutsideServiceArea | None, detail: str) -> NoReturn:
     if outside is None:
-        raise Problem("validation-failed", errors=notes.faults)
+        raise Problem("validation-failed", detail, errors=notes.faults)
     slug, detail = (
-        ("outside-service-area", str(outside)) if len(notes.faults) == 1 else ("validation-failed", None)
+        ("outside-service-area", str(outside)) if len(notes.faults) == 1 else ("validation-failed", detail)
     )
     raise Problem(slug, detail, served_states=outside.served, errors=notes.faults)
 

@@ -100,7 +100,7 @@ async function send(body) {
   if (response.status !== 202) return refuse(await response.json());
   attempt.forget();
   const accepted = await response.json();
-  showQueued(accepted.intake_id, performance.now() - began);
+  showQueued(accepted, performance.now() - began);
   await follow(response.headers.get("Location"), began);
 }
 
@@ -159,9 +159,12 @@ function clearErrors() {
   for (const place of form.querySelectorAll(".error")) place.hidden = true;
 }
 
-function showQueued(intakeId, ms) {
+function showQueued({ intake_id: intakeId, flags = [] }, ms) {
   progress.hidden = false;
   document.getElementById("intake-id").textContent = intakeId;
+  const flagged = document.getElementById("flags");
+  flagged.hidden = flags.length === 0;
+  flagged.querySelector("span").textContent = flags.join(", ");
   setStep("queued", "reached", `committed and acknowledged after ${Math.round(ms)} ms`);
   setStep("done", "waiting", "on its way…");
   progress.scrollIntoView({ behavior: "smooth", block: "nearest" });

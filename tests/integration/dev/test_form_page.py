@@ -23,6 +23,28 @@ FLAGS = (
 )
 
 
+# The words of a page's text outside of what scrolls, as ranges; a hyphen, a dot and the like end a word.
+WORDS = """
+const words = () => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    if (walker.currentNode.parentElement.closest("pre")) continue;
+    for (const match of walker.currentNode.data.matchAll(/[A-Za-z0-9]+/g)) {
+      if (match[0].length === 64) continue; // a digest fits on no line of a phone
+      const range = document.createRange();
+      range.setStart(walker.currentNode, match.index);
+      range.setEnd(walker.currentNode, match.index + match[0].length);
+      found.push(range);
+    }
+  }
+  return found;
+};
+const broken = (range) => new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size > 1;
+"""
+BROKEN = "return words().filter(broken).map(range => `${range}`)"
+
+
 @pytest.fixture(scope="module")
 def profile(make_profile: Callable[..., RunningProfile]) -> RunningProfile:
     running = make_profile()
@@ -110,6 +132,30 @@ def test_what_the_chosen_way_of_replying_needs_is_not_marked_optional(
     assert optional() == [False, True]
 
 
+def test_the_flags_of_a_lead_are_shown_and_explained_in_the_docs(profile: RunningProfile, browser: Chrome) -> None:
+    browser.get(profile.address)
+    browser.find_element(By.ID, "example").click()
+    submit(browser)
+    until(browser, lambda: browser.find_element(By.ID, "step-done").get_attribute("data-state") == "reached")
+    assert not browser.find_element(By.ID, "flags").is_displayed()
+
+    replace(field(browser, "/contact/phone"), "ask my wife")
+    replace(field(browser, "/request/expected_hours"), "4")
+    submit(browser)
+    until(browser, lambda: browser.find_element(By.ID, "step-done").get_attribute("data-state") == "reached")
+    flags = browser.find_element(By.ID, "flags")
+    assert flags.text == "Flags below_minimum_shift, phone_unreadable"
+    flags.find_element(By.TAG_NAME, "a").click()
+    until(browser, lambda: browser.current_url == f"{profile.address}/lead/docs#flags")
+    assert "below_minimum_shift" in browser.find_element(By.TAG_NAME, "main").text
+
+
+def test_the_page_leads_to_the_docs(profile: RunningProfile, browser: Chrome) -> None:
+    browser.get(profile.address)
+    browser.find_element(By.LINK_TEXT, "like any client").click()
+    until(browser, lambda: browser.current_url == f"{profile.address}/lead/docs")
+
+
 def test_the_same_text_sent_again_after_a_lost_answer_is_one_lead(
     profile: RunningProfile, browser: Chrome
 ) -> None:
@@ -141,17 +187,29 @@ def test_every_field_has_a_label_and_the_page_is_not_wider_than_a_phone(
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_no_column_of_the_documentation_is_cut_off_on_a_phone(profile: RunningProfile, browser: Chrome) -> None:
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    browser.get(f"{profile.address}/lead/docs")
-    tables = browser.find_elements(By.CSS_SELECTOR, ".table")
-    assert len(tables) > 5
-    for table in tables:
-        assert browser.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", table), (
-            table.get_attribute("aria-label")
-        )
-    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("path", ["/lead/docs", "/lead/problems", "/lead/problems/idempotency-key-in-use"])
+def test_no_word_of_the_documentation_is_broken_or_cut_off(
+    profile: RunningProfile, browser: Chrome, path: str, width: int
+) -> None:
+    screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width == 390}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(profile.address + path)
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    assert browser.execute_script("return window.innerWidth") == width
+    assert browser.execute_script(WORDS + "return words().length") > 50
+    assert browser.execute_script(WORDS + BROKEN) == []
+
+
+def test_a_word_that_is_broken_is_found(profile: RunningProfile, browser: Chrome) -> None:
+    browser.get(f"{profile.address}/lead/problems")
+    browser.execute_script(
+        "for (const code of document.querySelectorAll('code')) { code.style.width = '3rem';"
+        "code.style.display = 'block'; code.style.overflowWrap = 'anywhere'; }"
+    )
+    assert "unauthorized" in browser.execute_script(
+        WORDS + "return words().filter(broken).map(range => `${range}`)"
+    )
 
 
 def test_the_page_answers_to_names_of_this_machine_only(profile: RunningProfile) -> None:

@@ -2,15 +2,18 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import urljoin
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
 
 from leadgen.api.app import create_app
+from leadgen.api.flags import FLAGS, entry_of
 from leadgen.api.problems import CATALOGUE
 from leadgen.api.services import services
 from leadgen.config import Config
@@ -40,6 +43,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         services().close()
 
 
+README = Path(__file__).parents[3] / "docs/leadgen/README.md"
 PAGES = ["/lead/docs", "/lead/docs/", "/lead/problems", "/lead/problems/", "/lead/problems/not-found"]
 
 
@@ -85,8 +89,34 @@ def test_the_docs_show_every_member_and_every_route(client: FlaskClient) -> None
 
 def test_the_name_of_a_field_breaks_between_its_words(client: FlaskClient) -> None:
     page = client.get("/lead/docs").text
-    assert "<td><code>contact.<wbr>preferred_<wbr>contact_<wbr>method</code></td>" in page
-    assert "<td><code>Idempotency-<wbr>Key</code></td>" in page
+    assert "<dt><code>contact.<wbr>preferred_<wbr>contact_<wbr>method</code></dt>" in page
+    assert "<code>Idempotency-<wbr>Key</code>" in page
+    assert "</span>/<wbr>lead/<wbr>intake/<wbr>{intake_<wbr>id}</code>" in page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_link_within_a_page_leads_to_a_place_on_it(client: FlaskClient, path: str) -> None:
+    page = client.get(path).text
+    places = re.findall(r' id="([^"]+)"', page)
+    assert len(set(places)) == len(places)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(places)
+
+
+def test_the_contents_of_the_docs_are_its_headings(client: FlaskClient) -> None:
+    contents, main = client.get("/lead/docs").text.split("</nav>")[1:]
+    listed = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a>', contents)
+    assert listed == re.findall(r'<h2 id="([^"]+)">([^<]+)</h2>', main)
+    assert len(listed) == 8
+
+
+def test_the_docs_explain_every_flag_that_the_table_of_leniency_has(client: FlaskClient) -> None:
+    page = unescape(client.get("/lead/docs").text.replace("<wbr>", ""))
+    flags = page.partition('<h2 id="flags">')[2].partition("<h2")[0]
+    assert re.findall(r"<dt><code>([^ ]+)</code></dt>", flags) == list(FLAGS)
+    table = README.read_text().partition("| given | what becomes of it | flag |")[2].partition("## Strict mode")[0]
+    named = set(re.findall(r"`([a-z_]+)` *[,|]", table)) | {"assumed_state", "service_unmapped", "honeypot_filled"}
+    named = {name for name in named if name in FLAGS or name.endswith(("_unreadable", "_cut"))}
+    assert {entry_of(name) for name in named} == set(FLAGS)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -97,25 +127,30 @@ def test_what_a_reader_sends_as_host_is_not_shown(client: FlaskClient, path: str
 
 
 def test_the_docs_show_a_command_for_the_address_that_the_settings_name(client: FlaskClient) -> None:
-    assert "curl http://127.0.0.1:8000/lead/intake" in client.get("/lead/docs").text
+    assert "curl -i http://127.0.0.1:8000/lead/intake" in client.get("/lead/docs").text
+
+
+def test_the_command_of_the_docs_has_a_new_key_for_each_submission(client: FlaskClient) -> None:
+    command = unescape(re.findall(r"<pre[^>]*>(.*?)</pre>", client.get("/lead/docs").text, re.DOTALL)[0])
+    make_key, _, send = command.partition("\n\n")
+    asked = f"curl() {{ printf '%s\\n' \"$@\"; }}\n{make_key}\n{send}\n{send}\n{make_key}\n{send}"
+    done = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=True)
+    first, retry, other = re.findall(r"^Idempotency-Key: (.+)$", done.stdout, re.MULTILINE)
+    assert str(UUID(first)) == first == retry != other
+    assert done.stderr == ""
 
 
 def test_the_docs_show_all_of_the_answer_to_a_lead(client: FlaskClient) -> None:
     page = client.get("/lead/docs").text
-    row = page[page.index("The submission is stored.") :].partition("</tr>")[0]
+    answer = page[page.index("The submission is stored.") :].partition("</dl>")[0].replace("<wbr>", "")
     for text in ("Location", "Idempotency-Replayed", "X-Request-Id", "intake_id", "request_id", "status"):
-        assert f"<code>{text}</code>" in row
+        assert f"<code>{text}</code>" in answer
 
 
-@pytest.mark.parametrize(("path", "number"), [("/lead/docs", 8), ("/lead/problems/not-found", 1)])
-def test_what_may_scroll_takes_the_focus_and_has_a_name_of_its_own(
-    client: FlaskClient, path: str, number: int
-) -> None:
-    page = client.get(path).text
-    areas = re.findall(r'<(?:pre|div class="table")([^>]*)>', page)
-    names = re.findall(r' role="region" tabindex="0" aria-label="([^"]+)"', "".join(areas))
-    assert len(areas) >= number
-    assert len(set(names)) == len(areas)
+@pytest.mark.parametrize("path", ["/lead/docs", "/lead/problems/not-found"])
+def test_what_may_scroll_takes_the_focus_and_has_a_name(client: FlaskClient, path: str) -> None:
+    (area,) = re.findall(r"<pre([^>]*)>", client.get(path).text)
+    assert re.fullmatch(r' role="region" tabindex="0" aria-label="[^"]+"', area)
 
 
 def test_the_openapi_document_is_served_as_json(client: FlaskClient) -> None:

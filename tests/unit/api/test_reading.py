@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema
 
+from leadgen.api.flags import FLAGS, entry_of
 from leadgen.api.parts import Section, Sections
 from leadgen.api.problems import Problem
 from leadgen.api.reading import Request, read
@@ -115,6 +116,7 @@ def test_whoever_can_be_answered_is_never_refused(body: Json) -> None:
     assert parse_object(canonical_json(document).encode()) == document
     assert parse_object(canonical_json(found.columns).encode()) == found.columns
     assert reading(copy.deepcopy(document)) == found, "the same body reads the same"
+    assert {entry_of(flag) for flag in found.flags} <= FLAGS.keys()
 
 
 @given(st.sampled_from(sorted(MEMBERS)), ANY_VALUE)
@@ -252,6 +254,7 @@ def test_the_table_of_leniency(pointer: str, value: object, stored: dict[str, ob
     assert {name: columns.get(name) for name in stored} == stored
     assert found.flags == flags
     assert found.columns.get("flags", []) == flags
+    assert {entry_of(flag) for flag in flags} <= FLAGS.keys()
 
 
 @pytest.mark.parametrize(
@@ -342,6 +345,38 @@ def test_strict_mode_asks_for_a_timeline_where_a_form_has_its_field(document: Js
 )
 def test_strict_mode_never_refuses_what_a_person_typed(pointer: str, value: object) -> None:
     reading(at(pointer, value), STRICT)
+
+
+@pytest.mark.parametrize(
+    ("document", "detail"),
+    [
+        (at("/contact/full_name"), "The submission lacks what a person needs to answer it."),
+        (
+            at("/request/headcount", "dozens"),
+            "A person could answer the submission; only `Prefer: handling=strict` refuses it.",
+        ),
+        (
+            at("/contact/full_name", document=at("/request/headcount", "dozens")),
+            "The submission lacks what a person needs to answer it.",
+        ),
+    ],
+)
+def test_the_detail_says_whether_the_submission_would_be_accepted_without_strict_mode(
+    document: Json, detail: str
+) -> None:
+    with pytest.raises(Problem) as caught:
+        reading(document, STRICT)
+    assert caught.value.detail == detail
+
+
+@given(st.sampled_from(sorted(MEMBERS)), ANY_VALUE)
+def test_the_detail_of_strict_mode_is_true(pointer: str, value: object) -> None:
+    document = parse_object(json.dumps(at(pointer, value)).encode())
+    if refused_at(document, STRICT):
+        with pytest.raises(Problem) as caught:
+            reading(document, STRICT)
+        would_be_a_lead = not refused_at(document, Request())
+        assert ("only `Prefer: handling=strict` refuses it" in caught.value.detail) is would_be_a_lead
 
 
 @given(SUBMISSIONS)
