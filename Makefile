@@ -23,7 +23,7 @@ help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
-	$(BIN)/python -m leadgen dev $(if $(PORT),--port $(PORT))
+	$(BIN)/python -m leadgen dev $(if $(PORT),--port '$(PORT)')
 
 # Quick kinds first, each with a count and its ten slowest; coverage is measured over all of them together. TWO keeps each
 # file in one of the two processes, because files share what is expensive to set up. Tests that race with a clock are
@@ -103,11 +103,13 @@ clean: stopped ## remove what is installed and cached: .venv/, .bench/, .lock/ (
 	rm -rf .venv .bench .lock .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 clean-data: stopped ## remove .dev/ with all its leads; asks first (YES=1 to remove it without a question)
-	@[ ! -e .dev ] || [ -n '$(YES)' ] || { [ -t 0 ] || { echo 'make: clean-data asks before it removes leads, and' \
+	@[ -e .dev ] || exit 0; \
+	[ -n '$(YES)' ] || { [ -t 0 ] || { echo 'make: clean-data asks before it removes leads, and' \
 		'this is not a terminal; if you mean it: make clean-data YES=1' >&2; exit 1; }; \
-		printf 'Remove .dev/ with all its leads? [y/N] '; read -r answer; [ "$$answer" = y ]; }
-	@case "$$(readlink .dev/postgres/elsewhere)" in /var/lib/motorcade-dev/?*) \
-		rm -rf "$$(readlink .dev/postgres/elsewhere)";; esac
+		printf 'Remove .dev/ with all its leads? [y/N] '; read -r answer; \
+		case "$$answer" in [yY] | [yY][eE][sS]) ;; *) echo 'Nothing was removed.'; exit 0 ;; esac; }; \
+	case "$$(readlink .dev/postgres/elsewhere)" in /var/lib/motorcade-dev/?*) \
+		rm -rf "$$(readlink .dev/postgres/elsewhere)";; esac; \
 	rm -rf .dev
 
 # One environment, filled as far as each command needs; each of these files marks a finished step.

@@ -15,6 +15,7 @@ from leadgen.store.roles import ROLES
 
 # The form page reads the key from here: beside the keys file, whose path is a setting.
 KEY_FILE = "dev.key"
+LOCK_FILE: Final = "lock"  # in each folder of a profile, from its first start on
 
 # The passwords of a profile's own servers start with it, as API keys do with theirs.
 _MARK: Final = "dev-profile-"
@@ -49,8 +50,19 @@ class Place:
             raise CannotStart(
                 str(self.folder), "it belongs to another user", "run as that user, or name another folder"
             )
+        self._refuse_what_is_not_ours()
         self.folder.chmod(0o711)  # so that PostgreSQL's user can reach its data when we are root; secrets are 0600
         self.logs.mkdir(exist_ok=True)
+
+    def _refuse_what_is_not_ours(self) -> None:
+        """Raise CannotStart for a folder with anything in it that no profile has used: /etc, say, or a home."""
+        lock = self.folder / LOCK_FILE
+        is_a_profile = lock.is_file() and not lock.is_symlink()
+        # Killed at its very start, a profile has left the folder of its logs and no lock.
+        if not is_a_profile and {each.name for each in self.folder.iterdir()} - {self.logs.name}:
+            raise CannotStart(
+                str(self.folder), "it has files in it, and no profile made them", "name a new or an empty folder"
+            )
 
     def passwords(self) -> dict[str, str]:
         """The passwords of the database roles."""

@@ -16,7 +16,7 @@ from leadgen.dev.child import last_lines
 from leadgen.dev.database import prepare_database
 from leadgen.dev.errors import CannotStart
 from leadgen.dev.lock import Lock
-from leadgen.dev.place import Place, is_of_a_profile, new_password
+from leadgen.dev.place import LOCK_FILE, Place, is_of_a_profile, new_password
 from leadgen.dev.ports import bind_once
 from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.redis import BELL, WORKER, EmbeddedRedis
@@ -36,7 +36,7 @@ def run(config: Config, folder: Path, screen: Screen) -> None:
     place = Place(folder.absolute())
     try:
         place.make()
-        with Lock(place.folder / "lock", f"http://{config.bind}"), _stopping_in_order(screen) as supervisor:
+        with Lock(place.folder / LOCK_FILE, f"http://{config.bind}"), _stopping_in_order(screen) as supervisor:
             profile = _Profile(config, place, screen, supervisor)
             profile.start()
             supervisor.run()

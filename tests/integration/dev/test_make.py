@@ -74,7 +74,9 @@ def test_the_data_are_not_removed_without_a_terminal_to_ask_on(project: Path) ->
     assert make(project, "clean-data").returncode == 0, "there is nothing left to ask about"
 
 
-@pytest.mark.parametrize(("answer", "removed"), [("y", True), ("n", False), ("", False)])
+@pytest.mark.parametrize(
+    ("answer", "removed"), [("y", True), ("YES", True), ("n", False), ("yesterday", False), ("", False)]
+)
 def test_the_data_are_removed_on_a_clear_answer_only(project: Path, answer: str, *, removed: bool) -> None:
     ours, its = pty.openpty()
     os.write(ours, f"{answer}\n".encode())
@@ -83,6 +85,7 @@ def test_the_data_are_removed_on_a_clear_answer_only(project: Path, answer: str,
     os.close(ours)
     assert "Remove .dev/ with all its leads? [y/N]" in asked.stdout
     assert (project / ".dev").exists() is not removed
+    assert ("Nothing was removed." in asked.stdout, asked.returncode) == (not removed, 0)
 
 
 @pytest.mark.parametrize("is_ours", [True, False])

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -216,6 +217,36 @@ def test_a_port_for_root_only_is_named(make_profile: MakeProfile) -> None:
     assert said == (
         "port 80: only root may listen on it, and you are not root; use another port: `make run PORT=8001`\n"
     )
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "80 81", "\u0663", "1" * 5000])
+def test_a_port_that_is_none_is_named(tmp_path: Path, plain_environ: dict[str, str], port: str) -> None:
+    command = [sys.executable, "-m", "leadgen", "dev", "--folder", str(tmp_path / ".dev"), f"--port={port}"]
+    done = subprocess.run(command, env=plain_environ, capture_output=True, text=True, check=False)
+    said = f"port {port!r}: is not a number from 1 to 65535; give one, such as 8001\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert not (tmp_path / ".dev").exists()
+
+
+@pytest.mark.parametrize("lock", ["none", "link", "folder"])
+def test_a_folder_with_other_files_is_refused_and_left_as_it_was(
+    tmp_path: Path, plain_environ: dict[str, str], lock: str
+) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir(mode=0o755)
+    (folder / "hosts").write_text("127.0.0.1 localhost\n")
+    if lock == "link":
+        (tmp_path / "run-lock").touch()
+        (folder / "lock").symlink_to(tmp_path / "run-lock")
+    elif lock == "folder":
+        (folder / "lock").mkdir()
+    (tmp_path / "by-a-link").symlink_to(folder)
+    before = sorted(folder.iterdir())
+    for named in (folder, tmp_path / "by-a-link"):
+        said = refusal([sys.executable, "-m", "leadgen"], named, plain_environ)
+        assert said == f"{named}: it has files in it, and no profile made them; name a new or an empty folder\n"
+    assert sorted(folder.iterdir()) == before
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
 def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path, plain_environ: dict[str, str]) -> None:
