@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from leadgen.config import Config, environ_with
+from leadgen.config import PREFIX, Config, environ_with
 from leadgen.dev.child import last_lines
 from leadgen.dev.database import prepare_database
 from leadgen.dev.errors import CannotStart
@@ -24,6 +24,7 @@ from leadgen.dev.screen import Screen
 from leadgen.dev.service import Service
 from leadgen.dev.sessions import Sessions
 from leadgen.dev.supervisor import Supervisor
+from leadgen.dev.terminal import Terminal
 from leadgen.store.migrations import migrate
 
 READY_SECONDS: Final = 30
@@ -33,13 +34,14 @@ _ANOTHER_PORT: Final = "use another port: `make run PORT=8001`"
 
 def run(config: Config, folder: Path, screen: Screen) -> None:
     """Serve until Ctrl-C, SIGTERM or the end of the terminal. Raises LeadgenError when a part does not start."""
-    place = Place(folder.absolute())
+    place, terminal = Place(folder.absolute()), Terminal()
     try:
         place.make()
-        with Lock(place.folder / LOCK_FILE, f"http://{config.bind}"), _stopping_in_order(screen) as supervisor:
+        lock = Lock(place.folder / LOCK_FILE, f"http://{config.bind}")
+        with lock, _stopping_in_order(screen, terminal) as supervisor:
             profile = _Profile(config, place, screen, supervisor)
             profile.start()
-            supervisor.run()
+            supervisor.run(terminal.is_gone)
     except PermissionError as error:
         raise CannotStart(
             str(error.filename or place.folder),
@@ -49,7 +51,7 @@ def run(config: Config, folder: Path, screen: Screen) -> None:
 
 
 @contextlib.contextmanager
-def _stopping_in_order(screen: Screen) -> Iterator[Supervisor]:
+def _stopping_in_order(screen: Screen, terminal: Terminal) -> Iterator[Supervisor]:
     """Lend a supervisor that is always stopped at the end; a stop signal is a normal end."""
     wishes = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.default_int_handler) for number in wishes}
@@ -60,6 +62,8 @@ def _stopping_in_order(screen: Screen) -> Iterator[Supervisor]:
     finally:
         for number in wishes:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave some parts running
+        if terminal.is_gone():
+            screen.close()
         if supervisor.has_parts:
             with screen.step("Stop"):
                 supervisor.stop()
@@ -87,6 +91,8 @@ class _Profile:
             for name in (secret, secret + "_FILE"):
                 services_environ.pop(name, None)  # services must not change the schema
         services_environ.pop("LEADGEN_ERASURE_KEY", None)  # the profile has a key of its own
+        if passed := sorted(name for name in services_environ if name.startswith(PREFIX) and name not in environ):
+            self.screen.note(f"your shell's own settings are in use: {', '.join(passed)}")
         with self.screen.step("API, worker and sweeper"):
             for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
                 log = self.place.log(name)

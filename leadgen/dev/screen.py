@@ -43,6 +43,10 @@ class Screen:
         seconds = time.monotonic() - start
         self._console.print(f"[green]✓[/] {escape(name)} [dim]({seconds:.1f} s)[/]")
 
+    def close(self) -> None:
+        """Show nothing from now on: what is written to a terminal that is gone is an error."""
+        self._console.quiet = True
+
     def note(self, text: str) -> None:
         self._console.print(f"  {escape(text)}")
 

@@ -61,9 +61,9 @@ class Supervisor:
     def has_parts(self) -> bool:
         return bool(self._parts)
 
-    def run(self) -> None:
-        """Watch the parts until a KeyboardInterrupt. Raises CannotStart when one keeps dying."""
-        while True:
+    def run(self, ends: Callable[[], bool]) -> None:
+        """Watch the parts until it ends, or a KeyboardInterrupt. Raises CannotStart when one keeps dying."""
+        while not ends():
             self.run_once(time.monotonic())
             time.sleep(POLL_SECONDS)
 

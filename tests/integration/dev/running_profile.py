@@ -51,11 +51,18 @@ class RunningProfile:
     def output(self) -> str:
         return (self.folder / "output").read_text()
 
+    def command(self, port: int | None = None) -> list[str]:
+        return [*self._command, "dev", "--folder", str(self.folder / ".dev"), "--port", str(port or self.port)]
+
     def spawn(self, *, port: int | None = None, output: str = "output") -> subprocess.Popen[bytes]:
-        command = [*self._command, "dev", "--folder", str(self.folder / ".dev"), "--port", str(port or self.port)]
         with (self.folder / output).open("wb") as file:
             return subprocess.Popen(
-                command, env=self.environ, stdout=file, stderr=file, start_new_session=True, **self._identity
+                self.command(port),
+                env=self.environ,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                **self._identity,
             )
 
     def start(self) -> None:
@@ -103,9 +110,9 @@ class RunningProfile:
         lines = (self.folder / ".dev/environment").read_text().splitlines()
         return dict(line.removeprefix("export ").split("=", 1) for line in lines)[name]
 
-    def processes(self) -> list[Process]:
-        """The supervisor and everything under it."""
-        return [process for pid in _tree(self.process.pid) if (process := find(pid))]
+    def processes(self, pid: int | None = None) -> list[Process]:
+        """The supervisor, or another process, and everything under it."""
+        return [process for each in _tree(pid or self.process.pid) if (process := find(each))]
 
     def _ask(self, path: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
         key = (self.folder / ".dev/dev.key").read_text().strip()

@@ -1,7 +1,9 @@
 """`leadgen dev` end to end: it serves, survives the death of any part, and leaves nothing behind."""
 
 import os
+import pty
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -10,6 +12,7 @@ import sys
 import sysconfig
 import threading
 import time
+import urllib.error
 from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
@@ -71,6 +74,7 @@ def test_the_printed_command_gives_202_and_becomes_one_lead_in_under_a_second(pr
 
 
 def test_the_output_says_where_everything_is(profile: RunningProfile) -> None:
+    assert "your shell's own settings" not in profile.output
     for wanted in (f"{profile.address}/", str(profile.folder / ".dev"), "/log/", "Ctrl-C"):
         assert wanted in profile.output
 
@@ -130,6 +134,38 @@ def test_ctrl_c_stops_everything_within_seconds_and_exits_0(make_profile: MakePr
     assert profile.stop(signal.SIGINT) == 0
     assert time.monotonic() - began < 15
     assert [process for process in everything if process.alive] == []
+
+
+def test_what_a_shell_has_set_is_used_and_named(make_profile: MakeProfile) -> None:
+    profile = make_profile(LEADGEN_SERVICE_AREA_STATES="OK", LEADGEN_LOG_LEVEL="WARNING")
+    profile.start()
+    said = "  your shell's own settings are in use: LEADGEN_LOG_LEVEL, LEADGEN_SERVICE_AREA_STATES\n"
+    assert said in profile.output
+    with pytest.raises(urllib.error.HTTPError, match="422"):
+        profile.post()  # from Texas
+    assert profile.stop() == 0
+
+
+def test_a_terminal_that_closes_ends_it_although_make_passes_nothing_on(
+    make_profile: MakeProfile, tmp_path: Path
+) -> None:
+    profile = make_profile()
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"run:\n\t{shlex.join(profile.command())}\n")
+    ours, its = pty.openpty()
+    # As `ssh -t host make run` does it: make is the first process of the terminal's session.
+    make = subprocess.Popen(
+        ["setsid", "--ctty", "make", "-f", makefile, "run"], env=profile.environ, stdin=its, stdout=its, stderr=its
+    )
+    os.close(its)
+    output = b""
+    while b"Send a lead" not in output:
+        output += os.read(ours, 65536)
+    everything = profile.processes(make.pid)
+    assert len(everything) > 10
+    os.close(ours)
+    wait_for(lambda: not any(process.alive for process in everything))
+    make.wait(ENDS_SECONDS)
 
 
 def test_what_was_accepted_is_there_again_after_a_restart(make_profile: MakeProfile) -> None:
