@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from leadgen.dev.errors import CannotStart
+from leadgen.domain import site
 from leadgen.domain.api_key import mint
 from leadgen.store.roles import ROLES
 
@@ -74,13 +75,17 @@ class Place:
         return dict(pairs)
 
     def api_key(self) -> str:
-        """A valid key of the client `dev`."""
-        file = self.folder / KEY_FILE
-        if not (file.exists() and self.api_keys_file.exists()):
-            text, line = mint("dev", frozenset({"intake"}), expires=None)
-            _keep_secret(self.api_keys_file, line + "\n")
+        """A valid key of the client `dev`, in `dev.key`; in `site.key` is one of the company's site."""
+        lines = self.api_keys_file.read_text(encoding="ascii") if self.api_keys_file.exists() else ""
+        for client in ("dev", site.CLIENT_ID):
+            file = self.folder / f"{client}.key"
+            if file.exists() and f" {client} " in lines:
+                continue
+            text, line = mint(client, frozenset({"intake"}), expires=None)
+            lines += line + "\n"
+            _keep_secret(self.api_keys_file, lines)
             _keep_secret(file, text + "\n")
-        return file.read_text(encoding="ascii").strip()
+        return (self.folder / KEY_FILE).read_text(encoding="ascii").strip()
 
     def erasure_key_file(self) -> Path:
         """A file with a key for the digests of erased persons."""

@@ -55,6 +55,7 @@ class Screen:
         rows = {
             "Form": f"{address}/",
             "API": f"{address}/lead/docs",
+            "Keys": f"{folder}/dev.key, and site.key for flat bodies, as the company's own site sends them",
             "Data": f"{folder}  (kept for the next run)",
             "Logs": f"{folder}/log/*.log",
             "Shell": f". {shlex.quote(str(folder / 'environment'))}  (then e.g. `{_leadgen()} jobs list`)",

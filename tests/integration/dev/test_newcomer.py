@@ -19,6 +19,7 @@ from tests.integration.service import until
 PROJECT = Path(__file__).parents[3]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".dev", ".lab", ".bench", ".lock", ".*_cache", "__pycache__")
 START_SECONDS = 60
+A_FLAT_BODY = re.compile(r"^## A flat body\n.*?```\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LOOKING_INSIDE = re.compile(r"^## Looking inside\n+```\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -90,9 +91,18 @@ def test_a_newcomer_gets_from_make_run_to_the_row_of_the_lead_and_back(newcomer:
     assert sent.stdout.startswith("HTTP/1.1 202")
     (intake_id,) = re.findall(r'"intake_id": "([^"]+)"', sent.stdout)
 
-    found = LOOKING_INSIDE.search((PROJECT / "docs/first-run.md").read_text())
+    page = (PROJECT / "docs/first-run.md").read_text()
+    found, flat = LOOKING_INSIDE.search(page), A_FLAT_BODY.search(page)
     assert found
+    assert flat
     assert until(lambda: re.search(rf"^intake_id +. {intake_id}$", newcomer.types(found[1]).stdout, re.MULTILINE))
+
+    command = flat[1].replace(":8000/", f":{port}/")
+    sent = newcomer.types(command)
+    assert sent.stdout.startswith("HTTP/1.1 202")
+    assert '"flags": ["assumed_state", "timeline_missing"]' in sent.stdout
+    (newest,) = re.findall(r'"intake_id": "([^"]+)"', sent.stdout)
+    assert newcomer.types(command.replace("site.key", "dev.key")).stdout.startswith("HTTP/1.1 422")
 
     refused = newcomer.types("make clean")
     assert refused.returncode != 0
@@ -101,7 +111,7 @@ def test_a_newcomer_gets_from_make_run_to_the_row_of_the_lead_and_back(newcomer:
 
     output = newcomer.starts(f". .dev/environment && make run PORT={port}")
     assert "LEADGEN_DATABASE_URL is from a dev profile" in output
-    assert intake_id in newcomer.types(found[1]).stdout
+    assert newest in newcomer.types(found[1]).stdout
     newcomer.stops_it()
     assert newcomer.types("make clean").returncode == 0
     assert (newcomer.folder / ".dev/postgres").exists()

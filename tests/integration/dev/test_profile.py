@@ -75,7 +75,7 @@ def test_the_printed_command_gives_202_and_becomes_one_lead_in_under_a_second(pr
 
 def test_the_output_says_where_everything_is(profile: RunningProfile) -> None:
     assert "your shell's own settings" not in profile.output
-    for wanted in (f"{profile.address}/", str(profile.folder / ".dev"), "/log/", "Ctrl-C"):
+    for wanted in (f"{profile.address}/", str(profile.folder / ".dev"), "site.key", "/log/", "Ctrl-C"):
         assert wanted in profile.output
 
 
@@ -90,7 +90,7 @@ def test_the_suggested_command_works_in_a_shell_that_has_read_the_environment(pr
 
 
 def test_secrets_are_readable_by_their_owner_only(profile: RunningProfile) -> None:
-    for name in ("api-keys", "dev.key", "environment", "passwords", "redis/valkey.conf"):
+    for name in ("api-keys", "dev.key", "site.key", "environment", "passwords", "redis/valkey.conf"):
         assert (profile.folder / ".dev" / name).stat().st_mode & 0o777 == 0o600, name
 
 
