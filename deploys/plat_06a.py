@@ -21,7 +21,8 @@ this = page.begin("PLAT_06A")
 settings = this.settings.of(Edge)
 edge = settings.edge_host
 redirect = HostFile(
-    f"{nginx.OWN}/servers.d/redirect.conf", render("nginx/redirect.conf", page=this.id, edge_host=edge)
+    f"{nginx.OWN}/servers.d/redirect.conf",
+    render("nginx/redirect.conf", page=this.id, edge_host=edge, burst=settings.edge_burst),
 )
 
 # Backup

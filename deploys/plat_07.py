@@ -11,7 +11,7 @@ from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
 from deploys.services.leadgen import ADDRESS
-from deploys.services.nginx import Edge, nginx
+from deploys.services.nginx import INTAKE_SECONDS, Edge, nginx
 
 # What
 this = page.begin("PLAT_07")
@@ -28,7 +28,8 @@ lead = HostFile(
         page=this.id,
         edge_host=edge,
         address=ADDRESS,
-        requests_per_second=settings.edge_requests_per_second,
+        requests_at_once=settings.requests_at_once,
+        intake_seconds=INTAKE_SECONDS,
         burst=settings.edge_burst,
     ),
 )

@@ -16,7 +16,7 @@ from deploys.kit.operations import backup, gate
 from deploys.kit.operations.hostfiles import HostFile, render
 from deploys.kit.run import page
 from deploys.services.leadgen import ADDRESS, api_keys, synthetic
-from deploys.services.nginx import Edge, nginx
+from deploys.services.nginx import INTAKE_SECONDS, Edge, nginx
 
 ROUTE = "/api/lead-intake"
 KEY_FILE = "motorcade/site-key.conf"  # below /etc/nginx
@@ -48,7 +48,8 @@ files = [
             address=ADDRESS,
             key_file=KEY_FILE,
             maintenance=nginx.MAINTENANCE,
-            requests_per_second=settings.edge_requests_per_second,
+            requests_at_once=settings.requests_at_once,
+            intake_seconds=INTAKE_SECONDS,
             requests_per_minute=settings.edge_browser_requests_per_minute,
             burst=settings.edge_browser_burst,
         ),

@@ -38,6 +38,9 @@ edge_certificate = "/etc/ssl/motorcade/edge.pem"  # on the host: the certificate
 edge_key = "/etc/ssl/motorcade/edge.key"  # on the host, for root only
 edge_requests_per_second = 10  # from one address, on the average
 edge_burst = 20  # how many more may come at once before one is answered 429
+# From one address; further ones wait outside. An office shares one, and each browser holds a connection for 15
+# seconds. It is also more than the requests that may wait for the intake: edge_requests_per_second for 40 seconds.
+edge_connections = 500
 edge_browser_requests_per_minute = 20  # the same for the forms of our own site, which people fill in
 edge_browser_burst = 10
 

@@ -16,6 +16,7 @@ PARTS = ["What", "Pins", "Preconditions", "Backup", "Operations", "Verify", "Rec
 # Library -> where in deploys/ it may be imported; a prefix opens a folder.
 HOMES = {
     "click": (
+        "block",
         "checkpoint",
         "drift",
         "history/history",

@@ -22,7 +22,7 @@ for unit in motorcade.target motorcade-core-network.service motorcade-postgres.s
     motorcade-backup.timer motorcade-backup.path motorcade-drill.timer motorcade-heartbeat.timer motorcade-redis.service \
     motorcade-redis-healthcheck.timer motorcade-leadgen-api.socket motorcade-leadgen-api.service \
     motorcade-leadgen-worker.service motorcade-leadgen-sweeper.service motorcade-leadgen-watchdog.timer nginx.service \
-    motorcade-nginx-logs.timer motorcade-alerts.timer; do
+    motorcade-nginx-logs.timer motorcade-nginx-limits.service motorcade-alerts.timer; do
     systemctl show --property Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload "$unit"
 done
 systemctl list-dependencies --plain motorcade.target

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from deploys.services.nginx import limits
 from tests.lab import certificates
 from tests.lab.deploying import deploy, deployed, everything, state
 from tests.lab.host import Host
@@ -22,6 +23,7 @@ HAND = "/etc/containers/systemd/motorcade-leadgen-worker.container.d/99-hand.con
 KEYS = "/etc/motorcade/leadgen/api-keys"
 SWEEPER = "motorcade-leadgen-sweeper.service"
 WATCH = "/etc/systemd/system/motorcade-redis-healthcheck.timer"
+LOAD = "sudo systemctl restart motorcade-nginx-limits"
 SOON = (datetime.now(UTC) + timedelta(days=3)).strftime("%FT%TZ")
 
 # What is done by hand, in one go.
@@ -33,6 +35,7 @@ echo '# edited' >>/etc/motorcade/redis/redis.conf
 printf '[Service]\\nNice=5\\n' >{HAND}
 systemctl mask {SWEEPER}
 systemctl disable motorcade-leadgen-watchdog.timer
+nft delete table inet motorcade_edge
 image=$(podman inspect --format '{{{{.ImageName}}}}' {REDIS})
 podman tag "$(podman commit --quiet {REDIS})" "$image"
 systemctl restart {REDIS}.service
@@ -104,6 +107,7 @@ def test_what_was_done_by_hand_is_named_and_gone_after_what_drift_says(
         ("listener", "127.0.0.1:9999"): ("systemd-socket-", f"sudo systemctl status {process[1]}"),
         ("edge", f"certificate of {certificates.EDGE}"): ("ends at", "sudo systemctl reload nginx"),
         ("edge", "nginx.service"): ("another configuration", "sudo systemctl reload nginx"),
+        ("edge", limits.UNIT): ("the table is not there", LOAD),
         ("key", "API key ABCD1234"): (f"of website expires at {SOON}", "rotate-an-api-key.md"),
         ("disk", "/"): ("the limit is 1", "sudo du"),
         ("page", "PLAT_02C"): (
@@ -137,6 +141,7 @@ def test_what_was_done_by_hand_is_named_and_gone_after_what_drift_says(
         commands = [each["remedy"] for name, each in found.items() if name[0] == kind]
         for command in (each.partition(", then ")[0] for each in commands if each.startswith("sudo ")):
             platform.root(command)
+    platform.root(LOAD)
     platform.root("podman volume rm by-hand-volume")
     platform.root(f"systemctl stop $(systemctl status {process[1]} | head -n 1 | grep -o '[a-z-]*[.]service')")
     deployed(platform, *OWNERS)

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pytest
 
+from deploys.services.nginx import limits
 from tests.lab import edge
 from tests.lab.certificates import EDGE
 from tests.lab.command import until
@@ -185,7 +186,7 @@ def test_a_request_that_is_wrong_gets_a_clean_refusal(host: Host, data: bytes, s
 
 @pytest.mark.parametrize(
     ("start", "bound"),
-    [(b"GET / HTTP/1.1\r\nX: ", 12), (HEAD + b"Content-Length: 1000\r\n\r\n{", 12)],
+    [(b"GET / HTTP/1.1\r\nX: ", 8), (HEAD + b"Content-Length: 1000\r\n\r\n{", 12)],
     ids=["headers", "body"],
 )
 def test_who_sends_slowly_is_closed_within_the_bound(host: Host, start: bytes, bound: float) -> None:
@@ -235,6 +236,7 @@ def test_killed_and_after_a_power_cut_it_is_back(host: Host) -> None:
     host.power_off()
     host.boot()
     assert until(lambda: well(host), 60)
+    host.root(limits.LOADED)
     assert included(host, EDGE_PAGES).did == NOTHING
 
 

@@ -35,6 +35,8 @@ from deploys.services.nginx import nginx
 this = page.begin("PLAT_07")
 nginx.place(this, [HostFile("/etc/nginx/motorcade/routes.d/lead.conf", "location / {{ {line} }}\\n")])
 """
+# A rate at which one machine may be many clients.
+MANY = {"edge_requests_per_second": "5000", "edge_connections": "3000"}
 ROUTES = "cat /etc/nginx/motorcade/routes.d/lead.conf; ls /etc/nginx/motorcade/routes.d"
 
 
@@ -191,7 +193,7 @@ def test_maintenance_without_a_state_is_refused(host: Host, data: dict[str, str]
 @pytest.fixture(scope="module")
 def busy(host: Host) -> Iterator[Host]:
     """The edge with a rate at which one machine may be many clients."""
-    unlocked(host, "plat_05", edge_requests_per_second="5000")
+    unlocked(host, "plat_05", **MANY)
     yield host
     unlocked(host, "plat_05")
 
@@ -226,10 +228,10 @@ def test_a_reload_loses_no_request(busy: Host) -> None:
 def test_a_renewed_certificate_is_served_after_the_page_without_a_lost_request(busy: Host) -> None:
     before = serial(busy)
     certificates.renew(busy.directory, busy.guest.root / FOLDER)
-    red = include(busy, EDGE_PAGES, data={"edge_requests_per_second": "5000"})
+    red = include(busy, EDGE_PAGES, data=MANY)
     assert "nginx.service (another configuration) differs from the page" in sentence(red.output)
     with edge.traffic(busy) as seen:
-        changes = unlocked(busy, "plat_05", edge_requests_per_second="5000")
+        changes = unlocked(busy, "plat_05", **MANY)
     assert "PLAT_05 | nginx.service runs" in changes
     assert seen.failed == []
     assert serial(busy) != before

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 INSTALL_SECONDS: Final = 600
 
 
-def service(page: "Page", program: str, version: str, *, probe: str) -> None:
-    """A program whose package has a unit of the same name; it is not started. `probe` checks the version."""
+def service(page: "Page", program: str, version: str, *, probe: str, beside: str = "") -> None:
+    """A program whose package has a unit of the same name; it is not started. `probe` checks the version.
+
+    `beside` names packages that it needs, in whatever version.
+    """
     page.uses(f"package {program}", version)
     _service(
         page=page,
         program=program,
         version=version,
         probe=probe,
+        beside=beside,
         **page.op(f"{program} {version}", INSTALL_SECONDS + SPARE_SECONDS),
     )
 
@@ -63,7 +67,7 @@ def _program(page: "Page", program: str, version: str, probe: str) -> Generator[
 
 
 @operation()
-def _service(page: "Page", program: str, version: str, probe: str) -> Generator[StringCommand]:
+def _service(page: "Page", program: str, version: str, probe: str, beside: str) -> Generator[StringCommand]:
     unit = f"{program}.service"
     # A run that was killed may have left the mask.
     if host.get_fact(Probe, f'{probe} && [ "$(systemctl show -P LoadState {unit})" = loaded ]').green:
@@ -72,4 +76,4 @@ def _service(page: "Page", program: str, version: str, probe: str) -> Generator[
     page.may_change(f"{program} {version}")
     # Debian starts a service when it installs it, with a configuration that is not ours.
     mask = f"systemctl --quiet mask --runtime {unit}; trap 'systemctl --quiet unmask --runtime {unit}' EXIT"
-    yield bounded(f"{mask}; {install(program, version)}", INSTALL_SECONDS)
+    yield bounded(f"{mask}; {install(program, version, beside)}", INSTALL_SECONDS)

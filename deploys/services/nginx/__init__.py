@@ -6,6 +6,9 @@ from typing import Final
 from deploys.kit.plan import pin
 from deploys.kit.plan.service import Service
 
+INTAKE_SECONDS: Final = 40  # nginx waits for the intake: longer than replacing its container takes
+MOST_REQUESTS: Final = 2000
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -16,8 +19,14 @@ class Edge:
     edge_key: str
     edge_requests_per_second: int
     edge_burst: int
+    edge_connections: int
     edge_browser_requests_per_minute: int
     edge_browser_burst: int
+
+    @property
+    def requests_at_once(self) -> int:
+        """Of one address: as many as may arrive while they wait for the intake, but not all that nginx holds."""
+        return min(self.edge_requests_per_second * INTAKE_SECONDS, MOST_REQUESTS)
 
 
 NGINX: Final = Service(

@@ -1,4 +1,4 @@
-"""The state of the edge: whether it runs with its current files, and when its certificate expires."""
+"""The state of the edge: whether it runs with its current files and limits, and when its certificate expires."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from pyinfra.api.host import Host
 
-from deploys.kit.facts import Probe
-from deploys.services.nginx import Edge, nginx
+from deploys.kit.facts import Answer, Probe
+from deploys.services.nginx import Edge, limits, nginx
 
 if TYPE_CHECKING:
     from deploys.kit.plan.settings import Settings
@@ -29,7 +29,7 @@ def troubles(host: Host, settings: "Settings | None", _release: object) -> list[
     end = f"openssl x509 -noout -enddate -dateopt iso_8601 -in {quote(settings.of(Edge).edge_certificate)}"
     answer = host.get_fact(Probe, end)
     soon = ending(settings, answer.lines if answer.green else [], datetime.now(UTC))
-    return [*soon, *unlike(nginx.faults(host))]
+    return [*soon, *unlike(nginx.faults(host)), *unloaded(host.get_fact(Probe, limits.LOADED))]
 
 
 def unlike(faults: Sequence[str]) -> list[str]:
@@ -40,6 +40,13 @@ def unlike(faults: Sequence[str]) -> list[str]:
     end = "reload" if faults == [nginx.STALE] else "daemon-reload; sudo systemctl restart"
     problem = f"{nginx.UNIT}: does not run with the files on the host ({', '.join(faults)})"
     return [f"{problem}; if no file was edited: sudo systemctl {end} nginx"]
+
+
+def unloaded(answer: Answer) -> list[str]:
+    """One sentence for limits that are not in the kernel."""
+    if answer.green:
+        return []
+    return [f"{limits.UNIT}: {'; '.join(answer.lines)}; sudo systemctl restart {limits.UNIT.partition('.')[0]}"]
 
 
 def ending(settings: "Settings", lines: list[str], now: datetime) -> list[str]:

@@ -16,6 +16,8 @@ VALUES = {
     "key_file": "motorcade/site-key.conf",
     "maintenance": "/etc/motorcade/maintenance",
     "requests_per_second": 10,
+    "requests_at_once": 400,
+    "intake_seconds": 40,
     "requests_per_minute": 20,
     "burst": 10,
 }

@@ -27,6 +27,8 @@ VALUES = {
     "certificate": "/c",
     "key": "/k",
     "requests_per_second": 10,
+    "requests_at_once": 400,
+    "intake_seconds": 40,
     "burst": 20,
     "address": ADDRESS,
     "requests_per_minute": 20,
@@ -249,3 +251,41 @@ def test_a_frozen_page_starts_what_is_down_and_changes_nothing_else() -> None:
     assert "systemctl restart nginx.service" in commands[0]
     with pytest.raises(PermissionError, match="another configuration"):
         running(["another configuration"], "left", locked=True)
+
+
+def mapped(variable: str, value: str) -> str:
+    """What a map of regular expressions makes of a value: the first that fits, or its default."""
+    block = re.findall(
+        rf"map [^{{}}]+ \${variable} \{{(.*?)\}}\n", render("nginx/nginx.conf", **VALUES), re.DOTALL
+    )[-1]
+    rules = re.findall(r'"~(.*?)" (\S+?);', block)
+    for pattern, result in rules:
+        if found := re.match(pattern.replace("(?<", "(?P<"), value):
+            return found[result[1:]] if result.startswith("$") else str(result)
+    return str(re.findall(r"default (\S+?);", block)[0])
+
+
+@pytest.mark.parametrize(
+    ("seen", "logged"),
+    [
+        (" 1", "1"),
+        (" 3", "1"),
+        (" 4", "0"),
+        (" 10", "0"),
+        (" 101", "0"),
+        (" 31", "0"),
+        (" 1000", "0"),
+        ("127.0.0.1:8000 77", "1"),
+    ],
+)
+def test_what_the_edge_answers_itself_is_logged_for_the_first_requests_of_a_connection(
+    seen: str, logged: str
+) -> None:
+    assert mapped("logged", seen) == logged
+
+
+def test_what_a_caller_makes_long_is_cut_off_in_the_log() -> None:
+    assert mapped("path", "/a?b=c") == "/a"
+    assert mapped("path", "/" + "a" * 8000) == "/" + "a" * 99
+    assert mapped("method", "GET") == "GET"
+    assert mapped("method", "A" * 8000) == "A" * 16
