@@ -24,4 +24,6 @@ graceful_timeout = 20  # seconds: twice the limit of a request, five for its bod
 control_socket_disable = True  # it would write a file, but the container's root is read-only
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a heartbeat must never wait for a disk
 loglevel = _config.log_level.lower()
+secure_scheme_headers: dict[str, str] = {}  # nothing here needs the scheme, and two that differ would be a 400
+forwarder_headers = ""  # by default any program of the host could move the application with a header SCRIPT_NAME
 logger_class = "leadgen.api.gunicorn_log.EventLog"

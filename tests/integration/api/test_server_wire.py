@@ -125,6 +125,21 @@ BROKEN = {
 }
 
 
+# Headers that gunicorn believes unless it is told not to; each would be a 404 or a 400.
+BELIEVED = {
+    "another root": b"SCRIPT_NAME: /lead\r\n",
+    "two schemes": b"X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\nX-Forwarded-Protocol: none\r\n",
+}
+
+
+def test_no_header_of_a_caller_moves_the_api(stack: Stack) -> None:
+    with stack.serve():
+        for name, sent in BELIEVED.items():
+            request = b"GET /lead/version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + sent + b"\r\n"
+            answer = send_raw(stack, request)
+            assert answer.startswith(b"HTTP/1.1 200 "), (name, answer[:200])
+
+
 def test_the_served_api_keeps_its_promises_on_the_wire(stack: Stack) -> None:
     """One server for all that can be asked of it without harm."""
     with stack.serve():

@@ -61,6 +61,12 @@ def test_what_it_shares_with_the_other_route_is_the_same() -> None:
     assert [line for line in wanted if line not in ours] == []
 
 
+def test_a_caller_cannot_say_what_only_the_edge_may_say_of_the_connection() -> None:
+    headers = {"Forwarded", *(f"X-Forwarded-{name}" for name in ("Host", "Port", "Prefix", "Protocol", "Ssl"))}
+    theirs = lines("lead.conf", "location /api/lead/")
+    assert {f'proxy_set_header {name} "";' for name in headers} <= set(theirs)
+
+
 def test_it_replaces_what_only_the_edge_may_say_and_reads_the_key_from_its_file() -> None:
     ours = lines("browser.conf", "location = /api/lead-intake")
     assert {'proxy_set_header Authorization "";', f"proxy_set_header X-Lead-Source {EDGE};"} <= set(ours)
