@@ -6,6 +6,8 @@ SERVICE: Final = "leadgen"
 CONTRACT: Final = "v1"
 QUEUE: Final = "pg_outbox"
 
+HEALTH_OUTSIDE: Final = ("status", "service", "version", "queue", "db", "time_utc")  # of contract v1
+
 _UUID: Final = {"type": "string", "format": "uuid"}
 _REQUEST_ID: Final = {"type": "string", "minLength": 8, "maxLength": 128}
 _TEXTS: Final = {"type": "array", "items": {"type": "string"}}
@@ -63,26 +65,29 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         received_at_utc=_TIME,
         finished_at_utc={"type": ["string", "null"], "format": "date-time"},
     ),
-    "Health": _object(
-        "What works and what does not.",
-        status={"type": "string", "enum": ["ok", "degraded"]},
-        **_VERSION,
-        queue={"type": "string", "const": QUEUE, "description": "Where accepted submissions wait."},
-        db=_STATE,
-        time_utc=_TIME,
-        release={"type": "string"},
-        dependencies={"type": "object", "additionalProperties": _STATE},
-        fault={
-            "type": ["string", "null"],
-            "description": "Why no submission can be stored now, e.g. `disk full`.",
-        },
-        backlog={**_COUNT, "description": "The number of submissions that are not leads yet."},
-        oldest_seconds={
-            "type": ["number", "null"],
-            "description": "How long the oldest of them has been waiting.",
-        },
-        dead={**_COUNT, "description": "The number of submissions that an operator has to look at."},
-    ),
+    "Health": {
+        **_object(
+            "What works and what does not. Through the edge, only what contract v1 has.",
+            status={"type": "string", "enum": ["ok", "degraded"]},
+            **_VERSION,
+            queue={"type": "string", "const": QUEUE, "description": "Where accepted submissions wait."},
+            db=_STATE,
+            time_utc=_TIME,
+            release={"type": "string"},
+            dependencies={"type": "object", "additionalProperties": _STATE},
+            fault={
+                "type": ["string", "null"],
+                "description": "Why no submission can be stored now, e.g. `disk full`.",
+            },
+            backlog={**_COUNT, "description": "The number of submissions that are not leads yet."},
+            oldest_seconds={
+                "type": ["number", "null"],
+                "description": "How long the oldest of them has been waiting.",
+            },
+            dead={**_COUNT, "description": "The number of submissions that an operator has to look at."},
+        ),
+        "required": list(HEALTH_OUTSIDE),
+    },
     "Version": _object(
         "Which service and contract this is.",
         **_VERSION,

@@ -51,7 +51,7 @@ def _rested() -> None:
 def test_it_passed_and_a_second_run_changes_nothing(host: Host) -> None:
     answer = ask(host, HEALTH)
     assert answer.status == 200
-    assert json.loads(answer.body)["release"]
+    assert json.loads(answer.body)["service"] == "leadgen"
     assert included(host, EDGE_PAGES).did == NOTHING
 
 
@@ -115,6 +115,14 @@ def test_every_answer_has_the_security_headers_once_and_no_version(host: Host) -
         assert headers["x-request-id"]
         assert "via" not in headers
         assert "x-powered-by" not in headers
+
+
+def test_health_from_outside_has_no_details(host: Host) -> None:
+    answer = ask(host, HEALTH, X_Forwarded_Ssl="off", X_Forwarded_For="")
+    assert (answer.status, set(json.loads(answer.body))) == (
+        200,
+        {"status", "service", "version", "queue", "db", "time_utc"},
+    )
 
 
 @pytest.mark.parametrize(

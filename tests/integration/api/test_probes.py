@@ -38,6 +38,17 @@ def test_ready_writes_and_health_shows_what_is_missing(caller: Caller, database:
     assert (body["status"], body["backlog"], body["dead"]) == ("degraded", 1, 0)
 
 
+def test_through_the_edge_health_has_only_what_contract_v1_has(app: Flask, caller: Caller) -> None:
+    inside = caller.get("/lead/health").get_json()
+    answer = app.test_client().get("/lead/health", headers={"X-Forwarded-For": "203.0.113.7"})
+    assert (answer.status_code, set(answer.get_json())) == (
+        200,
+        {"status", "service", "version", "queue", "db", "time_utc"},
+    )
+    assert answer.get_json()["status"] == inside["status"] == "degraded"
+    assert {"release", "dependencies", "fault", "backlog", "oldest_seconds", "dead"} <= set(inside)
+
+
 def test_ready_is_refused_during_shutdown(caller: Caller, app: Flask) -> None:
     services_of(app).stopping = True
     answer = caller.get("/lead/ready")
