@@ -43,6 +43,9 @@ edge_burst = 20  # how many more may come at once before one is answered 429
 edge_connections = 500
 edge_browser_requests_per_minute = 20  # the same for the forms of our own site, which people fill in
 edge_browser_burst = 10
+# For those who find a security problem: /.well-known/security.txt (RFC 9116), served if both are set.
+edge_security_contact = None  # mailto:…, https://… or tel:…
+edge_security_expires = None  # the day, such as 2027-06-30, when it must be confirmed again; within a year
 
 # What deploys/drift.py calls a difference, and status red.
 drift_expected = (

@@ -18,4 +18,6 @@ backup_spool_mb = 192
 alerts_webhook_url = "https://store.motorcade.test:8444/alerts"  # the same machine; tests/lab/receiver.py
 alerts_ca_file = "/etc/ssl/motorcade/ca.pem"
 edge_host = "edge.motorcade.test"
+edge_security_contact = "mailto:security@motorcade.test"
+edge_security_expires = "2099-01-01"
 drift_expected = "0.0.0.0:22 [::]:22 /etc/containers/containers.conf.d/90-lab.conf"

@@ -135,6 +135,19 @@ def test_what_is_not_routed_is_404(host: Host, path: str) -> None:
     assert answer.problem["type"].endswith("/not-found")
 
 
+def test_security_txt_says_where_to_report_a_problem(host: Host) -> None:
+    answer = ask(host, "/.well-known/security.txt")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    fields = dict(line.split(": ", 1) for line in answer.body.decode().splitlines())
+    assert fields == {
+        "Contact": "mailto:security@motorcade.test",
+        "Expires": "2099-01-01T00:00:00Z",
+        "Canonical": f"https://{EDGE}/.well-known/security.txt",
+    }
+    assert ask(host, "/.well-known/security.txt", "POST", b"{}").status == 405
+
+
 def test_port_80_sends_people_on_and_refuses_what_was_sent_in_the_clear(host: Host) -> None:
     for path in ("/", "/api/lead/docs?a=b"):
         assert ask(host, path, port=80).headers["location"] == f"https://{EDGE}{path}"

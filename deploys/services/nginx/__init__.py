@@ -22,6 +22,8 @@ class Edge:
     edge_connections: int
     edge_browser_requests_per_minute: int
     edge_browser_burst: int
+    edge_security_contact: str | None
+    edge_security_expires: str | None
 
     @property
     def requests_at_once(self) -> int:

@@ -1,4 +1,4 @@
-"""The state of the edge: whether it runs with its current files and limits, and when its certificate expires."""
+"""The state of the edge: whether it runs with its current files and limits, and what of it expires."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pyinfra.api.host import Host
 
 from deploys.kit.facts import Answer, Probe
-from deploys.services.nginx import Edge, limits, nginx
+from deploys.services.nginx import Edge, limits, nginx, security_txt
 
 if TYPE_CHECKING:
     from deploys.kit.plan.settings import Settings
@@ -28,8 +28,23 @@ def troubles(host: Host, settings: "Settings | None", _release: object) -> list[
         return []
     end = f"openssl x509 -noout -enddate -dateopt iso_8601 -in {quote(settings.of(Edge).edge_certificate)}"
     answer = host.get_fact(Probe, end)
-    soon = ending(settings, answer.lines if answer.green else [], datetime.now(UTC))
+    now = datetime.now(UTC)
+    soon = ending(settings, answer.lines if answer.green else [], now)
+    soon += outdated(settings, host.get_fact(Probe, f"sed -n 's/^Expires: //p' {security_txt.FILE}").lines, now)
     return [*soon, *unlike(nginx.faults(host)), *unloaded(host.get_fact(Probe, limits.LOADED))]
+
+
+def outdated(settings: "Settings", lines: list[str], now: datetime) -> list[str]:
+    """A security.txt that readers no longer trust, or soon will not; no line where there is none."""
+    try:
+        end = datetime.fromisoformat("".join(lines))
+    except ValueError:
+        return []
+    if end - now > timedelta(days=settings.expiry_days):
+        return []
+    remedy = "set edge_security_expires in group_data to a day within a year, then run deploys/plat_07a.py"
+    where = f"security.txt of {settings.of(Edge).edge_host}"
+    return [f"{where}: {'expired' if end <= now else 'expires'} at {end:%F %R} UTC; {remedy}"]
 
 
 def unlike(faults: Sequence[str]) -> list[str]:

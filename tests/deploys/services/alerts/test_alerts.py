@@ -29,7 +29,7 @@ ALL = replace(
     alerts_ntfy_url="https://ntfy.test/topic",
     alerts_dead_man_url="https://alive.test/1",
 )
-EDGE = Edge("edge.test", "/edge.pem", "/edge.key", 1, 1, 50, 1, 1)
+EDGE = Edge("edge.test", "/edge.pem", "/edge.key", 1, 1, 50, 1, 1, None, None)
 
 
 @pytest.fixture

@@ -9,16 +9,28 @@ import pytest
 
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
-from deploys.services.nginx import Edge, limits, nginx
+from deploys.services.nginx import Edge, limits, nginx, security_txt
 from deploys.services.nginx import state as edge_state
 from tests.deploys.known_host import GREEN, RED, KnownHost, Page
 
-EDGE = Edge("edge", "/edge.pem", "/edge.key", 1, 1, 50, 1, 1)
+EDGE = Edge("edge", "/edge.pem", "/edge.key", 1, 1, 50, 1, 1, None, None)
 SETTINGS: Any = SimpleNamespace(expiry_days=14, of={Edge: EDGE}.get)
 
 
-def told(end: Answer, runs: Answer = GREEN, there: Answer = GREEN, loaded: Answer = GREEN) -> list[str]:
-    probes = {limits.LOADED: loaded, "openssl x509": end, "systemctl is-active": runs, nginx.DROP_IN: there}
+def told(
+    end: Answer,
+    runs: Answer = GREEN,
+    there: Answer = GREEN,
+    loaded: Answer = GREEN,
+    security: Answer = GREEN,
+) -> list[str]:
+    probes = {
+        limits.LOADED: loaded,
+        security_txt.FILE: security,
+        "openssl x509": end,
+        "systemctl is-active": runs,
+        nginx.DROP_IN: there,
+    }
     host: Any = KnownHost(probes=probes)
     return edge_state.troubles(host, SETTINGS, None)
 
@@ -37,6 +49,17 @@ def test_a_certificate_that_is_over_or_will_be_soon_is_told(days: int, word: str
     (sentence,) = told(ends_in(days))
     assert sentence.startswith(f"certificate of edge: {word} at 2")
     assert sentence.endswith("then sudo systemctl reload nginx")
+
+
+@pytest.mark.parametrize(("days", "words"), [(15, []), (13, ["expires"]), (-1, ["expired"])])
+def test_a_security_txt_that_has_expired_or_will_soon_is_reported(days: int, words: list[str]) -> None:
+    end = datetime.now(UTC) + timedelta(days=days, minutes=1)
+    found = told(ends_in(15), security=Answer(0, [f"{end:%FT%T}Z"]))
+    assert found == [
+        f"security.txt of edge: {word} at {end:%F %R} UTC; set edge_security_expires in group_data to a day within"
+        " a year, then run deploys/plat_07a.py"
+        for word in words
+    ]
 
 
 @pytest.mark.parametrize("answer", [RED, Answer(1, ["Could not open file"]), Answer(0, ["notAfter=soon"])])
