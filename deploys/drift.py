@@ -16,7 +16,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
-from deploys.inspect import clock, connection, disk, dry_run, service_states, unmanaged
+from deploys.inspect import clock, connection, disk, dry_run, patches, service_states, unmanaged
 from deploys.inspect.finding import DIFFERENT, SAME, UNSEEN, Drift, Finding
 from deploys.inspect.unit_states import UnitStates
 from deploys.kit.facts import Probe
@@ -43,6 +43,7 @@ def look(host: Host) -> Drift:
         findings += unmanaged.look(host, read, owned, unknown)
         findings += unwell(host, read, {finding.where for finding in findings})
         findings += [*disk.look(host, read.disk_percent_max), *clock.look(host)]
+        findings += patches.look(host, read)
         findings += [*asked, *unmanaged.retired(found.keys() - steps.keys())]
     except PyinfraError as error:
         # pyinfra's own error for an unanswered fact is `No hosts remaining!`.

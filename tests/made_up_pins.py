@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from deploys.kit.plan import manifest
 
-VALUES: Final = ("5a" * 32, "17.6", ".".join("808"))  # a checksum, two numbers, three numbers
+VALUES: Final = ("5a" * 32, "17.6", ".".join("808"), "2026-11-27")  # a checksum, two numbers, three, a day
 
 
 def fill(document: dict[str, Any]) -> dict[str, Any]:

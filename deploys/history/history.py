@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ DIRECTORY: Final = Path("releases/history")
 ENVIRONMENTS: Final = ("prod", "staging")  # a lab host is made anew each time, by pins of its own
 LOCK: Final = "requirements/runtime.txt"
 
+_PATCHED: Final = timedelta(days=35)  # longer than a month, so that a patch day a month is enough
 _CHANGELOG: Final = Path("CHANGELOG.md")
 _UNRELEASED: Final = re.compile(r"^## Unreleased$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _SEAL: Final = "seal: "  # the last line: sha256 of every line before it
@@ -63,6 +64,7 @@ def keep(name: str) -> str:
         raise Refused("git status", "there are changes that no commit holds", "commit or stash them")
     _check_changelog(release.environment)
     now = datetime.now(UTC).replace(microsecond=0)
+    _check_refreshed(release, now.date())
     parts = sbom.document(_intake(release), _lock(release), now)
     born = {"sbom": digest(parts), "made": now.isoformat(), "commit": git.ask("rev-parse", "HEAD")}
     text = _sealed({**_describe(release), **born})
@@ -104,6 +106,17 @@ def _check_changelog(environment: str) -> None:
         news = f" since {before['release']}" if before else ""
         raise Refused(
             str(_CHANGELOG), f"has nothing new under Unreleased{news}", "describe there what this release changes"
+        )
+
+
+def _check_refreshed(release: Release, today: date) -> None:
+    """Raises Refused if the images would get packages from more than five weeks ago, or from a day to come."""
+    day = date.fromisoformat(release.base.refreshed)
+    if not timedelta() <= today - day <= _PATCHED:
+        raise Refused(
+            f"{release.path}: base.refreshed",
+            f"{day} is not one of the last {_PATCHED.days} days",
+            f"write {today}, and try the images in the lab and on staging",
         )
 
 

@@ -62,7 +62,7 @@ class Page:
             note_backup=lambda *words: self.backups.append(words),
         )
         self.release = SimpleNamespace(
-            base=SimpleNamespace(method="archive", sha256="ba" * 32, image=""),
+            base=SimpleNamespace(method="archive", sha256="ba" * 32, refreshed="2026-11-27", image=""),
             pins={LEADGEN.name: Leadgen(python="3.13", ref="leadgen-1")},
         )
 

@@ -22,9 +22,9 @@ from pyinfra.context import ctx_host
 
 import deploys
 from deploys import checkpoint, drift, status
-from deploys.inspect import clock, connection
+from deploys.inspect import clock, connection, patches
 from deploys.kit.errors import Refused
-from deploys.kit.plan import runbook
+from deploys.kit.plan import runbook, settings
 from deploys.kit.run import page, run_stats, session
 from tests import made_up_pins
 from tests.lab import inputs
@@ -166,6 +166,7 @@ def _look(notebook: Notebook, host: Host) -> None:
     looks: dict[str, Callable[[Host], object]] = {
         "deploys.drift": drift.look,
         "deploys.drift, the clock": clock.look,
+        "deploys.drift, the patches": lambda host: patches.look(host, settings.read(host)),
         "deploys.status": status.look,
         "deploys.checkpoint": partial(checkpoint.take, page="PLAT_01"),
     }

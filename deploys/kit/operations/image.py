@@ -99,6 +99,7 @@ def at(release: "Release", service: str, pin: "Built", *, name: str = "", also: 
         "motorcade.version": pin.version,
         "motorcade.ref": pin.ref,
         "motorcade.base": release.base.sha256,
+        "motorcade.refreshed": release.base.refreshed,
         "motorcade.context": digest(context),
     }
     tag = f"localhost/motorcade-{service}:{name or pin.version}-{_source(labels)[:12]}"
@@ -179,7 +180,8 @@ def _build(page: "Page", image: Image) -> Generator[StringCommand]:
         f"rm -rf {stage}; mkdir -p {stage} {IDS}; trap 'rm -rf {stage}' EXIT;"
         f" base64 -d | tar -x -C {stage};"
         f" podman build --quiet --pull=never --build-arg BASE_IMAGE={base_tag(page.release)}"
-        f" --build-arg VERSION={version} --build-arg RELEASE={image.release} {labels}"
+        f" --build-arg VERSION={version} --build-arg RELEASE={image.release}"
+        f" --build-arg REFRESHED={image.labels['motorcade.refreshed']} {labels}"
         f" --iidfile {image.id_file}.new --tag {image.tag} {stage};"
         f" sed -i 's/^sha256://' {image.id_file}.new; sync {image.id_file}.new;"
         f" mv -fT {image.id_file}.new {image.id_file}",

@@ -33,14 +33,21 @@ _SHA256_OF_BASE = pin.value(
     " from `podman pull IMAGE:TAG && podman image inspect --format '{{.Digest}}' IMAGE:TAG`",
 )
 
+_REFRESHED = pin.value(
+    pin.DAY,
+    "the day, such as 2026-11-27, on which every image gets Debian's packages as they are then; a later one builds"
+    " all of them again",
+)
+
 
 class _Manifest(Keys):
     release = pin.value(_NAME, "prod, staging or lab, or one of them with a dash and a name of its own: prod-2")
     base = OneOf(
         "`archive` (a root file system, imported) or `registry` (an image, pulled by digest)",
-        archive={"sha256": _SHA256_OF_BASE},
+        archive={"sha256": _SHA256_OF_BASE, "refreshed": _REFRESHED},
         registry={
             "sha256": _SHA256_OF_BASE,
+            "refreshed": _REFRESHED,
             "image": pin.value(
                 pin.IMAGE, "the image of Debian 13, with the name of its registry and without a tag"
             ),

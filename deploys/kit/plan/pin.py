@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final, Generic, TypeVar
 
 from marshmallow import Schema, ValidationError, fields, missing
@@ -15,6 +16,7 @@ TWO_NUMBERS: Final = r"\d+\.\d+"
 TWO_OR_THREE_NUMBERS: Final = r"\d+\.\d+(\.\d+)?"
 THREE_NUMBERS: Final = r"\d+\.\d+\.\d+"
 SHA256: Final = r"[0-9a-f]{64}"
+DAY: Final = r"\d{4}-\d{2}-\d{2}"
 FILE: Final = r"\w[\w.+-]*"
 ADDRESS_OR_FILE: Final = rf"https://[\w.-]+(:\d+)?/[\w./%~=?&+-]+|{FILE}"
 # With its registry: a short name is looked up in every registry that the host searches.
@@ -138,11 +140,20 @@ def _schema(keys: Mapping[str, "fields.Field[Any]"]) -> Schema:
     return Keys.from_dict(dict(keys))()
 
 
+def _check_day(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValidationError(f"is {text!r}, a day that no month has") from None
+
+
 def _form(pattern: str) -> Callable[[str], None]:
     def check(text: str) -> None:
         if text == UNPINNED:
             raise ValidationError("is unpinned")
         if not re.fullmatch(pattern, text, re.ASCII):
             raise ValidationError(f"is {text!r}" if text else "is empty")
+        if pattern == DAY:
+            _check_day(text)
 
     return check

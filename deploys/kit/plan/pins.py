@@ -15,10 +15,14 @@ PAGE: Final = "docs/reference/releases.md"
 
 @dataclass(frozen=True)
 class Base:
-    """What every Containerfile starts from: an imported `archive`, or an image from a `registry`."""
+    """What every Containerfile starts from: an imported `archive`, or an image from a `registry`.
+
+    On top of it come Debian's packages as they were on the day `refreshed`, or soon after.
+    """
 
     method: str
     sha256: str
+    refreshed: str
     image: str = ""
 
 

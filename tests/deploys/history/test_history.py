@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def block(service: str) -> str:
     return f"{service}:\n" + "".join(f"  {key}: {pin}\n" for key, pin in packaged.items())
 
 
-MANIFEST = f"release: prod-2\nbase:\n  method: archive\n  sha256: {'5a' * 32}\n" + "".join(
+TODAY = datetime.now(UTC).date()
+MANIFEST = f"release: prod-2\nbase:\n  method: archive\n  sha256: {'5a' * 32}\n  refreshed: {TODAY}\n" + "".join(
     block(service.name) for service in services.every() if service.pinned
 )
 FILES = {
@@ -103,6 +105,7 @@ def test_a_release_is_kept_with_its_pins_and_what_its_images_are_made_of() -> No
         "version": THREE,
         "ref": "leadgen-1",
         "base": "5a" * 32,
+        "refreshed": str(TODAY),
         "context": built.labels["motorcade.context"],
         "commit": head,
     }
@@ -110,6 +113,17 @@ def test_a_release_is_kept_with_its_pins_and_what_its_images_are_made_of() -> No
     assert document["lock"] == digest(RUNTIME)
     assert document["sbom"] == digest(PARTS.read_bytes())
     assert json.loads(PARTS.read_bytes())["metadata"]["component"]["version"] == built.release
+
+
+@pytest.mark.parametrize(("age", "kept"), [(35, True), (36, False), (-1, False)])
+def test_images_with_old_packages_are_no_release(age: int, *, kept: bool) -> None:
+    day = TODAY - timedelta(days=age)
+    write("releases/prod.yaml", MANIFEST.replace(str(TODAY), str(day)))
+    commit("a day")
+    done = call("keep", "prod-2")
+    assert (done.exit_code == 0, KEPT.exists()) == (kept, kept)
+    if not kept:
+        assert f"releases/prod.yaml: base.refreshed: {day} is not one of the last 35 days" in done.output
 
 
 def test_the_inputs_are_those_of_the_tags_whatever_was_committed_since() -> None:

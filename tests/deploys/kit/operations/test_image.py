@@ -114,11 +114,15 @@ def test_a_ref_with_a_slash_is_a_tag_that_podman_takes() -> None:
 
 
 def test_a_build_is_told_the_release_and_is_left_out_where_the_image_is_there() -> None:
-    made = Image("localhost/motorcade-leadgen:v1-0123456789ab", {"motorcade.version": "3.13"}, image.pack(FILES))
+    labels = {"motorcade.version": "3.13", "motorcade.refreshed": "2026-11-27"}
+    made = Image("localhost/motorcade-leadgen:v1-0123456789ab", labels, image.pack(FILES))
     page = Page()
     assert KnownHost(probes={"": GREEN}).run(image._build, page=Page(locked=True), image=made) == []  # noqa: SLF001 - the operation
     (command,) = KnownHost(probes={"": RED}).run(image._build, page=page, image=made)  # noqa: SLF001 - the same
-    assert "--build-arg VERSION=3.13 --build-arg RELEASE=v1-0123456789ab" in command.get_raw_value()
+    assert (
+        "--build-arg VERSION=3.13 --build-arg RELEASE=v1-0123456789ab --build-arg REFRESHED=2026-11-27 "
+        in command.get_raw_value()
+    )
     assert f"--iidfile {made.id_file}.new" in command.get_raw_value()
 
 

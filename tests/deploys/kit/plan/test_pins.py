@@ -28,6 +28,7 @@ MEASURED = {
     "ref": "postgres-17.10-1",
     "python": ".".join("888"),
     "postgres.version": "17.10",
+    "refreshed": "2026-11-27",
 }
 
 
@@ -152,6 +153,8 @@ def test_the_lab_leaves_open_only_what_its_mirror_decides() -> None:
         ("base.image", "registry.example.com/debian:13", "base.image is 'registry.example.com/debian:13'"),
         ("base.sha256", "sha256:" + "0" * 64, "base.sha256 is 'sha256:"),
         ("base.sha256", "0" * 63, "base.sha256 is '000"),
+        ("base.refreshed", "27-11-2026", "base.refreshed is '27-11-2026'"),
+        ("base.refreshed", "2026-11-31", "base.refreshed is '2026-11-31', a day that no month has"),
         ("base.tag", "13", "base.tag is no key of a manifest"),
         ("apache", {"version": "1.26"}, "apache is no key of a manifest"),
         ("postgres", [], "postgres holds no keys"),

@@ -1,0 +1,58 @@
+"""Images whose Debian packages are older than those that Debian offers now."""
+
+from collections import defaultdict
+from typing import Final
+
+from pyinfra.api.host import Host
+
+from deploys.inspect.finding import Finding
+from deploys.kit.errors import Refused
+from deploys.kit.facts import Probe
+from deploys.kit.plan.settings import Settings
+
+# What Debian offers is in the host's lists, if both are of the same Debian; one container for each image.
+_LOOK: Final = r"""
+command -v apt-cache >/dev/null && command -v podman >/dev/null || exit 0
+here=$(. /etc/os-release && echo "$VERSION_CODENAME")
+list=$(podman ps --format '{{.Image}} {{.Names}}' | grep '^localhost/motorcade-' | sort -u -k 1,1 |
+    while read -r image name; do
+        timeout 20 podman exec "$name" sh -c '. /etc/os-release
+            dpkg-query --show --showformat "$VERSION_CODENAME \${Package} \${Version}\n"' </dev/null |
+            sed -n "s|^$here |$image |p"
+    done)
+[ "$list" ] || exit 0
+offered=$(echo "$list" | cut -d ' ' -f 2 | sort -u | LC_ALL=C xargs apt-cache policy |
+    awk '/^[^ ]/ { sub(/:.*/, ""); name = $0 } $1 == "Candidate:" && $2 != "(none)" { print "=", name, $2 }')
+[ "$offered" ] || { echo 'apt-cache offers none of the packages'; exit 1; }
+printf '%s\n%s\n' "$offered" "$list" | awk '
+    $1 == "=" { offered[$2] = $3; next }
+    offered[$2] != "" && offered[$2] != $3 { print $1, $2, $3, offered[$2] }' |
+    while read -r image package version newer; do
+        if dpkg --compare-versions "$newer" gt "$version"; then echo "$image $package $version $newer"; fi
+    done
+"""
+_SECONDS: Final = 60
+_NAMED: Final = 5  # packages in a finding; the number says how many there are
+
+
+def look(host: Host, settings: Settings) -> list[Finding]:
+    """One finding for each image in use. None on a host of another Debian, or of another distribution.
+
+    Raises Refused if the host does not answer.
+    """
+    answer = host.get_fact(Probe, _LOOK, _SECONDS)
+    if not answer.green:
+        raise Refused(
+            host.name, f"does not say which packages are old ({answer.lines})", "run `apt-get update` there"
+        )
+    old: dict[str, list[str]] = defaultdict(list)
+    for image, package, version, newer in (line.split() for line in answer.lines):
+        old[image].append(f"{package} {version}, now {newer}")
+    remedy = f"write today as base.refreshed in {settings.release_file}, then run deploys/platform.py"
+    return [Finding("patch", image, _sentence(packages), remedy) for image, packages in old.items()]
+
+
+def _sentence(packages: list[str]) -> str:
+    more = f"; and {len(packages) - _NAMED} more" if len(packages) > _NAMED else ""
+    count = "a package is" if len(packages) == 1 else f"{len(packages)} packages are"
+    return f"{count} older than Debian's: {'; '.join(packages[:_NAMED])}{more}"
