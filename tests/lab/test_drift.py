@@ -4,17 +4,15 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from deploys.services.nginx import limits
 from tests.lab import certificates
 from tests.lab.deploying import deploy, deployed, everything, state
+from tests.lab.differences import look
 from tests.lab.host import Host
 from tests.lab.load import sql
 
@@ -56,15 +54,6 @@ work_mem = 8MB" >>/var/lib/postgresql/17/data/postgresql.auto.conf'
 podman exec motorcade-postgres psql --quiet --command='SELECT pg_reload_conf()'
 """
 OWNERS = ("plat_02c", "plat_03", "plat_08b", "plat_08c", "plat_08d", "leadgen_02", "leadgen_04", "leadgen_06")
-
-
-def look(host: Host, *words: str) -> tuple[int, dict[str, Any], dict[tuple[str, str], dict[str, str]]]:
-    """How deploys.drift ends, what it tells of the host, and its findings by kind and name."""
-    line = [sys.executable, "-m", "deploys.drift", "inventories/lab.py", "--limit", host.name, "--json", *words]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-    assert done.stdout, done.stderr
-    (told,) = json.loads(done.stdout)
-    return done.returncode, told, {(each["kind"], each["where"]): each for each in told["findings"]}
 
 
 @contextmanager
