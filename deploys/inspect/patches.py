@@ -16,10 +16,12 @@ command -v apt-cache >/dev/null && command -v podman >/dev/null || exit 0
 here=$(. /etc/os-release && echo "$VERSION_CODENAME")
 list=$(podman ps --format '{{.Image}} {{.Names}}' | grep '^localhost/motorcade-' | sort -u -k 1,1 |
     while read -r image name; do
-        timeout 20 podman exec "$name" sh -c '. /etc/os-release
-            dpkg-query --show --showformat "$VERSION_CODENAME \${Package} \${Version}\n"' </dev/null |
-            sed -n "s|^$here |$image |p"
+        said=$(timeout 20 podman exec "$name" sh -c '. /etc/os-release
+            dpkg-query --show --showformat "$VERSION_CODENAME \${Package} \${Version}\n"' </dev/null) ||
+            { echo "? $name"; continue; }
+        echo "$said" | sed -n "s|^$here |$image |p"
     done)
+case $list in *'? '*) echo "no answer from ${list#*\? }"; exit 1 ;; esac
 [ "$list" ] || exit 0
 offered=$(echo "$list" | cut -d ' ' -f 2 | sort -u | LC_ALL=C xargs apt-cache policy |
     awk '/^[^ ]/ { sub(/:.*/, ""); name = $0 } $1 == "Candidate:" && $2 != "(none)" { print "=", name, $2 }')

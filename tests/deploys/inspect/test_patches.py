@@ -99,6 +99,12 @@ def test_what_containers_have_is_compared_with_what_debian_offers(tmp_path: Path
     )
 
 
+def test_a_container_that_does_not_answer_is_not_called_patched(tmp_path: Path) -> None:
+    world = {"motorcade_redis": "trixie openssl 3.5-1\n", "openssl": "3.5-4"}
+    code, lines, _ = asked(tmp_path, "trixie", **world)
+    assert (code, lines[0]) == (1, "no answer from motorcade-b")
+
+
 def test_a_host_of_another_debian_cannot_say(tmp_path: Path) -> None:
     world = {"motorcade_redis": "trixie openssl 3.5-1\n", "motorcade_b": "", "openssl": "3.5-4"}
     assert asked(tmp_path, "forky", **world)[:2] == (0, [])
