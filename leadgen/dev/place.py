@@ -16,7 +16,9 @@ from leadgen.store.roles import ROLES
 
 # The form page reads the key from here: beside the keys file, whose path is a setting.
 KEY_FILE = "dev.key"
-LOCK_FILE: Final = "lock"  # in each folder of a profile, from its first start on
+LOCK_FILE: Final = "lock"
+SESSIONS_FILE: Final = "sessions"
+_UNFINISHED: Final = ".unfinished"
 
 # The passwords of a profile's own servers start with it, as API keys do with theirs.
 _MARK: Final = "dev-profile-"
@@ -57,10 +59,12 @@ class Place:
 
     def _refuse_what_is_not_ours(self) -> None:
         """Raise CannotStart for a folder with anything in it that no profile has used: /etc, say, or a home."""
-        lock = self.folder / LOCK_FILE
-        is_a_profile = lock.is_file() and not lock.is_symlink()
-        # Killed at its very start, a profile has left the folder of its logs and no lock.
-        if not is_a_profile and {each.name for each in self.folder.iterdir()} - {self.logs.name}:
+        key = self.folder / KEY_FILE
+        is_a_profile = key.is_file() and not key.is_symlink()
+        # Killed before that, a profile has left nothing but these.
+        first = {self.logs.name, LOCK_FILE, SESSIONS_FILE, self.api_keys_file.name}
+        others = {each.name.removesuffix(_UNFINISHED) for each in self.folder.iterdir()} - {*first, KEY_FILE}
+        if (others and not is_a_profile) or (self.logs.exists() and not self.logs.is_dir()):
             raise CannotStart(
                 str(self.folder), "it has files in it, and no profile made them", "name a new or an empty folder"
             )
@@ -112,7 +116,7 @@ def is_of_a_profile(url: str) -> bool:
 
 def _keep_secret(file: Path, text: str) -> None:
     """Write the file completely or not at all, and never readable by others."""
-    unfinished = file.with_name(file.name + ".unfinished")
+    unfinished = file.with_name(file.name + _UNFINISHED)
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600)
     unfinished.write_bytes(os.fsencode(text))

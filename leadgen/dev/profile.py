@@ -16,7 +16,7 @@ from leadgen.dev.child import last_lines
 from leadgen.dev.database import prepare_database
 from leadgen.dev.errors import CannotStart
 from leadgen.dev.lock import Lock
-from leadgen.dev.place import LOCK_FILE, Place, is_of_a_profile, new_password
+from leadgen.dev.place import LOCK_FILE, SESSIONS_FILE, Place, is_of_a_profile, new_password
 from leadgen.dev.ports import bind_once
 from leadgen.dev.postgres import EmbeddedPostgres
 from leadgen.dev.redis import BELL, WORKER, EmbeddedRedis
@@ -79,7 +79,7 @@ class _Profile:
     supervisor: Supervisor
 
     def start(self) -> None:
-        sessions = Sessions(self.place.folder / "sessions")
+        sessions = Sessions(self.place.folder / SESSIONS_FILE)
         sessions.begin()
         _check_free(self.config.bind)
         key = self.place.api_key()

@@ -23,6 +23,7 @@ import pytest
 
 import leadgen
 from leadgen.dev.account import Account, for_postgres
+from leadgen.dev.place import Place
 from tests.conftest import Database
 from tests.integration.dev.running_profile import RunningProfile
 from tests.integration.service import ENDS_SECONDS
@@ -264,18 +265,25 @@ def test_a_port_that_is_none_is_named(tmp_path: Path, plain_environ: dict[str, s
     assert not (tmp_path / ".dev").exists()
 
 
-@pytest.mark.parametrize("lock", ["none", "link", "folder"])
+def test_a_folder_of_a_profile_that_was_killed_before_it_had_a_key_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    for name in ("lock", "sessions", "api-keys", "dev.key.unfinished"):
+        (tmp_path / name).touch()
+    Place(tmp_path).make()
+
+
+@pytest.mark.parametrize("like", ["/etc", "/var/lib/dpkg", "a link to a key", "a log"])
 def test_a_folder_with_other_files_is_refused_and_left_as_it_was(
-    tmp_path: Path, plain_environ: dict[str, str], lock: str
+    tmp_path: Path, plain_environ: dict[str, str], like: str
 ) -> None:
     folder = tmp_path / "etc"
     folder.mkdir(mode=0o755)
-    (folder / "hosts").write_text("127.0.0.1 localhost\n")
-    if lock == "link":
-        (tmp_path / "run-lock").touch()
-        (folder / "lock").symlink_to(tmp_path / "run-lock")
-    elif lock == "folder":
-        (folder / "lock").mkdir()
+    (folder / ("log" if like == "a log" else "hosts")).write_text("127.0.0.1 localhost\n")
+    if like == "/var/lib/dpkg":
+        (folder / "lock").touch()
+    elif like == "a link to a key":
+        (tmp_path / "key").touch()
+        (folder / "dev.key").symlink_to(tmp_path / "key")
     (tmp_path / "by-a-link").symlink_to(folder)
     before = sorted(folder.iterdir())
     for named in (folder, tmp_path / "by-a-link"):
