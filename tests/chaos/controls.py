@@ -38,8 +38,10 @@ _HURRY: Final = (
         RETURN NULL;
     END $$
     """,
-    # Else they would be on disk 0.2 s later, and a cut could meet a moment in which nothing is missing.
-    "ALTER SYSTEM SET wal_writer_delay = '2s'",
+    # Else one process or the other would have them on disk 0.2 s later, and a cut could meet a moment in which
+    # nothing is missing.
+    "ALTER SYSTEM SET wal_writer_delay = '10s'",
+    "ALTER SYSTEM SET bgwriter_lru_maxpages = 0",
     "SELECT pg_reload_conf()",
     """
     DO $$
@@ -108,7 +110,7 @@ CONTROLS: Final = {
         why="commits are reported before they are on disk, as with synchronous_commit=off, and the power is cut",
         finds="lost",
         faults=("power cut",),
-        times=3,
+        times=5,
         statements=_HURRY,
     ),
     "forged-acknowledgement": Control(
