@@ -5,13 +5,8 @@ from typing import Final
 
 # `<field>` is the name of any optional member: headcount_unreadable, notes_cut.
 FLAGS: Final[Mapping[str, str]] = {
-    "phone_unreadable": (
-        "There is no phone number that can be called in what was written, which is kept as text. The "
-        "email address is good."
-    ),
-    "email_unreadable": (
-        "There is no email address in what was written, which is kept as text. The phone number is good."
-    ),
+    "phone_unreadable": ("The phone number cannot be read; the text is kept. The email address is good."),
+    "email_unreadable": ("The email address cannot be read; the text is kept. The phone number is good."),
     "more_than_one_phone": (
         "There are several phone numbers in the field. The first is used, and the text is kept."
     ),
@@ -23,7 +18,7 @@ FLAGS: Final[Mapping[str, str]] = {
         "and the text is kept."
     ),
     "preferred_contact_method_unreachable": (
-        "The person prefers a way of contact for which there is no address. The lead has the other way."
+        "The lead has no number or address for the way of contact that the person prefers. Use the other one."
     ),
     "timeline_missing": "There is neither a `start_local` nor a `mode`.",
     "start_local_unreadable": "The start is not a date or a time. It is kept as text.",

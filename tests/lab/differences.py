@@ -1,4 +1,4 @@
-"""What deploys.drift tells of a lab host."""
+"""What deploys.drift reports on a lab host."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from tests.lab.host import Host
 
 
 def look(host: Host, *words: str) -> tuple[int, dict[str, Any], dict[tuple[str, str], dict[str, str]]]:
-    """How deploys.drift ends, what it tells of the host, and its findings by kind and name."""
+    """How deploys.drift ends, its report on the host, and its findings by kind and name."""
     line = [sys.executable, "-m", "deploys.drift", "inventories/lab.py", "--limit", host.name, "--json", *words]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout, done.stderr

@@ -1,4 +1,4 @@
-"""An image whose packages are older than Debian's is told, with what is old in it."""
+"""Drift reports an image whose packages are older than Debian's, with what is old in it."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ END
 }
 
 
-def told(*lines: str, status: int = 0) -> list[tuple[str, str]]:
+def found_in(*lines: str, status: int = 0) -> list[tuple[str, str]]:
     host: Any = KnownHost(probes={"apt-cache": Answer(status, list(lines))})
     settings: Any = SimpleNamespace(release_file=Path("releases/prod.yaml"))
     found = patches.look(host, settings)
@@ -45,11 +45,13 @@ def told(*lines: str, status: int = 0) -> list[tuple[str, str]]:
 
 
 def test_images_with_nothing_old_are_no_difference() -> None:
-    assert told() == []
+    assert found_in() == []
 
 
-def test_an_image_is_told_once_with_what_is_old_in_it() -> None:
-    assert told(f"{REDIS} openssl 3.5-1 3.5-4", "localhost/b:1 zlib1g 1 2", f"{REDIS} libssl3t64 3.5-1 3.5-4") == [
+def test_an_image_is_reported_once_with_what_is_old_in_it() -> None:
+    assert found_in(
+        f"{REDIS} openssl 3.5-1 3.5-4", "localhost/b:1 zlib1g 1 2", f"{REDIS} libssl3t64 3.5-1 3.5-4"
+    ) == [
         (
             REDIS,
             "2 packages are older than Debian's: openssl 3.5-1, now 3.5-4; libssl3t64 3.5-1, now 3.5-4",
@@ -59,14 +61,14 @@ def test_an_image_is_told_once_with_what_is_old_in_it() -> None:
 
 
 def test_of_many_packages_five_are_named() -> None:
-    ((_, what),) = told(*(f"{REDIS} p{number} 1 2" for number in range(7)))
+    ((_, what),) = found_in(*(f"{REDIS} p{number} 1 2" for number in range(7)))
     assert what.startswith("7 packages are older")
     assert what.endswith("p4 1, now 2; and 2 more")
 
 
 def test_a_host_that_does_not_say_is_not_called_patched() -> None:
     with pytest.raises(Refused, match="does not say which packages are old"):
-        told("apt-cache: no", status=1)
+        found_in("apt-cache: no", status=1)
 
 
 def asked(tmp_path: Path, here: str, **world: str) -> tuple[int, list[str], list[str]]:
