@@ -53,7 +53,9 @@ def run(config: Config, folder: Path, screen: Screen) -> None:
 @contextlib.contextmanager
 def _stopping_in_order(screen: Screen, terminal: Terminal) -> Iterator[Supervisor]:
     """Lend a supervisor that is always stopped at the end; a stop signal is a normal end."""
-    wishes = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    wishes = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+        wishes.append(signal.SIGHUP)
     before = {number: signal.signal(number, signal.default_int_handler) for number in wishes}
     supervisor = Supervisor(screen.note)
     try:

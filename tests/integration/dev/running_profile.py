@@ -6,9 +6,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import psycopg
@@ -122,6 +123,9 @@ class RunningProfile:
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - the same
             answer: dict[str, Any] = json.load(response)
             return answer
+
+
+MakeProfile: TypeAlias = Callable[..., RunningProfile]
 
 
 def _tree(pid: int) -> list[int]:

@@ -5,8 +5,6 @@ import pty
 import re
 import shlex
 import signal
-import socket
-import stat
 import subprocess
 import sys
 import sysconfig
@@ -23,13 +21,10 @@ import pytest
 
 import leadgen
 from leadgen.dev.account import Account, for_postgres
-from leadgen.dev.place import Place
 from tests.conftest import Database
-from tests.integration.dev.running_profile import RunningProfile
+from tests.integration.dev.running_profile import MakeProfile, RunningProfile
 from tests.integration.service import ENDS_SECONDS
 from tests.integration.stopwatch import quickest, took
-
-MakeProfile = Callable[..., RunningProfile]
 
 ROOT = Path(leadgen.__file__).parents[1]
 
@@ -169,6 +164,26 @@ def test_a_terminal_that_closes_ends_it_although_make_passes_nothing_on(
     make.wait(ENDS_SECONDS)
 
 
+def test_under_nohup_it_outlives_its_terminal(make_profile: MakeProfile, tmp_path: Path) -> None:
+    profile = make_profile()
+    ours, its = pty.openpty()
+    leader = subprocess.Popen(
+        ["setsid", "--ctty", "nohup", *profile.command()],
+        env=profile.environ,
+        cwd=tmp_path,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+    )
+    os.close(its)
+    wait_for(lambda: "Send a lead" in read(tmp_path / "nohup.out"))
+    os.close(ours)
+    time.sleep(3)  # it looks at the terminal five times a second, and would have stopped serving by now
+    assert profile.post()["status"] == "accepted"
+    leader.send_signal(signal.SIGTERM)
+    assert leader.wait(ENDS_SECONDS) == 0
+
+
 def test_what_was_accepted_is_there_again_after_a_restart(make_profile: MakeProfile) -> None:
     profile = make_profile()
     profile.start()
@@ -217,96 +232,6 @@ def test_a_frozen_leftover_does_not_keep_the_next_run_from_starting(make_profile
     profile.start()
     assert [process for process in everything if process.alive] == []
     profile.wait_until_done(profile.post_until_accepted())
-
-
-def test_a_taken_port_is_named(make_profile: MakeProfile) -> None:
-    profile = make_profile()
-    with socket.create_server(("127.0.0.1", profile.port)):
-        assert profile.spawn().wait(ENDS_SECONDS) == 1
-    assert profile.output.startswith(
-        f"port {profile.port}: another program is listening there; stop it, or use another port"
-    )
-
-
-@pytest.mark.parametrize(
-    ("bind", "message"),
-    [
-        (
-            "192.0.2.1:8000",
-            "LEADGEN_BIND: 192.0.2.1 is not an address of this machine; unset it, or set it to one of ",
-        ),
-        ("none.invalid:8000", "LEADGEN_BIND: none.invalid cannot be used ("),
-    ],
-)
-def test_an_address_of_another_machine_is_named(make_profile: MakeProfile, bind: str, message: str) -> None:
-    profile = make_profile()
-    said = refusal([sys.executable, "-m", "leadgen"], profile.folder / ".dev", profile.environ, LEADGEN_BIND=bind)
-    assert said.startswith(message)
-
-
-def test_a_port_for_root_only_is_named(make_profile: MakeProfile) -> None:
-    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:
-        pytest.skip("this machine lets every user listen on port 80")
-    profile = make_profile()
-    said = refusal(
-        without("net_bind_service"), profile.folder / ".dev", profile.environ, LEADGEN_BIND="127.0.0.1:80"
-    )
-    assert said == (
-        "port 80: only root may listen on it, and you are not root; use another port: `make run PORT=8001`\n"
-    )
-
-
-@pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "80 81", "\u0663", "1" * 5000])
-def test_a_port_that_is_none_is_named(tmp_path: Path, plain_environ: dict[str, str], port: str) -> None:
-    command = [sys.executable, "-m", "leadgen", "dev", "--folder", str(tmp_path / ".dev"), f"--port={port}"]
-    done = subprocess.run(command, env=plain_environ, capture_output=True, text=True, check=False)
-    said = f"port {port!r}: is not a number from 1 to 65535; give one, such as 8001\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
-    assert not (tmp_path / ".dev").exists()
-
-
-def test_a_folder_of_a_profile_that_was_killed_before_it_had_a_key_is_taken(tmp_path: Path) -> None:
-    (tmp_path / "log").mkdir()
-    for name in ("lock", "sessions", "api-keys", "dev.key.unfinished"):
-        (tmp_path / name).touch()
-    Place(tmp_path).make()
-
-
-@pytest.mark.parametrize("like", ["/etc", "/var/lib/dpkg", "a link to a key", "a log"])
-def test_a_folder_with_other_files_is_refused_and_left_as_it_was(
-    tmp_path: Path, plain_environ: dict[str, str], like: str
-) -> None:
-    folder = tmp_path / "etc"
-    folder.mkdir(mode=0o755)
-    (folder / ("log" if like == "a log" else "hosts")).write_text("127.0.0.1 localhost\n")
-    if like == "/var/lib/dpkg":
-        (folder / "lock").touch()
-    elif like == "a link to a key":
-        (tmp_path / "key").touch()
-        (folder / "dev.key").symlink_to(tmp_path / "key")
-    (tmp_path / "by-a-link").symlink_to(folder)
-    before = sorted(folder.iterdir())
-    for named in (folder, tmp_path / "by-a-link"):
-        said = refusal([sys.executable, "-m", "leadgen"], named, plain_environ)
-        assert said == f"{named}: it has files in it, and no profile made them; name a new or an empty folder\n"
-    assert sorted(folder.iterdir()) == before
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
-
-
-def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path, plain_environ: dict[str, str]) -> None:
-    tmp_path.chmod(0o555)
-    for folder, why in (("none/.dev", "No such file or directory"), (".dev", "Permission denied")):
-        assert refusal(without("dac_override,-dac_read_search"), tmp_path / folder, plain_environ) == (
-            f"{tmp_path / folder}: it cannot be created ({why}); "
-            "name another folder, whose parent exists and is yours to write to\n"
-        )
-
-
-def test_a_file_of_another_user_in_the_folder_is_named(tmp_path: Path, plain_environ: dict[str, str]) -> None:
-    (tmp_path / "lock").touch(mode=0o400)
-    assert refusal(without("dac_override,-dac_read_search"), tmp_path, plain_environ) == (
-        f"{tmp_path}/lock: you have no access to it; run as the user who created it, or remove it and start over\n"
-    )
 
 
 def test_a_shell_that_has_read_the_environment_runs_the_profile_again(make_profile: MakeProfile) -> None:
@@ -371,21 +296,6 @@ def test_a_normal_user_runs_it(make_profile: MakeProfile, server_directory: Path
     assert profile.stop() == 0
 
 
-def refusal(command: list[str], folder: Path, environ: dict[str, str], **settings: str) -> str:
-    """What it says when it does not start on the folder."""
-    done = subprocess.run(
-        [*command, "dev", "--folder", folder], env=environ | settings, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    return done.stderr
-
-
-def without(capability: str) -> list[str]:
-    """The command, as a user who may not do what root may."""
-    command = [sys.executable, "-m", "leadgen"]
-    return ["setpriv", f"--bounding-set=-{capability}", *command] if os.geteuid() == 0 else command
-
-
 def python_for(user: Account, folder: Path) -> Path:
     """This Python, or an environment with the same packages around the system's if only root may run this one."""
     if user.can_run(Path(sys.executable)):
@@ -421,6 +331,10 @@ def post_all_the_time(profile: RunningProfile) -> tuple[list[str], Callable[[], 
             thread.join()
 
     return accepted, stop
+
+
+def read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = ENDS_SECONDS) -> None:
