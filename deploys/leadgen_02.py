@@ -35,7 +35,8 @@ release.may_follow(this, built)
 migrations.backup_before(this, postgres.tag, shipped)
 
 # Operations
-secrets.deliver(this, [leadgen.DATABASE, *map(leadgen.redis_secret, leadgen.REDIS_USERS)])
+databases = dict.fromkeys(map(leadgen.database_secret, leadgen.SERVICES))
+secrets.deliver(this, [*databases, *map(leadgen.redis_secret, leadgen.REDIS_USERS)])
 image.build(this, built)
 migrations.applied(this, built, shipped)
 migrations.repaired(this, built)

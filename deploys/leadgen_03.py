@@ -2,8 +2,9 @@
 
 Purpose: From here on, a 202 is a promise: an intake is kept, exactly once.
 
-Leaves: The migrations up to `20261127_01_personal_data`: the outbox, its queue, the columns of contract v1, and
-the functions that remove synthetic leads, erase a person, and remove what has expired.
+Leaves: The migrations up to `20261127_02_api_role`: the outbox, its queue, the columns of contract v1, the
+functions that remove synthetic leads, erase a person, and remove what has expired, and the rights of the API's
+role.
 
 Verify: A real intake makes one row in `app.intake_jobs`; the same Idempotency-Key makes no second one.
 
@@ -17,7 +18,7 @@ from deploys.kit.run import page
 from deploys.services.leadgen import LEADGEN, api_keys, leadgen, migrations, synthetic
 from deploys.services.postgres import POSTGRES, database
 
-VERSION = "20261127_01_personal_data"
+VERSION = "20261127_02_api_role"
 
 # What
 this = page.begin("LEADGEN_03")

@@ -45,7 +45,9 @@ for service, unit in services.items():
     backup.files(this, [unit], restart=f"{service}.service")
 
 # Operations
-secrets.deliver(this, [leadgen.DATABASE, leadgen.redis_secret("worker"), leadgen.ERASURE_KEY, api_keys.PROBE])
+secrets.deliver(
+    this, [leadgen.database_secret("worker"), leadgen.redis_secret("worker"), leadgen.ERASURE_KEY, api_keys.PROBE]
+)
 hostfiles.directories(
     this,
     [

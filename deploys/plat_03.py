@@ -2,8 +2,8 @@
 
 Purpose: Each program connects with its own role, which has the rights it needs and no more.
 
-Leaves: The database `motorcade`, the schema `app`, the roles `motorcade_owner`, `motorcade_app`, `motorcade_ro`
-and `motorcade_backup`, and their passwords as Podman secrets.
+Leaves: The database `motorcade`, the schema `app`, the roles `motorcade_owner`, `motorcade_api`,
+`motorcade_app` and `motorcade_ro`, and their passwords as Podman secrets.
 
 Verify: Over the network and with its password, each role can do its work and is refused everything else.
 """
@@ -17,7 +17,7 @@ from deploys.kit.run import page
 from deploys.services.backup import state as backup_state
 from deploys.services.postgres import POSTGRES, database
 
-ROLES = ("owner", "app", "ro", "backup")
+ROLES = ("owner", "api", "app", "ro")
 
 # What
 this = page.begin("PLAT_03")

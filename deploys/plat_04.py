@@ -32,6 +32,7 @@ built = leadgen.image_at(this, LEADGEN.pin(this.release).ref)
 # Preconditions
 gate.wait(this, "curl is on the host", "command -v curl")
 gate.wait(this, "PostgreSQL and Redis listen where the intake looks", leadgen.reachable())
+gate.wait(this, "the API's role may store an intake", leadgen.may_store())
 values = leadgen.values(this, "api", built)
 disk = values["database_disk"]
 unit = quadlet.unit("leadgen/motorcade-leadgen-api.container", **values)
@@ -42,7 +43,7 @@ backup.files(this, [unit, socket], restart="motorcade-leadgen-api.service")
 
 # Operations
 image.build(this, built)
-secrets.deliver(this, [leadgen.DATABASE, leadgen.redis_secret("api")])
+secrets.deliver(this, [leadgen.database_secret("api"), leadgen.redis_secret("api")])
 hostfiles.directories(
     this,
     [

@@ -134,7 +134,9 @@ class Config:
     """
 
     database_url: str = _setting(
-        _url("postgresql", "postgres"), "PostgreSQL, as the role `motorcade_app`.", secret=True
+        _url("postgresql", "postgres"),
+        "PostgreSQL, as the role `motorcade_api` for the API, `motorcade_app` elsewhere.",
+        secret=True,
     )
     database_password: str | None = _setting(
         _password,

@@ -52,16 +52,16 @@ class Database:
         return self._url("motorcade_owner")
 
     @property
+    def api_url(self) -> str:
+        return self._url("motorcade_api")
+
+    @property
     def app_url(self) -> str:
         return self._url("motorcade_app")
 
     @property
     def ro_url(self) -> str:
         return self._url("motorcade_ro")
-
-    @property
-    def backup_url(self) -> str:
-        return self._url("motorcade_backup")
 
     def _url(self, role: str) -> str:
         return self.server.url(self.name, role, PASSWORDS[role])

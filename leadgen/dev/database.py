@@ -12,6 +12,7 @@ from leadgen.store.roles import create_roles
 @dataclass(frozen=True, slots=True)
 class Urls:
     owner: str
+    api: str
     app: str
 
 
@@ -21,6 +22,9 @@ def prepare_database(
     """Create the missing roles and apply the pending migrations."""
     with connect(server.superuser_url, "dev") as superuser:
         create_roles(superuser, passwords)
-    owner, app = (server.url(DATABASE, role, passwords[role]) for role in ("motorcade_owner", "motorcade_app"))
+    owner, api, app = (
+        server.url(DATABASE, f"motorcade_{role}", passwords[f"motorcade_{role}"])
+        for role in ("owner", "api", "app")
+    )
     migrate(owner, report=report)
-    return Urls(owner, app)
+    return Urls(owner, api, app)

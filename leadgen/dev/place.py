@@ -72,11 +72,12 @@ class Place:
     def passwords(self) -> dict[str, str]:
         """The passwords of the database roles."""
         file = self.folder / "passwords"
-        if not file.exists():
-            _keep_secret(file, "".join(f"{role} {new_password()}\n" for role in ROLES))
-        lines = file.read_text(encoding="ascii").splitlines()
-        pairs = (line.split() for line in lines)
-        return dict(pairs)
+        lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
+        kept = {role: password for role, password in (line.split() for line in lines) if role in ROLES}
+        if len(kept) < len(ROLES):  # a new folder, or one of a release with other roles
+            kept = {role: new_password() for role in ROLES} | kept
+            _keep_secret(file, "".join(f"{role} {password}\n" for role, password in kept.items()))
+        return kept
 
     def api_key(self) -> str:
         """A valid key of the client `dev`, in `dev.key`; in `site.key` is one of the company's site."""

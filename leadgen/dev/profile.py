@@ -13,7 +13,7 @@ from typing import Final
 
 from leadgen.config import PREFIX, Config, environ_with
 from leadgen.dev.child import last_lines
-from leadgen.dev.database import prepare_database
+from leadgen.dev.database import Urls, prepare_database
 from leadgen.dev.errors import CannotStart
 from leadgen.dev.lock import Lock
 from leadgen.dev.place import LOCK_FILE, SESSIONS_FILE, Place, is_of_a_profile, new_password
@@ -85,8 +85,16 @@ class _Profile:
         sessions.begin()
         _check_free(self.config.bind)
         key = self.place.api_key()
-        postgres, redis = self._start_postgres(), self._start_redis()
-        environ = postgres | ({"LEADGEN_REDIS_URL": redis.url(BELL)} if redis else {}) | self._settings()
+        database, redis = self._start_postgres(), self._start_redis()
+        environ = (
+            (
+                {"LEADGEN_DATABASE_URL": database.app, "LEADGEN_OWNER_DATABASE_URL": database.owner}
+                if database
+                else {}
+            )
+            | ({"LEADGEN_REDIS_URL": redis.url(BELL)} if redis else {})
+            | self._settings()
+        )
         self.place.write_environment(environ)
         services_environ = environ_with(**environ)
         for secret in ("LEADGEN_OWNER_DATABASE_URL", "LEADGEN_OWNER_DATABASE_PASSWORD"):
@@ -95,11 +103,15 @@ class _Profile:
         services_environ.pop("LEADGEN_ERASURE_KEY", None)  # the profile has a key of its own
         if passed := sorted(name for name in services_environ if name.startswith(PREFIX) and name not in environ):
             self.screen.note(f"your shell's own settings are in use: {', '.join(passed)}")
+        own = {
+            "worker": {"LEADGEN_REDIS_URL": redis.url(WORKER)} if redis else {},
+            "sweeper": {},
+            "api": {"LEADGEN_DATABASE_URL": database.api} if database else {},
+        }
         with self.screen.step("API, worker and sweeper"):
             for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
                 log = self.place.log(name)
-                own = {"LEADGEN_REDIS_URL": redis.url(WORKER)} if redis and command == "worker" else {}
-                service = Service(command, services_environ | own, log, sessions)
+                service = Service(command, services_environ | own[name], log, sessions)
                 self.supervisor.start(name, service, log)
             self._wait_until_ready()
         self.screen.welcome(self._address, key, self.place.folder)
@@ -108,9 +120,11 @@ class _Profile:
     def _address(self) -> str:
         return f"http://{self.config.bind}"
 
-    def _start_postgres(self) -> dict[str, str]:
+    def _start_postgres(self) -> Urls | None:
+        """None if an external one is used."""
         if url := self._others("LEADGEN_DATABASE_URL", self.config.database_url):
-            return self._use_postgres(url)
+            self._use_postgres(url)
+            return None
         log = self.place.log("postgres")
         server = EmbeddedPostgres(self.place.folder / "postgres", log=log)
         with self.screen.step("PostgreSQL 18" if server.exists else "PostgreSQL 18, with a new database"):
@@ -120,8 +134,7 @@ class _Profile:
                 f"its data is in {server.home}: the user {server.user} has no access to {server.directory}"
             )
         with self.screen.step("Database"):
-            urls = prepare_database(server, self.place.passwords(), self.screen.note)
-        return {"LEADGEN_DATABASE_URL": urls.app, "LEADGEN_OWNER_DATABASE_URL": urls.owner}
+            return prepare_database(server, self.place.passwords(), self.screen.note)
 
     def _others(self, setting: str, url: str | None) -> str | None:
         """The URL, unless a profile made it: the shell has then only read a profile's `environment`."""
@@ -130,12 +143,11 @@ class _Profile:
             return None
         return url
 
-    def _use_postgres(self, url: str) -> dict[str, str]:
+    def _use_postgres(self, url: str) -> None:
         """An external server: its owner manages the roles, we manage the schema."""
         owner_url = self._others("LEADGEN_OWNER_DATABASE_URL", self.config.owner_database_url) or url
         with self.screen.step("Database of LEADGEN_DATABASE_URL"):
             migrate(owner_url, report=self.screen.note)
-        return {}
 
     def _start_redis(self) -> EmbeddedRedis | None:
         """None if an external one is used."""

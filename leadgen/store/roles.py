@@ -11,7 +11,7 @@ from leadgen.store.queries import load
 
 _SQL: Final = load("roles")
 
-ROLES: Final = ("motorcade_owner", "motorcade_app", "motorcade_ro", "motorcade_backup")
+ROLES: Final = ("motorcade_owner", "motorcade_api", "motorcade_app", "motorcade_ro")
 
 
 def create_roles(superuser: Connection, passwords: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['motorcade_owner', 'motorcade_app', 'motorcade_ro', 'motorcade_backup'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['motorcade_owner', 'motorcade_api', 'motorcade_app', 'motorcade_ro'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I LOGIN', wanted);
         END IF;
@@ -16,16 +16,13 @@ $$;
 DO $$
 BEGIN
     EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO motorcade_owner', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO motorcade_app, motorcade_ro, motorcade_backup', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO motorcade_api, motorcade_app, motorcade_ro', current_database());
 END
 $$;
-
--- A backup reads every table, including those that later migrations add.
-GRANT pg_read_all_data TO motorcade_backup;
 
 -- The text of an error can quote the row that caused it, so PostgreSQL's log has none of these roles' errors: `log` is
 -- above `error` there. The services log an error's SQLSTATE themselves.
 ALTER ROLE motorcade_owner SET log_min_messages = log;
+ALTER ROLE motorcade_api SET log_min_messages = log;
 ALTER ROLE motorcade_app SET log_min_messages = log;
 ALTER ROLE motorcade_ro SET log_min_messages = log;
-ALTER ROLE motorcade_backup SET log_min_messages = log;

@@ -429,11 +429,29 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION app.remove_synthetic, app.keep_evidence, app.erase_person, app.remove_expired FROM PUBLIC;
 
--- The application adds evidence but never changes it, and changes no schema; `motorcade_ro` only reads.
-GRANT USAGE ON SCHEMA app TO motorcade_app, motorcade_ro;
+GRANT USAGE ON SCHEMA app TO motorcade_api, motorcade_app, motorcade_ro;
 GRANT SELECT ON ALL TABLES IN SCHEMA app TO motorcade_ro;
-GRANT SELECT ON app.schema_migrations TO motorcade_app;
-GRANT SELECT, INSERT ON app.leads, app.consents, app.intake_jobs, app.job_audit, app.erasures TO motorcade_app;
+GRANT SELECT ON app.schema_migrations TO motorcade_api, motorcade_app;
+
+-- The API stores intakes and answers for them. It reads no lead, no payload and no address, and changes no row.
+-- INSERT is on all columns, because LOCK TABLE considers no right on a column.
+GRANT INSERT ON app.intake_jobs, app.intake_queue TO motorcade_api;
+GRANT SELECT (
+    intake_id, request_id, x_request_id, client_id, idempotency_key, fingerprint, fingerprint_version, created_at, answer,
+    erased_at
+) ON app.intake_jobs TO motorcade_api;
+GRANT SELECT (intake_id, available_at, attempts) ON app.intake_queue TO motorcade_api;
+GRANT SELECT (intake_id, created_at) ON app.leads TO motorcade_api;
+GRANT SELECT (intake_id, died_at, discarded_at) ON app.dead_jobs TO motorcade_api;
+GRANT SELECT, INSERT (service, release), UPDATE (beat_at, release) ON app.heartbeats TO motorcade_api;
+
+-- The worker, the sweeper and the commands add evidence but never change it. The database alone dates it: without a right
+-- on `recorded_at` and `at`, nobody but the owner can backdate a row.
+GRANT SELECT ON app.consents, app.job_audit TO motorcade_app;
+GRANT INSERT (intake_id, position, channel, granted, text_version, text_sha256, given_at, page_url)
+ON app.consents TO motorcade_app;
+GRANT INSERT (actor, action, intake_id, reason, person_digest, counts) ON app.job_audit TO motorcade_app;
+GRANT SELECT, INSERT ON app.leads, app.intake_jobs, app.erasures TO motorcade_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON app.intake_queue, app.dead_jobs TO motorcade_app;
 GRANT SELECT, INSERT, UPDATE ON app.heartbeats TO motorcade_app;
 GRANT EXECUTE ON FUNCTION app.erase_person, app.remove_expired TO motorcade_app;

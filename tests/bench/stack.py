@@ -137,7 +137,13 @@ class Stack:
         bind = f"{LOOPBACK}:{free_port()}"
         metrics = self.folder / f"{name}-metrics"
         metrics.mkdir()
-        settings = {"bind": bind, "workers": str(WORKERS), "metrics_dir": str(metrics), **settings}
+        settings = {
+            "bind": bind,
+            "database_url": database.api_url,
+            "workers": str(WORKERS),
+            "metrics_dir": str(metrics),
+            **settings,
+        }
         environ = self.environ(database, checkout, **settings) | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
         options = ("--config", "python:leadgen.api.gunicorn_settings", "--chdir", str(checkout))
         words = [*python(checkout), "-m", "gunicorn", *options, app]
@@ -156,7 +162,7 @@ class Stack:
             *("--host", LOOPBACK, "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
             *("--no-access-log", "--log-level", "warning"),
         ]
-        with self.program(words, self.environ(database), name) as child:
+        with self.program(words, self.environ(database, database_url=database.api_url), name) as child:
             server = Server(f"http://{LOOPBACK}:{port}", self.key, child, database)
             self.wait_until_answers(server.intake, child, name)
             yield server

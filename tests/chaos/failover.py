@@ -143,7 +143,7 @@ def run(model: Model, kind: Kind, seed: int, *, copies: int = 1, doubters: int =
 def _serve(pair: Pair, model: Model, copies: int, state: str) -> Iterator[Flask]:
     """An API in this process that serves one state, without a worker: leads stay in the queue."""
     config = Config(
-        database_url=pair.app_url,
+        database_url=pair.api_url,
         database_copies=copies,
         redis_url="redis://127.0.0.1:1",
         api_keys_file=model.place.api_keys_file,

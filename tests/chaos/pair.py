@@ -96,14 +96,14 @@ class Pair:
         self._opened.close()
 
     @property
-    def app_url(self) -> str:
-        """The application's, to whichever server the entrance leads."""
-        return self._app_url(str(self.entrance.port))
+    def api_url(self) -> str:
+        """The API's, to whichever server the entrance leads."""
+        return self._api_url(str(self.entrance.port))
 
     @property
     def several_hosts_url(self) -> str:
-        """The application's, to whichever server takes writes."""
-        return self._app_url(f"{self.leader.port},{LOOPBACK}:{self.standby.port}")
+        """The API's, to whichever server takes writes."""
+        return self._api_url(f"{self.leader.port},{LOOPBACK}:{self.standby.port}")
 
     def superuser(self, server: EmbeddedPostgres) -> psycopg.Connection:
         return psycopg.connect(server.superuser_url, autocommit=True, connect_timeout=10)
@@ -161,8 +161,8 @@ class Pair:
             rows = superuser.execute("SELECT sync_state FROM pg_stat_replication").fetchall()
         return rows == [("sync",)]
 
-    def _app_url(self, port: str) -> str:
-        role = "motorcade_app"
+    def _api_url(self, port: str) -> str:
+        role = "motorcade_api"
         return f"postgresql://{role}:{self._model.place.passwords()[role]}@{LOOPBACK}:{port}/{DATABASE}"
 
 

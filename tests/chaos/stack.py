@@ -86,10 +86,13 @@ class Stack:
         self.redis_proxy = self._opened.enter_context(Proxy(self.redis.port))
         sessions = Sessions(self.place.folder / "sessions")
         sessions.begin()
-        environ = self._environ()
+        self.place.api_key()
+        database = prepare_database(self.postgres, self.place.passwords(), lambda _: None)
         for name, command in (("worker", "worker"), ("sweeper", "sweep"), ("api", "serve")):
-            own = {"LEADGEN_REDIS_URL": self._redis_url(WORKER)} if name == "worker" else {}
-            self._keep(name, _Command(self._module, command, environ | own, self.place.log(name), sessions))
+            environ = self._environ(
+                database.api if name == "api" else database.app, WORKER if name == "worker" else BELL
+            )
+            self._keep(name, _Command(self._module, command, environ, self.place.log(name), sessions))
         if self.disk:
             os.sync()  # its power is cut under load, not while the system is being set up
 
@@ -127,13 +130,11 @@ class Stack:
     def _redis_url(self, user: str) -> str:
         return _through(self.redis_proxy, self.redis.port, self.redis.url(user))
 
-    def _environ(self) -> dict[str, str]:
-        self.place.api_key()
-        urls = prepare_database(self.postgres, self.place.passwords(), lambda _: None)
+    def _environ(self, database_url: str, redis_user: str) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
-            "LEADGEN_DATABASE_URL": _through(self.postgres_proxy, self.postgres.port, urls.app),
-            "LEADGEN_REDIS_URL": self._redis_url(BELL),
+            "LEADGEN_DATABASE_URL": _through(self.postgres_proxy, self.postgres.port, database_url),
+            "LEADGEN_REDIS_URL": self._redis_url(redis_user),
             "LEADGEN_API_KEYS_FILE": str(self.place.api_keys_file),
             "LEADGEN_BIND": f"{LOOPBACK}:{self.api_port}",
             "LEADGEN_METRICS_DIR": str((self.disk.folder if self.disk else self.place.folder) / "metrics"),

@@ -82,7 +82,7 @@ def wait_in_vain(writer: IntakeWriter) -> None:
 
 @pytest.mark.alone("the writer waits five seconds, from the first request on")
 def test_an_outage_is_answered_at_once_and_ends_by_itself(pair: Pair) -> None:
-    with make_writer(pair.app_url) as writer, ThreadPoolExecutor(1) as pool:
+    with make_writer(pair.api_url) as writer, ThreadPoolExecutor(1) as pool:
         writer.write(make_intake("before"))
         pair.stream.blackhole()
         assert took(lambda: wait_in_vain(writer)) < PATIENCE_SECONDS + BUSY_SECONDS
@@ -106,7 +106,7 @@ def test_what_waits_for_a_standby_does_not_fill_the_server_with_sessions(
     """A session that is only broken, and not canceled, stays on the server: the control."""
     if not cancels:
         monkeypatch.setattr(psycopg.Connection, "cancel_safe", lambda *_, **__: None)
-    with make_writer(pair.app_url) as writer:
+    with make_writer(pair.api_url) as writer:
         writer.write(make_intake("before"))
         pair.stream.blackhole()
         for _ in range(2):

@@ -58,7 +58,7 @@ def leadgen(folder: Path, *, profile: str) -> Iterator[Flask]:
     (folder / "keys").write_text(f"{LINE}\n")
     (folder / KEY_FILE).write_text(KEY)
     settings = {
-        "LEADGEN_DATABASE_URL": "postgresql://motorcade_app@127.0.0.1:1/none",
+        "LEADGEN_DATABASE_URL": "postgresql://motorcade_api@127.0.0.1:1/none",
         "LEADGEN_REDIS_URL": "redis://127.0.0.1:1",
         "LEADGEN_API_KEYS_FILE": str(folder / "keys"),
         "LEADGEN_PROFILE": profile,

@@ -117,7 +117,7 @@ def make_stack(directory: Path, database: Database, redis_url: str) -> Stack:
     (directory / "keys").write_text(line + "\n")
     port = free_port()
     settings = {
-        "database_url": database.app_url,
+        "database_url": database.api_url,
         "redis_url": redis_url,
         "api_keys_file": str(directory / "keys"),
         "bind": f"127.0.0.1:{port}",

@@ -152,7 +152,7 @@ def seen(host: Host) -> tuple[int, int]:
 def test_no_secret_is_anywhere_but_in_the_secret_store(host: Host) -> None:
     rotated = [sys.executable, "-m", "deploys.kit.secrets", "rotate", "lab", "postgres-app"]
     subprocess.run([*rotated, "--directory", str(host.directory / "secrets")], check=True, timeout=30)
-    plain = [reveal(host, f"postgres-{role}") for role in ("owner", "app", "ro", "backup")]
+    plain = [reveal(host, f"postgres-{role}") for role in ("owner", "api", "app", "ro")]
     plain += [reveal(host, f"redis-{user}") for user in ("operator", "bell", "worker")]
     # Podman keeps a secret in base64: found there, it shows that the search does find.
     patterns = "".join(f"{value}\n{b64encode(value.encode()).decode()}\n" for value in plain)
@@ -250,6 +250,15 @@ def test_a_right_that_somebody_granted_is_seen_by_the_page_and_taken_back(host: 
     ended = included(host)
     assert "PLAT_03 | roles and rights" in "".join(ended.changes)
     assert record(host)[-1]["backups"]
+    assert state(host) == before
+
+
+def test_a_role_of_an_earlier_release_is_dropped(host: Host) -> None:
+    before = state(host)
+    psql = "podman exec --interactive motorcade-postgres psql --quiet --dbname=motorcade --set=ON_ERROR_STOP=1"
+    given = "CREATE ROLE motorcade_backup LOGIN; GRANT pg_read_all_data TO motorcade_backup;"
+    host.root(psql, given=f"{given} GRANT CONNECT ON DATABASE motorcade TO motorcade_backup")
+    assert "PLAT_03 | roles and rights" in "".join(included(host).changes)
     assert state(host) == before
 
 

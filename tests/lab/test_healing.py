@@ -113,7 +113,8 @@ def test_without_the_bridge_and_its_name_server_leads_are_taken_and_drained_what
             for container in INTAKE:
                 platform.root(f"systemctl restart {container}", seconds=120)
             # Every connection to the database is made again, too.
-            sql(platform, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'motorcade_app'")
+            sessions = "pg_stat_activity WHERE usename IN ('motorcade_api', 'motorcade_app')"
+            sql(platform, f"SELECT pg_terminate_backend(pid) FROM {sessions}")
             assert until(lambda: healthy(platform, "worker") and healthy(platform, "redis"), OTHER_SECONDS)
             time.sleep(2)
         assert {answer.status for answer in callers.failed} <= {503}

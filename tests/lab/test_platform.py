@@ -11,7 +11,7 @@ import time
 from deploys.services.postgres import database
 from tests import commit
 from tests.lab.command import until
-from tests.lab.deploying import NOTHING, PAGES, deployed, included, record, sentence, state
+from tests.lab.deploying import NOTHING, PAGES, deploy, deployed, included, record, sentence, state
 from tests.lab.host import Host
 from tests.lab.load import load, post, reckon, sql
 
@@ -40,6 +40,32 @@ def test_neither_side_of_redis_lacks_a_right_even_when_a_worker_is_killed_and_a_
     platform.root("systemctl restart motorcade-leadgen-worker motorcade-leadgen-api")
     assert until(lambda: platform.root(ready, check=False).returncode == 0, 60)
     assert platform.root(f"{ask} ACL LOG").stdout.strip() == ""
+
+
+BEFORE = """
+REVOKE ALL ON ALL TABLES IN SCHEMA app FROM motorcade_api;
+REVOKE USAGE ON SCHEMA app FROM motorcade_api;
+GRANT INSERT ON app.consents, app.job_audit TO motorcade_app;
+DELETE FROM app.schema_migrations WHERE version = '20261127_02_api_role';
+"""
+
+
+def test_the_api_gets_its_own_role_on_a_host_of_an_earlier_release_and_refuses_nobody(platform: Host) -> None:
+    """Before, it logged in as `motorcade_app`. PLAT_03 comes first, so the role is there, without a right."""
+    unit = "/etc/containers/systemd/motorcade-leadgen-api.container"
+    platform.root(f"sed -i 's/postgres-api/postgres-app/; s/motorcade_api@/motorcade_app@/' {unit}")
+    platform.root("systemctl daemon-reload && systemctl restart motorcade-leadgen-api")
+    sql(platform, BEFORE)
+    assert post(platform).status == 202
+    with load(platform) as callers:
+        assert "run deploys/plat_03.py deploys/leadgen_02.py first" in sentence(deploy(platform, "plat_04").output)
+        deployed(platform, "leadgen_02")
+        deployed(platform, "plat_04", "leadgen_07c")
+    assert callers.failed == []
+    assert reckon(platform, callers.accepted) == {"once": len(callers.accepted)}
+    users = sql(platform, "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name ~ 'api'")
+    assert users == "motorcade_api"
+    assert included(platform).did == NOTHING
 
 
 def test_the_checks_have_taken_their_synthetic_leads_away(platform: Host) -> None:

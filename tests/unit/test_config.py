@@ -122,7 +122,10 @@ def test_one_error_reports_every_fault() -> None:
 def test_only_what_a_command_needs_has_to_be_there() -> None:
     assert Config.from_environ({}).database_url is None
     assert faults({}, frozenset({"database_url"})) == [
-        "LEADGEN_DATABASE_URL is not set: PostgreSQL, as the role `motorcade_app`."
+        (
+            "LEADGEN_DATABASE_URL is not set: PostgreSQL, as the role `motorcade_api` for the API, `motorcade_app`"
+            " elsewhere."
+        )
     ]
 
 

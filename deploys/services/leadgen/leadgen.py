@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 SERVICES: Final = ("api", "worker", "sweeper")
 USER: Final = "10003"  # fixed in containers/leadgen, so that its files have the same owner on every host
-DATABASE: Final = "postgres-app"
 ERASURE_KEY: Final = "leadgen-erasure-key"
+# Its role in the database. Worker and sweeper have one, which people use, too: commands run in the sweeper.
+DATABASE_ROLES: Final = {"api": "api", "worker": "app", "sweeper": "app"}
 # Its user in Redis; the sweeper does without.
 REDIS_USERS: Final = {"api": "bell", "worker": "worker"}
 # Where PostgreSQL and Redis listen on this host, each with the page that starts it.
@@ -63,6 +64,16 @@ def reachable() -> str:
     )
 
 
+def may_store() -> str:
+    """Shell: succeeds if the API's role may store an intake, or there is no table for intakes yet.
+
+    A host of an earlier release lacks the migration: its API must not change its role before.
+    """
+    right = "coalesce(has_table_privilege('motorcade_api', to_regclass('app.intake_jobs'), 'INSERT'), true)"
+    granted = database.expect(f"SELECT {right}", "t", "motorcade")
+    return f"{{ {granted}; }} || {{ echo 'run deploys/plat_03.py deploys/leadgen_02.py first'; false; }}"
+
+
 def healthy(dependency: str) -> str:
     """Shell: succeeds if health calls a dependency ok, and otherwise prints health."""
     return (
@@ -95,7 +106,8 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "service": f"leadgen-{service}",
         "image": built.tag,
         "user": USER,
-        "database_cipher": secrets.fingerprint(page.settings, DATABASE),
+        "database_role": DATABASE_ROLES[service],
+        "database_cipher": secrets.fingerprint(page.settings, database_secret(service)),
         "database_sockets": database.SOCKETS,
         "redis_user": redis_user,
         "redis_sockets": REDIS_SOCKETS,
@@ -108,6 +120,11 @@ def values(page: "Page", service: str, built: Image) -> dict[str, Any]:
         "erasure_cipher": secrets.fingerprint(page.settings, ERASURE_KEY) if service == "sweeper" else "",
         "database_disk": database_disk(host.groups),
     }
+
+
+def database_secret(service: str) -> str:
+    """The secret with the password of a service's role in the database."""
+    return f"postgres-{DATABASE_ROLES[service]}"
 
 
 def redis_secret(service: str) -> str:

@@ -27,9 +27,9 @@ POSTGRES: Final = Service(
     settings=Postgres,
     secrets=(
         Secret("postgres-owner", 24, ("PLAT_03", "LEADGEN_01", "LEADGEN_02", "LEADGEN_03")),
-        Secret("postgres-app", 24, ("PLAT_03", "PLAT_04", "LEADGEN_02", "LEADGEN_07C")),
+        Secret("postgres-api", 24, ("PLAT_03", "PLAT_04", "LEADGEN_02")),
+        Secret("postgres-app", 24, ("PLAT_03", "LEADGEN_02", "LEADGEN_07C")),
         Secret("postgres-ro", 24, ("PLAT_03", "PLAT_04A")),
-        Secret("postgres-backup", 24, ("PLAT_03",)),
     ),
     processes={"postgres": "postgres-start"},
     recipe=Recipe,

@@ -57,7 +57,7 @@ class Keys:
 
 
 def make_config(database: Database, keys: Keys) -> Config:
-    return Config(database_url=database.app_url, redis_url="redis://127.0.0.1:1", api_keys_file=keys.file)
+    return Config(database_url=database.api_url, redis_url="redis://127.0.0.1:1", api_keys_file=keys.file)
 
 
 def rows(database: Database, query: str) -> list[Any]:

@@ -27,8 +27,8 @@ from tests.integration.stopwatch import quickest, took
         ("DROP SCHEMA app CASCADE", "42P01"),
         ("DROP TABLE app.intake_queue", "42P01"),
         ("ALTER TABLE app.intake_jobs DROP COLUMN payload", "42703"),
-        ("REVOKE INSERT ON app.intake_jobs FROM motorcade_app", "42501"),
-        ("REVOKE USAGE ON SCHEMA app FROM motorcade_app", "42501"),
+        ("REVOKE INSERT ON app.intake_jobs FROM motorcade_api", "42501"),
+        ("REVOKE USAGE ON SCHEMA app FROM motorcade_api", "42501"),
     ],
 )
 def test_a_schema_that_lacks_something_is_a_503_at_once_that_the_log_explains(

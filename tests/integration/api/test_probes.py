@@ -66,7 +66,7 @@ def resting_intake(caller: Caller, database: Database) -> None:
 
 
 def beat_of_the_sweeper(database: Database) -> None:
-    with connect(database.app_url, "tests") as connection:
+    with connect(database.api_url, "tests") as connection:
         beat(connection, "sweeper", "tests")
 
 
@@ -92,7 +92,7 @@ def test_an_intake_that_is_not_drained_makes_health_degraded(caller: Caller, dat
 
 @pytest.mark.parametrize(
     "statement",
-    ["DROP TABLE app.heartbeats", "REVOKE ALL ON app.heartbeats, app.intake_queue FROM motorcade_app"],
+    ["DROP TABLE app.heartbeats", "REVOKE ALL ON app.heartbeats, app.intake_queue FROM motorcade_api"],
 )
 def test_health_and_metrics_answer_on_a_schema_that_is_not_ours_and_readiness_is_refused(
     caller: Caller, database: Database, statement: str
@@ -167,8 +167,8 @@ def test_a_probe_leaves_no_intake(caller: Caller, database: Database) -> None:
 def test_a_probe_asks_for_new_space_on_the_disk(database: Database) -> None:
     """A page may have room for one more row when the disk has none: only a file that grows shows that."""
     with psycopg.connect(database.superuser_url) as connection:
-        connection.execute(f"ALTER ROLE motorcade_app IN DATABASE {database.name} SET temp_file_limit = 0")
-    with connect(database.app_url, "tests") as fresh, pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+        connection.execute(f"ALTER ROLE motorcade_api IN DATABASE {database.name} SET temp_file_limit = 0")
+    with connect(database.api_url, "tests") as fresh, pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
         dry_write(fresh)
 
 

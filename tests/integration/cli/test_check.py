@@ -37,7 +37,7 @@ def environ(database: Database, redis_url: str, tmp_path: Path) -> dict[str, str
     _, line = api_key.mint("wordpress", frozenset({"intake"}), None)
     (tmp_path / "keys").write_text(line + "\n")
     return {
-        "LEADGEN_DATABASE_URL": database.app_url,
+        "LEADGEN_DATABASE_URL": database.api_url,
         "LEADGEN_REDIS_URL": redis_url,
         "LEADGEN_API_KEYS_FILE": str(tmp_path / "keys"),
     }
@@ -70,7 +70,7 @@ def test_a_write_that_is_refused_is_a_fault_that_only_the_write_finds(
     database: Database, environ: dict[str, str], table: str
 ) -> None:
     with psycopg.connect(database.superuser_url) as superuser:
-        superuser.execute(f"REVOKE INSERT ON app.{table} FROM motorcade_app")
+        superuser.execute(f"REVOKE INSERT ON app.{table} FROM motorcade_api")
     assert check(environ).exit_code == 0
     result = check(environ, "--write")
     assert result.exit_code == 1

@@ -11,5 +11,5 @@ from tests.integration.store.writing import make_writer
 
 @pytest.fixture
 def writer(database: Database) -> Iterator[IntakeWriter]:
-    with make_writer(database.app_url) as made:
+    with make_writer(database.api_url) as made:
         yield made

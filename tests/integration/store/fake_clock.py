@@ -13,8 +13,8 @@ _SCHEMA = """
     INSERT INTO clock.hand VALUES (now());
     CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql AS 'SELECT at FROM clock.hand';
     CREATE FUNCTION clock.clock_timestamp() RETURNS timestamptz STABLE LANGUAGE sql AS 'SELECT at FROM clock.hand';
-    GRANT USAGE ON SCHEMA clock TO motorcade_app;
-    GRANT SELECT ON clock.hand TO motorcade_app;
+    GRANT USAGE ON SCHEMA clock TO motorcade_api, motorcade_app;
+    GRANT SELECT ON clock.hand TO motorcade_api, motorcade_app;
     ALTER TABLE app.intake_queue ALTER available_at SET DEFAULT clock.clock_timestamp();
 """
 
@@ -25,9 +25,10 @@ class FakeClock:
     def __init__(self, database: Database) -> None:
         self._connection = connect(database.superuser_url, "tests")
         self._connection.execute(_SCHEMA)
-        self._connection.execute(
-            f"ALTER ROLE motorcade_app IN DATABASE {database.name} SET search_path = clock, pg_catalog"
-        )
+        for role in ("motorcade_api", "motorcade_app"):
+            self._connection.execute(
+                f"ALTER ROLE {role} IN DATABASE {database.name} SET search_path = clock, pg_catalog"
+            )
 
     def set(self, now: datetime) -> None:
         self._connection.execute("UPDATE clock.hand SET at = %s", [now])

@@ -64,7 +64,7 @@ def test_intakes_without_a_key_are_all_new(writer: IntakeWriter, database: Datab
 
 
 def test_64_threads_with_one_key_make_one_row_and_agree_on_it(database: Database) -> None:
-    with make_writer(database.app_url) as one, make_writer(database.app_url) as other:
+    with make_writer(database.api_url) as one, make_writer(database.api_url) as other:
         receipts = together(*[partial(lambda w: w.write(make_intake("same")), w) for w in (one, other) * 32])
     assert len({receipt.intake_id for receipt in receipts}) == 1
     assert sum(not receipt.replayed for receipt in receipts) == 1
@@ -74,8 +74,8 @@ def test_64_threads_with_one_key_make_one_row_and_agree_on_it(database: Database
 def test_two_writers_with_the_same_keys_in_opposite_order_never_deadlock(database: Database) -> None:
     keys = [f"key-{number:03}" for number in range(500)]
     with (
-        make_writer(database.app_url) as one,
-        make_writer(database.app_url) as other,
+        make_writer(database.api_url) as one,
+        make_writer(database.api_url) as other,
         ThreadPoolExecutor(64) as pool,
     ):
         forward = [pool.submit(one.write, make_intake(key)) for key in keys]
@@ -91,7 +91,7 @@ def test_two_writers_with_the_same_keys_in_opposite_order_never_deadlock(databas
 
 
 def test_a_bad_row_in_a_group_fails_alone(database: Database) -> None:
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(40) as pool:
+    with make_writer(database.api_url) as writer, ThreadPoolExecutor(40) as pool:
         with hold_flushers(database, writer, pool):
             bad = pool.submit(writer.write, make_intake("bad", payload='{"n": not json'))
             good = [pool.submit(writer.write, make_intake(f"good-{number}")) for number in range(32)]
@@ -142,14 +142,14 @@ def test_a_key_whose_holder_rolls_back_in_time_is_stored(writer: IntakeWriter, d
 def test_a_commit_waits_for_the_disk_whatever_the_role_and_the_server_say(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(f"ALTER DATABASE {database.name} SET synchronous_commit = off")
-    with connect(database.app_url, "tests") as connection:
+    with connect(database.api_url, "tests") as connection:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
 @pytest.mark.alone("a held key waits two seconds")
 def test_a_held_key_harms_no_other_and_all_its_requests_get_the_same_error(database: Database) -> None:
     with (
-        make_writer(database.app_url) as writer,
+        make_writer(database.api_url) as writer,
         held_key(database, "held"),
         ThreadPoolExecutor(32) as pool,
     ):
@@ -166,7 +166,7 @@ def test_a_held_key_harms_no_other_and_all_its_requests_get_the_same_error(datab
 
 @pytest.mark.alone("a held key waits two seconds")
 def test_those_who_waited_for_a_key_that_came_free_get_the_same_intake(database: Database) -> None:
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(16) as pool:
+    with make_writer(database.api_url) as writer, ThreadPoolExecutor(16) as pool:
         with held_key(database, "held"):
             waiting = [pool.submit(writer.write, make_intake("held")) for _ in range(16)]
             wait_for_lock(database)
@@ -179,7 +179,7 @@ def test_those_who_waited_for_a_key_that_came_free_get_the_same_intake(database:
 
 @pytest.mark.alone("a held key waits two seconds")
 def test_who_comes_while_a_key_is_waited_for_gets_what_the_first_gets(database: Database) -> None:
-    with make_writer(database.app_url) as writer, held_key(database, "held"), ThreadPoolExecutor(2) as pool:
+    with make_writer(database.api_url) as writer, held_key(database, "held"), ThreadPoolExecutor(2) as pool:
         first = pool.submit(writer.write, make_intake("held"))
         time.sleep(1)
         started = time.monotonic()
@@ -193,7 +193,7 @@ def test_who_comes_while_a_key_is_waited_for_gets_what_the_first_gets(database: 
 def test_an_intake_without_a_key_never_gets_a_key_held_error(database: Database) -> None:
     """Its own earlier try, on a connection that was lost, may still hold its id."""
     intake = make_intake(None)
-    with make_writer(database.app_url) as writer, psycopg.connect(database.superuser_url) as holder:
+    with make_writer(database.api_url) as writer, psycopg.connect(database.superuser_url) as holder:
         holder.execute(
             "INSERT INTO app.intake_jobs VALUES (%s, %s, 'x', null, '\\x00', 1, '{}', null, null)",
             [intake.intake_id, intake.request_id],
@@ -205,7 +205,7 @@ def test_an_intake_without_a_key_never_gets_a_key_held_error(database: Database)
 def test_a_connection_lost_while_a_group_is_taken_apart_loses_no_intake(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(KILL_ONCE)
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(24) as pool:
+    with make_writer(database.api_url) as writer, ThreadPoolExecutor(24) as pool:
         with hold_flushers(database, writer, pool):
             bad = pool.submit(writer.write, make_intake("bad", payload='{"n": not json'))
             killer = pool.submit(writer.write, make_intake("killer"))
@@ -222,14 +222,14 @@ def test_an_intake_that_was_neither_stored_nor_found_is_tried_again(database: Da
     """As when the row of its key is removed between the two statements."""
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(SKIP_ONCE)
-    with make_writer(database.app_url) as writer:
+    with make_writer(database.api_url) as writer:
         assert not writer.write(make_intake("skipped")).replayed
     assert count(database) == 1
 
 
 SKIP_ONCE = """
 CREATE SEQUENCE app.skips;
-GRANT USAGE ON app.skips TO motorcade_app;
+GRANT USAGE ON app.skips TO motorcade_api;
 CREATE FUNCTION app.skip_once() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN IF nextval('app.skips') = 1 THEN RETURN NULL; END IF; RETURN NEW; END $$;
 CREATE TRIGGER skip_once BEFORE INSERT ON app.intake_jobs FOR EACH ROW EXECUTE FUNCTION app.skip_once();
@@ -239,7 +239,7 @@ CREATE TRIGGER skip_once BEFORE INSERT ON app.intake_jobs FOR EACH ROW EXECUTE F
 # The first insert of the key `killer` that comes so far ends its own session.
 KILL_ONCE = """
 CREATE SEQUENCE app.kills;
-GRANT USAGE ON app.kills TO motorcade_app;
+GRANT USAGE ON app.kills TO motorcade_api;
 CREATE FUNCTION app.kill_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF nextval('app.kills') = 1 THEN

@@ -50,7 +50,7 @@ def test_a_lost_connection_is_repaired_and_the_intake_stored_once(
 def test_a_commit_whose_reply_was_lost_is_not_stored_twice(database: Database) -> None:
     """What the flusher does after a lost reply: the same batch, sent again."""
     batch = [make_intake("keyed"), make_intake(None)]
-    with connect(database.app_url, "tests") as connection:
+    with connect(database.api_url, "tests") as connection:
         accept(connection, batch)
         again = accept(connection, batch)
     assert [again[intake.intake_id].replayed for intake in batch] == [False, False]
@@ -61,7 +61,7 @@ def test_a_stopped_server_is_reported_within_five_seconds_and_used_again_when_ba
     own_postgres: Callable[..., Database],
 ) -> None:
     database = own_postgres()
-    with make_writer(database.app_url) as writer:
+    with make_writer(database.api_url) as writer:
         writer.write(make_intake("before"))
         database.server.stop()
         started = time.monotonic()
@@ -85,7 +85,7 @@ def test_64_clients_with_one_key_across_a_restart_agree_on_one_row(own_postgres:
                 time.sleep(0.05)
         raise AssertionError("no answer")
 
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(64) as pool:
+    with make_writer(database.api_url) as writer, ThreadPoolExecutor(64) as pool:
         writer.write(make_intake("warm"))
         database.server.stop()
         answers = [pool.submit(insist, writer) for _ in range(64)]
@@ -101,7 +101,7 @@ def test_64_clients_with_one_key_across_a_restart_agree_on_one_row(own_postgres:
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
 def test_a_server_that_may_lose_a_commit_is_refused(own_postgres: Callable[..., Database], setting: str) -> None:
     database = own_postgres(**{setting: "off"})
-    with make_writer(database.app_url) as writer, pytest.raises(UnsafeDurability, match=f"{setting} = off"):
+    with make_writer(database.api_url) as writer, pytest.raises(UnsafeDurability, match=f"{setting} = off"):
         writer.write(make_intake("k"))
     assert count(database) == 0
 
@@ -110,7 +110,7 @@ def test_a_server_that_is_made_unsafe_later_is_refused_within_a_second(
     own_postgres: Callable[..., Database],
 ) -> None:
     database = own_postgres()
-    with make_writer(database.app_url) as writer:
+    with make_writer(database.api_url) as writer:
         writer.write(make_intake("safe"))
         with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
             superuser.execute("ALTER SYSTEM SET fsync = off")
@@ -122,7 +122,7 @@ def test_a_server_that_is_made_unsafe_later_is_refused_within_a_second(
 
 
 def test_two_copies_need_a_standby_and_the_refusal_says_what_to_do(database: Database) -> None:
-    with make_writer(database.app_url, copies=2) as writer, pytest.raises(TooFewCopies) as refused:
+    with make_writer(database.api_url, copies=2) as writer, pytest.raises(TooFewCopies) as refused:
         writer.write(make_intake())
     assert str(refused.value) == (
         "database: synchronous_standby_names is empty, so PostgreSQL waits for no standby and the loss of one "
@@ -136,7 +136,7 @@ def test_in_an_outage_one_request_waits_and_the_others_are_refused_at_once(
     own_postgres: Callable[..., Database],
 ) -> None:
     database = own_postgres()
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(2) as pool:
+    with make_writer(database.api_url) as writer, ThreadPoolExecutor(2) as pool:
         database.server.stop()
         with pytest.raises(DatabaseUnavailable):
             writer.write(make_intake())
@@ -154,7 +154,7 @@ def test_what_was_refused_while_the_server_was_frozen_is_not_stored_afterwards(
     own_postgres: Callable[..., Database],
 ) -> None:
     database = own_postgres()
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(50) as pool:
+    with make_writer(database.api_url) as writer, ThreadPoolExecutor(50) as pool:
         together(*[partial(lambda n: writer.write(make_intake(f"warm-{n}")), n) for n in range(8)])
         with frozen(database):
             started = time.monotonic()
@@ -177,7 +177,7 @@ def test_a_request_alone_with_its_key_is_answered_in_time_by_a_frozen_server(
     own_postgres: Callable[..., Database],
 ) -> None:
     database = own_postgres()
-    with make_writer(database.app_url) as writer, ThreadPoolExecutor(1) as pool, held_key(database, "held"):
+    with make_writer(database.api_url) as writer, ThreadPoolExecutor(1) as pool, held_key(database, "held"):
         started = time.monotonic()
         waiting = pool.submit(writer.write, make_intake("held"))
         time.sleep(0.5)
@@ -190,7 +190,7 @@ def test_a_request_alone_with_its_key_is_answered_in_time_by_a_frozen_server(
 def test_a_server_that_takes_no_writes_is_unavailable_and_used_again_when_it_does(database: Database) -> None:
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
-        with make_writer(database.app_url) as writer:
+        with make_writer(database.api_url) as writer:
             with pytest.raises(DatabaseUnavailable):
                 writer.write(make_intake("k"))
             superuser.execute(f"ALTER DATABASE {database.name} RESET default_transaction_read_only")

@@ -31,7 +31,7 @@ def dog(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
 
 @pytest.fixture
 def connection(database: Database) -> Iterator[Connection]:
-    with connect(database.app_url, "tests") as connection:
+    with connect(database.api_url, "tests") as connection:
         yield connection
 
 
@@ -58,7 +58,7 @@ def test_what_ends_in_time_is_left_alone(dog: Watchdog, connection: Connection) 
 
 def test_a_connection_to_a_frozen_server_is_broken(dog: Watchdog, own_postgres: Callable[..., Database]) -> None:
     database = own_postgres()
-    with connect(database.app_url, "tests") as connection, frozen(database):
+    with connect(database.api_url, "tests") as connection, frozen(database):
         assert took(partial(sleep_watched, dog, connection)) < BUSY_SECONDS
         assert connection.broken
 
@@ -75,7 +75,7 @@ def test_a_warning_makes_the_outcome_unknown_and_a_notice_does_not(database: Dat
     """Although the database hides warnings: each connection asks for them."""
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         superuser.execute(f"ALTER DATABASE {database.name} SET client_min_messages = error")
-    with connect(database.app_url, "tests") as connection:
+    with connect(database.api_url, "tests") as connection:
         heed(connection)
 
 

@@ -20,7 +20,7 @@ from leadgen.domain.service_types import SERVICE_TYPES
 
 Json = dict[str, Any]
 CONFIG = Config(
-    database_url="postgresql://motorcade_app@127.0.0.1/app",
+    database_url="postgresql://motorcade_api@127.0.0.1/app",
     redis_url="redis://127.0.0.1",
     api_keys_file=Path("/nowhere"),
     service_area_states=frozenset({"TX", "OK"}),

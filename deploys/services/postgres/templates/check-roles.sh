@@ -19,15 +19,16 @@ refused() { # role, SQL: succeeds when the server says insufficient_privilege; w
 }
 as owner --command='BEGIN; CREATE TABLE app.probe (id int); INSERT INTO app.probe VALUES (1); ROLLBACK'
 refused owner 'CREATE ROLE probe'
+as api --command='SELECT 1' >/dev/null
+refused api 'CREATE TABLE app.probe (id int)'
+refused api 'SELECT rolpassword FROM pg_authid'
 as app --command='SELECT 1' >/dev/null
 refused app 'CREATE TABLE app.probe (id int)'
 refused app 'SELECT rolpassword FROM pg_authid'
 as ro --command='SELECT 1' >/dev/null
 refused ro 'CREATE TABLE app.probe (id int)'
 refused ro 'CREATE TABLE public.probe (id int)'
-as backup --command="SELECT 1 / pg_has_role('pg_read_all_data', 'usage')::int" >/dev/null
-refused backup 'CREATE TABLE app.probe (id int)'
-for role in postgres motorcade_app; do
+for role in postgres motorcade_api motorcade_app; do
     if client --entrypoint psql {{ image }} --no-password --host=motorcade-postgres --username=$role \
         --dbname=motorcade --command='SELECT 1' >/dev/null 2>&1; then
         echo "$role connected without a password"

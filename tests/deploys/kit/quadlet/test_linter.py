@@ -345,6 +345,7 @@ def test_the_units_of_this_repository_have_no_fault() -> None:
         "service": "leadgen-api",
         "user": "10003",
         "database_cipher": ID,
+        "database_role": "api",
         "redis_cipher": ID,
         "erasure_cipher": ID,
     }

@@ -1,5 +1,6 @@
 """What the intake's pages ask of it, in the words of systemd and of its own health."""
 
+import re
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from deploys.services.postgres import database
 
 NAMES = (
     *("page", "service", "config", "image", "user", "database_cipher", "redis_cipher", "redis_user"),
+    "database_role",
     *("edge_host", "states", "site_default_state", "workers", "database_disk", "erasure_cipher"),
     *("database_sockets", "redis_sockets"),
 )
@@ -97,6 +99,24 @@ def test_a_service_has_the_password_of_its_own_user_in_redis_and_no_other(servic
         else []
     )
     assert bool(user) == (service != "sweeper")
+
+
+@pytest.mark.parametrize("service", leadgen.SERVICES)
+def test_only_the_api_has_the_role_that_reads_no_lead(service: str) -> None:
+    role = leadgen.DATABASE_ROLES[service]
+    assert (role == "api") == (service == "api")
+    unit = render(
+        f"leadgen/motorcade-leadgen-{service}.container", **dict.fromkeys(NAMES, "x") | {"database_role": role}
+    )
+    assert [
+        line
+        for line in unit.splitlines()
+        if re.match("Secret=.*postgres|Environment=.*_DATABASE_(URL|PASS)", line)
+    ] == [
+        f"Secret=motorcade-postgres-{role},type=mount,uid=x,gid=x,mode=0400",
+        f"Environment=LEADGEN_DATABASE_URL=postgresql://motorcade_{role}@/motorcade?host=x",
+        f"Environment=LEADGEN_DATABASE_PASSWORD_FILE=/run/secrets/motorcade-postgres-{role}",
+    ]
 
 
 def test_an_intake_whose_sockets_are_missing_says_which_pages_make_them(tmp_path: Path) -> None:

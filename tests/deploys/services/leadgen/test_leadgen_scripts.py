@@ -22,6 +22,7 @@ from leadgen.domain.synthetic import DOCUMENT
 UNIT = render(
     "leadgen/motorcade-leadgen-api.container",
     **dict.fromkeys(("page", "service", "config", "image", "database_cipher", "redis_cipher"), "x"),
+    database_role="api",
     redis_user="bell",
     user=leadgen.USER,
     edge_host="edge.example.com",
@@ -130,7 +131,7 @@ def test_a_canary_that_ends_at_its_start_is_taken_away_and_says_why(
 def test_the_canary_mounts_secrets_and_is_told_none(run: Run) -> None:
     _, asked = run("canary.sh", gone=False, STATE="exited")
     (start,) = (line for line in asked if line.startswith("podman run "))
-    assert "--secret motorcade-postgres-app,type=mount" in start
+    assert "--secret motorcade-postgres-api,type=mount" in start
     assert "--publish" not in start
     assert "--read-only --cap-drop all" in start
 

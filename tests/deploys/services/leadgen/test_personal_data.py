@@ -14,6 +14,7 @@ def container(service: str) -> str:
         "config",
         "image",
         "database_cipher",
+        "database_role",
         "database_disk",
         "database_sockets",
         "redis_user",
