@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from leadgen.domain import api_key
 from tests.integration.api.prometheus import DASHBOARD, RULES, RULES_TEST, scraping
 from tests.integration.service import until
 from tests.integration.stack import Stack
@@ -39,6 +40,18 @@ def filled(expression: str) -> str:
     return expression
 
 
+def scraping_by_key(stack: Stack) -> dict[str, Any]:
+    """What makes a job scrape with a key that the API knows, as from another host."""
+    key, line = api_key.mint("prometheus", frozenset({"metrics"}), None)
+    with (stack.directory / "keys").open("a") as file:
+        file.write(f"{line}\n")
+    (stack.directory / "scrape-key").write_text(key)
+    return {
+        "metrics_path": "/lead/metrics",
+        "authorization": {"credentials_file": str(stack.directory / "scrape-key")},
+    }
+
+
 def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
     if not PROMTOOL:
         pytest.skip(NOT_HERE)
@@ -63,7 +76,9 @@ def test_every_metric_that_rules_and_dashboard_name_is_served(stack: Stack, dash
     assert panels - served == set()
 
 
+@pytest.mark.parametrize("by", ["its place", "a key"])
 def test_a_real_prometheus_can_draw_all_of_the_dashboard_and_sees_an_api_that_goes(
+    by: str,
     stack: Stack,
     tmp_path: Path,
     dashboard: Any,  # noqa: ANN401 - see above
@@ -71,6 +86,8 @@ def test_a_real_prometheus_can_draw_all_of_the_dashboard_and_sees_an_api_that_go
     if not PROMETHEUS:
         pytest.skip(NOT_HERE)
     job = {"job_name": "leadgen", "static_configs": [{"targets": [f"127.0.0.1:{stack.port}"]}]}
+    if by == "a key":
+        job |= scraping_by_key(stack)
     with scraping(PROMETHEUS, tmp_path, job) as prometheus:
         with stack.serve():
 
