@@ -12,6 +12,7 @@ STEPS: Final = 144
 STEP: Final = DAY / STEPS
 HEIGHT: Final = 32
 _OK: Final = 200
+_UNKNOWN: Final = "unknown"
 _LOST: Final = timedelta(hours=1)  # a count over a longer gap would be a peak that never was
 _HOUR_MINUTES: Final = 60
 
@@ -34,9 +35,8 @@ class Strip:
     """Well or not over the day: each band from a step to another one."""
 
     title: str
-    now: str
+    now: str  # yes, no, unknown
     rest: str
-    good: bool  # now
     bands: list["Band"]
 
 
@@ -86,9 +86,25 @@ def charts(day: Day) -> list[Line | Strip]:
         strip(day, "ready", "Ready for leads", lambda value: value == _OK),
         strip(day, "alarms", "Without an alarm", lambda value: value == 0),
     ]
-    numbers = [line(scale, spread(day, taken(day, word), max)) for word, scale in NUMBERS.items()]
-    leads = line(_ACCEPTED, spread(day, growth(taken(day, "accepted")), sum), total=True)
-    return [chart for chart in (*strips, leads, *numbers) if chart]
+    numbers = [number(day, word, scale) for word, scale in NUMBERS.items()]
+    return [chart for chart in (*strips, accepted(day), *numbers) if chart]
+
+
+def number(day: Day, word: str, scale: Scale) -> Line | None:
+    """None without any sample."""
+    measured = taken(day, word)
+    values = spread(day, measured, max)
+    now = measured[-1][1] if values[-1] is not None else None
+    return (
+        line(scale, values, now, f"peak {scale.text(max(value for _, value in measured))}") if measured else None
+    )
+
+
+def accepted(day: Day) -> Line | None:
+    """None unless there are two samples to compare."""
+    grown = growth(taken(day, "accepted"))
+    values = spread(day, grown, sum)
+    return line(_ACCEPTED, values, values[-1], f"{sum(more for _, more in grown)} in all") if grown else None
 
 
 def taken(day: Day, word: str) -> list[tuple[datetime, int]]:
@@ -112,14 +128,9 @@ def spread(day: Day, measured: Iterable[tuple[datetime, int]], together: Callabl
     return [together(values) if values else None for values in steps]
 
 
-def line(scale: Scale, values: Values, *, total: bool = False) -> Line | None:
-    """None without any value. `total`: what counts is the sum of the day, not its peak."""
-    known = [(value, step) for step, value in enumerate(values) if value is not None]
-    if not known:
-        return None
-    last, most = known[-1][0], max(known)[0]
-    rest = f"{scale.text(sum(value for value, _ in known))} in all" if total else f"peak {scale.text(most)}"
-    top = max(most, scale.least)
+def line(scale: Scale, values: Values, now: int | None, rest: str) -> Line:
+    """`now` is None where the last ten minutes have no value."""
+    top = max(scale.least, *(value for value in values if value is not None))
     outline, area = [], []
     for run in runs(values):
         edges = [
@@ -127,7 +138,7 @@ def line(scale: Scale, values: Values, *, total: bool = False) -> Line | None:
         ]
         outline += edges
         area += [*edges, f"V{HEIGHT}H{run[0][0]}Z"]
-    return Line(scale.title, scale.text(last), rest, "".join(outline), "".join(area))
+    return Line(scale.title, _UNKNOWN if now is None else scale.text(now), rest, "".join(outline), "".join(area))
 
 
 def runs(values: Values) -> list[list[tuple[int, int]]]:
@@ -148,7 +159,8 @@ def strip(day: Day, word: str, title: str, good: Callable[[int], bool]) -> Strip
     if not measured:
         return None
     bands: list[Band] = []
-    for step, bad in enumerate(spread(day, measured, max)):
+    values = spread(day, measured, max)
+    for step, bad in enumerate(values):
         if bad is None:
             continue
         last = bands[-1] if bands else None
@@ -157,8 +169,8 @@ def strip(day: Day, word: str, title: str, good: Callable[[int], bool]) -> Strip
         else:
             bands.append(Band(step, 1, not bad))
     well = sum(not bad for _, bad in measured)
-    now = not measured[-1][1]
-    return Strip(title, "yes" if now else "no", f"{well} of {len(measured)} times", now, bands)
+    now = _UNKNOWN if values[-1] is None else "no" if measured[-1][1] else "yes"
+    return Strip(title, now, f"{well} of {len(measured)} times", bands)
 
 
 def _height(value: int, top: int) -> str:

@@ -31,7 +31,6 @@ class Shown(NamedTuple):
     status: Status
     troubles: list[Finding]
     charts: list[Line | Strip]
-    samples: int
 
     @property
     def bad_pages(self) -> int:
@@ -67,7 +66,7 @@ def shown(seen: Seen) -> Shown:
     """Without the person who deploys: the page may lie where others read it."""
     status, day = seen
     troubles = [_read(trouble, status) for trouble in status.troubles]
-    return Shown(status, troubles, sparkline.charts(day) if day else [], len(day.samples) if day else 0)
+    return Shown(status, troubles, sparkline.charts(day) if day else [])
 
 
 def write(path: Path, page: str) -> None:

@@ -75,12 +75,20 @@ def test_one_bad_minute_makes_its_step_bad_and_a_gap_is_neither() -> None:
         Band(141, 1, good=False),
         Band(143, 1, good=True),
     ]
-    assert (found.now, found.good, found.rest) == ("yes", True, "5 of 6 times")
+    assert (found.now, found.rest) == ("yes", "5 of 6 times")
+
+
+def test_what_is_drawn_as_now_is_not_a_peak_and_not_older_than_ten_minutes() -> None:
+    line = drawn(day(queue={3: 70, 1: 4}), "Queue")
+    assert (line.now, line.rest) == ("4", "peak 70")
+    old = day(queue={11: 4}, ready={11: 200}, accepted={13: 5, 12: 6})
+    assert {drawn(old, title).now for title in ("Queue", "Accepted in 10 min")} == {"unknown"}
+    assert strip(old, "Ready for leads").now == "unknown"
 
 
 def test_an_alarm_now_is_said() -> None:
     found = strip(day(alarms={15: 0, 2: 3}), "Without an alarm")
-    assert (found.now, found.good) == ("no", False)
+    assert found.now == "no"
     assert found.bands == [Band(142, 1, good=True), Band(143, 1, good=False)]
 
 
