@@ -4,7 +4,8 @@ Purpose: A person hears within a minute when something fails.
 
 Leaves: The programs `alerts-check` and `alerts-notify` with their timer, a drop-in that starts a check at once if
 a unit of ours or nginx fails, and the secrets of the channels that are configured: webhook, e-mail, ntfy, and the
-address of a service that raises the alarm when the host goes silent.
+address of a service that raises the alarm when the host goes silent. What the check has measured in up to three
+days is in `/var/lib/motorcade-alerts/samples`.
 
 Verify: The check has run within its minutes, and every channel has taken a test alert.
 

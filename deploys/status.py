@@ -1,164 +1,70 @@
 """The state of a host: pages passed, at which release and when, files changed since, and units that failed.
 
-Run from the repository root: `python -m deploys.status inventories/prod.py`, with `--json` for programs.
+Run from the repository root: `python -m deploys.status inventories/prod.py`, with `--json` for programs, or with
+`--html FILE` for one page that shows all of this and the last day to anybody with a browser.
 Exits with 0 when every ready page is green and its files are unchanged, every unit enabled at boot runs, none has
 failed, no deploy is running and maintenance is off; with 1 otherwise.
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 from rich.console import Console
 from rich.table import Table
 
-from deploys.inspect import connection, service_states
-from deploys.inspect.unit_states import UnitStates
+from deploys.inspect import connection, host_status, status_page
+from deploys.inspect.host_status import Status
+from deploys.inspect.status_page import Seen
 from deploys.kit.errors import Refused
-from deploys.kit.facts import Probe
-from deploys.kit.plan import pins, runbook, settings
-from deploys.kit.plan.entry import Entry
-from deploys.kit.run import lock, page_files, session
-from deploys.kit.run.steps import DIRECTORY, Step, Steps
+from deploys.services.alerts import samples
 
-MAINTENANCE = "/etc/motorcade/maintenance"
 WIDTH = 160  # columns
 WORDS = {"green": "green", "red": "red", "open": "yellow"}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One page; `drift` names files that have changed since it passed, and a release that is behind."""
-
-    page: str
-    title: str
-    state: str  # green, red, open
-    release: str
-    passed: str
-    run: str
-    drift: list[str]
-
-    @property
-    def good(self) -> bool:
-        return self.state == "green" and not self.drift
-
-
-@dataclass(frozen=True)
-class Status:
-    """One host: every ready page, and every other problem in a sentence."""
-
-    host: str
-    lock: str  # who is deploying to it; empty when the lock is free
-    manifest: str  # why the manifest cannot be used; empty when it can
-    maintenance: str  # since when; empty when there is none
-    services: dict[str, list[str]]  # what is wrong with each service that says so itself
-    news: list[str]  # what people want to know although nothing is wrong, such as the last drill
-    units: list[str]  # those that failed, or do not run although they are enabled at boot
-    pages: list[Line]
-
-    @property
-    def troubles(self) -> list[str]:
-        return [
-            trouble
-            for trouble in (
-                *(self.lock, self.manifest, self.maintenance),
-                *(trouble for troubles in self.services.values() for trouble in troubles),
-                *self.units,
-            )
-            if trouble
-        ]
-
-    @property
-    def good(self) -> bool:
-        return not self.troubles and all(page.good for page in self.pages)
-
-
-def look(host: Host) -> Status:
-    """Every page that is ready and belongs to the host's groups, in the order of the runbook."""
-    release, unusable = known_release(host)
-    steps = host.get_fact(Steps)
-    found = page_files.sums(host, [path for step in steps.values() for path in step.files])
-    name = release.name if release else ""
-    pages = [line(entry, steps.get(entry.id), name, found) for entry in runbook.ready(host.groups)]
-    units = [unit.trouble for unit in host.get_fact(UnitStates) if unit.trouble]
-    said = service_states.troubles(host, known_settings(host), release)
-    news = service_states.news(host)
-    return Status(host.name, holder(host), unusable, maintenance(host), said, news, units, pages)
-
-
-def known_release(host: Host) -> tuple[pins.Release | None, str]:
-    """The manifest, or why it cannot be used; the host is reported either way."""
-    try:
-        return pins.load(settings.read(host).release_file), ""
-    except Refused as refused:
-        return None, str(refused)
-
-
-def known_settings(host: Host) -> settings.Settings | None:
-    """None where they cannot be read; why is reported with the manifest that they name."""
-    try:
-        return settings.read(host)
-    except Refused:
-        return None
-
-
-def line(entry: Entry, step: Step | None, release: str, found: Mapping[str, str]) -> Line:
-    """`found` holds the files on the host: path -> sha256."""
-    if step is None:
-        return Line(entry.id, entry.title, "open", "", "", "", [])
-    behind = release and step.passed and step.release != release
-    drifted = [f"release is {step.release}, the manifest's is {release}"] if behind else []
-    drifted += page_files.of(step, found)
-    if step.unreadable:
-        drifted.append(f"its record {DIRECTORY}/{entry.id}.json cannot be read; run {entry.file}")
-    state = "green" if step.green else "red"
-    return Line(entry.id, entry.title, state, step.release, step.passed, step.red or step.run, drifted)
-
-
-def holder(host: Host) -> str:
-    """Who holds the lock, as the refusal says it; empty when it is free."""
-    written = host.get_fact(Probe, f"cat {session.DIRECTORY}/lock/*.json").lines
-    found = lock.read_attempt(written).holder
-    return str(lock.refusal(host.name, found)) if found else ""
-
-
-def maintenance(host: Host) -> str:
-    """Since when the host has been in maintenance, and how to end it; empty when it is not."""
-    answer = host.get_fact(Probe, f"date --utc +%FT%TZ --reference={MAINTENANCE}")
-    if not answer.green:
-        return ""
-    return (
-        f"{host.name}: maintenance has been on since {answer.lines[0]};"
-        " deploys/maintenance.py --data state=off ends it"
-    )
 
 
 @click.command()
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--limit", help="One host of the inventory.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(inventory: str, limit: str | None, *, as_json: bool) -> None:
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page for a browser to this file instead.",
+)
+def status(inventory: str, limit: str | None, page: Path | None, *, as_json: bool) -> None:
     """Print which pages a host has passed, and what has changed since."""
     try:
-        with connection.connected(inventory, limit) as hosts:
-            found = [of_host(host) for host in hosts]
+        names = [limit] if limit else connection.named(inventory)
+        seen = [of_host(inventory, name, day=page is not None) for name in names]
+        if page:
+            status_page.write(page, status_page.render(inventory, seen, datetime.now(UTC)))
     except PyinfraError as error:
         raise click.ClickException(str(error)) from error
+    found = [each.status for each in seen]
     if as_json:
         click.echo(json.dumps([asdict(status) for status in found], indent=2))
-    else:
+    elif not page:
         show(found)
     sys.exit(0 if found and all(status.good for status in found) else 1)
 
 
-def of_host(host: Host) -> Status:
-    with ctx_host.use(host):
-        return look(host)
+def of_host(inventory: str, name: str, *, day: bool) -> Seen:
+    """One host at a time: an unreachable one does not hide the others. With its last day if that is asked for."""
+    try:
+        with connection.connected(inventory, name) as (host,), ctx_host.use(host):
+            return Seen(host_status.look(host), samples.read(host) if day else None)
+    except Refused:
+        raise
+    except PyinfraError:
+        return Seen(host_status.unreachable(name), None)
 
 
 def show(found: Sequence[Status]) -> None:

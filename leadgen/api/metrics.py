@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from leadgen.api.services import services
 from leadgen.store.queue import Backlog
 
+SCOPE: Final = "metrics"
 REGISTRY: Final = CollectorRegistry()
 
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -37,7 +38,18 @@ blueprint = Blueprint("metrics", __name__)
 
 @blueprint.get("/metrics")
 def get_metrics() -> Response:
-    """Answer in the Prometheus text format; nginx never proxies this."""
+    """Answer in the Prometheus text format, on the host; nginx never proxies this."""
+    return _answer()
+
+
+@blueprint.get("/lead/metrics")
+def get_metrics_by_key() -> Response:
+    """The same for a Prometheus elsewhere, whose key says so; nginx proxies all below /lead."""
+    services().keys.authenticate(request.environ, SCOPE)
+    return _answer()
+
+
+def _answer() -> Response:
     here = services()
     registry = _shared(here.config.metrics_dir) if here.config.metrics_dir else REGISTRY
     text = b"".join(

@@ -217,6 +217,25 @@ def _add_operations(spec: APISpec, config: Config) -> None:
                 }
             },
         )
+    spec.path(
+        "/metrics",
+        operations={
+            "get": {
+                "operationId": "getMetrics",
+                "summary": "Get the metrics",
+                "description": "For Prometheus, with a key of the scope `metrics`: counts and times.",
+                "security": guard,
+                "responses": {
+                    "200": {
+                        "description": "All metrics, in Prometheus's text format.",
+                        "headers": {"X-Request-Id": _REQUEST_ID},
+                        "content": {"text/plain": {"schema": {"type": "string"}}},
+                    },
+                    **_problems(config, *_GUARDED, *_EVERYWHERE),
+                },
+            }
+        },
+    )
 
 
 def _answer(description: str, schema: str, *headers: str) -> Json:

@@ -13,7 +13,9 @@ from typing import Final
 
 from leadgen.errors import KeyFileError
 
-SCOPES: Final = frozenset({"intake"})  # a release refuses a keys file with a scope that it does not know
+SCOPES: Final = frozenset(
+    {"intake", "metrics"}
+)  # a release refuses a keys file with a scope that it does not know
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY_ID_LENGTH: Final = 8

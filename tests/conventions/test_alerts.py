@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 
 from deploys.services.alerts import state
-
-PAGE = "docs/runbooks/alerts.md"
+from tests.conventions.alerts_runbook import PAGE, paragraphs
 
 
 def ids(program: str) -> set[str]:
@@ -14,12 +13,6 @@ def ids(program: str) -> set[str]:
     pairs = re.findall(r"""\bends ["']?([a-z][a-z-]+)[^\s"']*["']? ["']?([a-z][a-z-]+)""", code)
     alone = re.findall(r"""\b(?:alarm|notice) \\?\s*["']?([a-z][a-z-]+)""", code)
     return {*alone, *re.findall(r"'([a-z][a-z-]+)\\talarm\\t", code), *(id_ for pair in pairs for id_ in pair)}
-
-
-def paragraphs(page: str) -> dict[str, str]:
-    """Heading -> the text below it."""
-    _, *parts = re.split(r"^## ", page, flags=re.MULTILINE)
-    return {title: text.strip() for title, _, text in (part.partition("\n") for part in parts)}
 
 
 def test_every_alert_is_explained_and_every_explained_one_exists(texts: Callable[[str], dict[str, str]]) -> None:

@@ -27,7 +27,7 @@ HOMES = {
     ),
     "cyclonedx": ("history/sbom",),
     "gevent": ("kit/run/journal", "kit/run/session", "kit/run/signals"),
-    "jinja2": ("kit/operations/hostfiles",),
+    "jinja2": ("inspect/status_page", "kit/operations/hostfiles"),
     "leadgen": ("services/leadgen/",),  # keys are judged, and leads made, by whoever will read them
     "marshmallow": ("kit/plan/manifest", "kit/plan/pin"),
     "packageurl": ("history/sbom",),

@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ class Stack:
             return self.ask("GET", "/lead/health")[0] == 200
         except OSError:
             return False
+
+    def text(self, path: str) -> str:
+        with closing(self.connect()) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)

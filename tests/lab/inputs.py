@@ -49,7 +49,7 @@ def write_secrets(file: Path, secrets: Path) -> None:
     vault = generate_all(secrets, SECRETS, [str(identity.to_public())])
     # Random words are no API keys: one is the pages' own, one the edge's, and one a client's, which tests use.
     vault.store(api_keys.PROBE, api_key.mint(CLIENT_ID, frozenset({"intake"}), None)[0])
-    vault.store(api_keys.SITE, api_key.mint("site", api_key.SCOPES, None)[0])
+    vault.store(api_keys.SITE, api_key.mint("site", frozenset({"intake"}), None)[0])
     key, line = api_key.mint("website", frozenset({"intake"}), None)
     vault.store(api_keys.KEYS, line)
     vault.store(WEBHOOK, base64.b64encode(os.urandom(32)).decode())

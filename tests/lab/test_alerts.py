@@ -3,12 +3,15 @@
 # More than a minute: between two messages there is one.
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from deploys.kit.secrets import Vault
-from deploys.services.alerts import WEBHOOK, alerts
+from deploys.services.alerts import WEBHOOK, alerts, samples
 from deploys.services.backup import pgbackrest
 from tests.lab.command import until
 from tests.lab.deploying import NOTHING, deploy, deployed, sentence, status
@@ -135,6 +138,37 @@ def test_what_a_receiver_misses_it_gets_when_it_is_back_and_a_page_says_that_it_
     assert until(reported(host, list(ids), before), RECEIVED_SECONDS), host.receiver.documents()[before:]
     deployed(host, "plat_09")
     assert until(over(host, [*ids, "channel:webhook", "page-red:PLAT_09"], before), RECEIVED_SECONDS)
+
+
+def test_what_the_check_measures_is_on_the_page_of_the_last_day(host: Host, tmp_path: Path) -> None:
+    def after_a_check() -> list[samples.Sample]:
+        host.root("systemctl start motorcade-alerts-check.service")
+        return list(samples.parse(host.root(f"cat {alerts.SAMPLES}").stdout.splitlines()))
+
+    last = after_a_check()[-1].values
+    assert set(last) == {"alarms", "disk", "ready", "ready_ms", "queue", "oldest", "dead", "accepted"}
+    assert (last["ready"], last["dead"]) == (200, 0)
+    assert last["accepted"] > 0, "the pages have sent synthetic leads"
+    page = tmp_path / "status.html"
+    line = [
+        sys.executable,
+        "-m",
+        "deploys.status",
+        "inventories/lab.py",
+        "--limit",
+        host.name,
+        "--html",
+        str(page),
+    ]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text(encoding="utf-8")
+    for words in ("All is well", host.name, "Ready for leads: yes now", "Time to say ready", "Accepted in 10 min"):
+        assert words in text
+    before = after_a_check()
+    host.root(f"truncate --size=-20 {alerts.SAMPLES}")  # as a kill leaves it
+    later = after_a_check()
+    assert (later[: len(before) - 1], len(later) >= len(before)) == (before[:-1], True)
 
 
 @pytest.mark.parametrize("unit", alerts.SERVICES)

@@ -11,7 +11,9 @@ from contextlib import suppress
 
 import pytest
 
+from deploys.services.leadgen import api_keys
 from deploys.services.nginx import limits
+from leadgen.domain import api_key
 from tests.lab import edge
 from tests.lab.certificates import EDGE
 from tests.lab.command import until
@@ -133,6 +135,21 @@ def test_what_is_not_routed_is_404(host: Host, path: str) -> None:
     answer = ask(host, path)
     assert answer.status == 404
     assert answer.problem["type"].endswith("/not-found")
+
+
+def test_metrics_are_behind_a_key_of_their_own(host: Host) -> None:
+    path, known = "/api/lead/metrics", (host.directory / "api-key").read_text(encoding="ascii").strip()
+    assert ask(host, path).status == 401
+    refused = ask(host, path, Authorization=f"Bearer {known}")
+    assert (refused.status, refused.problem["type"].rpartition("/")[2]) == (403, "missing-scope")
+    key, line = api_key.mint("prometheus", frozenset({"metrics"}), None)
+    host.root(f"cp -p {api_keys.FILE} {api_keys.FILE}.lab && echo '{line}' >>{api_keys.FILE}")
+    try:
+        assert until(lambda: ask(host, path, Authorization=f"Bearer {key}").status == 200, 15)
+        assert b"leadgen_backlog" in ask(host, path, Authorization=f"Bearer {key}").body
+    finally:
+        host.root(f"mv {api_keys.FILE}.lab {api_keys.FILE}")
+    assert until(lambda: ask(host, path, Authorization=f"Bearer {key}").status == 401, 15)
 
 
 def test_security_txt_says_where_to_report_a_problem(host: Host) -> None:

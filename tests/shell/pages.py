@@ -21,11 +21,12 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host
 
 import deploys
-from deploys import checkpoint, drift, status
-from deploys.inspect import clock, connection, patches
+from deploys import checkpoint, drift
+from deploys.inspect import clock, connection, host_status, patches
 from deploys.kit.errors import Refused
 from deploys.kit.plan import runbook, settings
 from deploys.kit.run import page, run_stats, session
+from deploys.services.alerts import samples
 from tests import made_up_pins
 from tests.lab import inputs
 from tests.shell.script import Script, dialect
@@ -167,7 +168,8 @@ def _look(notebook: Notebook, host: Host) -> None:
         "deploys.drift": drift.look,
         "deploys.drift, the clock": clock.look,
         "deploys.drift, the patches": lambda host: patches.look(host, settings.read(host)),
-        "deploys.status": status.look,
+        "deploys.status": host_status.look,
+        "deploys.status, the last day": samples.read,
         "deploys.checkpoint": partial(checkpoint.take, page="PLAT_01"),
     }
     for notebook.doing, look in looks.items():

@@ -34,6 +34,11 @@ SETTINGS: Final = "/etc/motorcade/alerts"
 # In memory: a full disk must not keep its own alert from being sent.
 STATE: Final = "/run/motorcade-alerts-check"  # what is wrong now
 SENT: Final = "/run/motorcade-alerts"  # what was sent, and what waits
+# On the disk, as what was before a boot says why; the check tries to write it last, and does without.
+_SAMPLES_FOLDER: Final = "/var/lib/motorcade-alerts"
+SAMPLES: Final = f"{_SAMPLES_FOLDER}/samples"
+SAMPLES_KEPT: Final = 1440  # a day of minutes
+SAMPLES_BYTES: Final = 400_000  # more than two days; a longer file is cut to the lines above
 _TESTED: Final = "/run/motorcade-alerts-test/tested"
 CHECK: Final = f"{pgbackrest.PROGRAMS}/alerts-check"
 NOTIFY: Final = f"{pgbackrest.PROGRAMS}/alerts-notify"
@@ -88,6 +93,9 @@ def values(page: "Page") -> dict[str, Any]:
         "page": page.id,
         "state": STATE,
         "sent": SENT,
+        "samples": SAMPLES,
+        "samples_kept": SAMPLES_KEPT,
+        "samples_bytes": SAMPLES_BYTES,
         "settings": SETTINGS,
         "channels": channels(page.settings),
         **{group: group in members(host.groups) for group in ("database", "app", "edge")},
@@ -136,6 +144,7 @@ def directories(files: Collection[HostFile]) -> list[HostDirectory]:
     folders = {str(PurePosixPath(file.path).parent) for file in files}
     return [
         HostDirectory(SETTINGS, mode="750", group=USER),
+        HostDirectory(_SAMPLES_FOLDER),
         HostDirectory(pgbackrest.PROGRAMS.rpartition("/")[0]),
         HostDirectory(pgbackrest.PROGRAMS),
         *(HostDirectory(folder) for folder in sorted(folders) if folder.endswith(".d")),
@@ -148,7 +157,12 @@ def units(**of: Any) -> list[HostFile]:  # noqa: ANN401 - what the templates tak
     sends = {"user": USER, "seconds": 2 * TEST_SECONDS}
     made = {
         main: {**sends, "description": "send alerts", "exec": NOTIFY, "after": check},
-        check: {"description": "what is wrong with this host", "exec": f"{CHECK} record", "seconds": 120},
+        check: {
+            "description": "what is wrong with this host",
+            "exec": f"{CHECK} record",
+            "seconds": 120,
+            "writes": _SAMPLES_FOLDER,
+        },
         test: {**sends, "description": "a test alert", "exec": f"{NOTIFY} test"},
     }
     services = [
@@ -156,7 +170,7 @@ def units(**of: Any) -> list[HostFile]:  # noqa: ANN401 - what the templates tak
             f"{_UNITS}/{name}",
             render(
                 "alerts/program.service",
-                **{**of, "user": "", "after": "", "runtime": name.removesuffix(".service"), **unit},
+                **{**of, "user": "", "after": "", "writes": "", "runtime": name.removesuffix(".service"), **unit},
             ),
         )
         for name, unit in made.items()

@@ -9,6 +9,7 @@ from flask import Flask
 
 from leadgen.api.app import create_app
 from leadgen.api.services import services_of
+from leadgen.domain import api_key
 from leadgen.store import migrations
 from leadgen.store.connection import connect
 from leadgen.store.heartbeats import beat
@@ -198,6 +199,24 @@ def test_readiness_is_refused_at_once_when_stopping_though_it_was_given_just_now
     assert caller.get("/lead/ready").status_code == 200
     services_of(app).stopping = True
     assert_problem(caller.get("/lead/ready"), 503, "unavailable")
+
+
+def test_metrics_below_lead_are_the_same_and_need_a_key_of_their_scope(
+    app: Flask, caller: Caller, keys: Keys
+) -> None:
+    key, line = api_key.mint("prometheus", frozenset({"metrics"}), None)
+    with keys.file.open("a") as file:
+        file.write(f"{line}\n")
+    scraper = Caller(app, key)
+    assert until(lambda: scraper.get("/lead/metrics").status_code == 200, 5)
+    caller.post()
+    answer = scraper.get("/lead/metrics")
+    assert answer.content_type == scraper.get("/metrics").content_type
+    assert "leadgen_backlog" in answer.text
+    refused = assert_problem(caller.get("/lead/metrics"), 403, "missing-scope")
+    assert "`metrics`" in refused["detail"]
+    assert "leadgen_" not in app.test_client().get("/lead/metrics").text
+    assert_problem(scraper.post(), 403, "missing-scope")
 
 
 def test_metrics_count_what_was_accepted_and_tell_the_backlog(caller: Caller) -> None:

@@ -54,16 +54,11 @@ def test_a_revoked_key_stops_and_a_new_one_works_without_a_restart(stack: Stack)
 
 
 def test_metrics_add_up_over_all_processes(stack: Stack) -> None:
-    def metrics() -> str:
-        with closing(stack.connect()) as connection:
-            connection.request("GET", "/metrics")
-            return connection.getresponse().read().decode()
-
     with stack.serve():
         assert stack.post_many(160) == [202] * 160
-        assert 'leadgen_accepted_total{outcome="new"} 160.0' in metrics()
+        assert 'leadgen_accepted_total{outcome="new"} 160.0' in stack.text("/metrics")
         # The queue is measured once a second, and for each process.
-        assert until(lambda: "leadgen_backlog 160.0" in metrics(), 5)
+        assert until(lambda: "leadgen_backlog 160.0" in stack.text("/metrics"), 5)
 
 
 def test_logs_carry_ids_and_no_personal_data_no_key_and_no_password(stack: Stack) -> None:

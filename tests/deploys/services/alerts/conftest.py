@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploys.services.alerts import receivers
+from tests.deploys.services.alerts.checked_host import Host
 
 
 @pytest.fixture(params=["dash", "bash"])
@@ -22,3 +23,8 @@ def world(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return receivers.make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def host(world: Path, shell: str, certificate: Path) -> Host:
+    return Host(world, shell, certificate)

@@ -25,6 +25,8 @@ VALUES: dict[str, Any] = {
     "run_minutes": 60,
     "repeat_minutes": 60,
     "second_look_seconds": 0,
+    "samples_kept": 1440,
+    "samples_bytes": 400_000,
     "webhook_url": None,
     "smtp_url": None,
     "smtp_login": True,
@@ -48,6 +50,7 @@ def program(world: Path, name: str, **values: object) -> Path:
     places = {
         "state": world / "state",
         "sent": world / "run",
+        "samples": world / "samples",
         "settings": world / "settings",
         "keys": world / "api-keys",
         "backups": world / "backups",

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -153,6 +153,7 @@ def test_only_the_check_is_root_and_it_reaches_no_other_host(vault: Vault) -> No
         assert "ReadWritePaths=" not in sender
     assert "User=" not in check
     assert "IPAddressDeny=any\nIPAddressAllow=localhost\n" in check
+    assert f"ReadWritePaths=-{PurePosixPath(alerts.SAMPLES).parent}\n" in check
     assert "Wants=motorcade-alerts-check.service\nAfter=motorcade-alerts-check.service\n" in main
     for unit in (main, check, test, units[alerts.HANDLER]):
         assert "CapabilityBoundingSet=\n" in unit
