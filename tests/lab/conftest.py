@@ -12,6 +12,7 @@ from tests.lab import templates
 from tests.lab.folders import HERE
 from tests.lab.host import Host, claim
 from tests.lab.requirements import missing
+from tests.runbooks.desk import Desk
 
 TIMES: dict[str, float] = {}
 # The longest first, so that the processes end together; the first three make different templates at the same time.
@@ -86,3 +87,9 @@ def lab(times: dict[str, float]) -> Iterator[Callable[..., Host]]:
 def platform(lab: Callable[..., Host]) -> Host:
     """A host with the whole platform on it; each test leaves it as it found it."""
     return lab("platform")
+
+
+@pytest.fixture(scope="module")
+def desk(platform: Host, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Where commands of pages run for that host."""
+    return Desk.make(platform, tmp_path_factory.mktemp("desk"))
