@@ -35,11 +35,11 @@ def calls(source: str) -> Iterator[tuple[str, str]]:
 
 def _names(nodes: Iterable[ast.Assign | ast.For]) -> dict[str, list[ast.expr]]:
     """What a name stands for: the value given to it, or each that a loop goes through."""
-    found = {}
+    found: dict[str, list[ast.expr]] = {}
     for node in nodes:
         target, value = (node.targets[0], node.value) if isinstance(node, ast.Assign) else (node.target, node.iter)
         if isinstance(target, ast.Name):
-            found[target.id] = value.elts if isinstance(value, ast.Tuple) else [value]
+            found.setdefault(target.id, []).extend(value.elts if isinstance(value, ast.Tuple) else [value])
     return found
 
 

@@ -1,20 +1,18 @@
 """Pages that bring something else to a host: each command runs as it is written, and drift is clean after it."""
 
-# More than a minute: each rotation is a run of up to six pages, and two releases are built and rolled.
+# More than a minute: each rotation is a run of up to six pages.
 
 import re
+from contextlib import ExitStack
 
 from leadgen.domain import api_key
-from tests.lab.deploying import record, sentence
-from tests.lab.load import post, sql
-from tests.lab.rolls import release
+from tests.lab.deploying import record
+from tests.lab.load import Load, load, post, reckon, sql
 from tests.runbooks.desk import At, Desk, Done
 
 API_KEYS = "docs/runbooks/rotate-an-api-key.md"
 PERSONAL_DATA = "docs/runbooks/personal-data.md"
-RELEASE = "docs/runbooks/release.md"
 RESTORE = "docs/runbooks/restore.md"
-ROLL_BACK = "docs/runbooks/roll-back.md"
 SECRETS = "docs/runbooks/rotate-a-secret.md"
 
 
@@ -47,6 +45,18 @@ def test_an_operator_joins_and_rotates_secrets(desk: Desk) -> None:
             assert done.code == 0, done.output
         desk.commit("Rotated")
 
+    callers: list[Load] = []
+    ends = ExitStack()
+
+    def under_load() -> None:
+        rotate("redis-bell", "redis-worker")
+        callers.append(ends.enter_context(load(desk.host)))
+
+    def refused_nobody(_: Done) -> None:
+        ends.close()
+        assert callers[0].failed == []
+        assert reckon(desk.host, callers[0].accepted) == {"once": len(callers[0].accepted)}
+
     desk.follow(
         SECRETS,
         at={
@@ -55,7 +65,7 @@ def test_an_operator_joins_and_rotates_secrets(desk: Desk) -> None:
             "set prod postgres-app": At(given="A-value-that-we-were-given-0123456789\n"),
             "secrets check": At(after=usable),
             "pyinfra": At(after=passed),
-            "plat_08c.py": At(before=lambda: rotate("redis-bell", "redis-worker")),
+            "plat_08c.py": At(before=under_load, after=refused_nobody),
         },
     )
     newcomer = desk.at_desk(f"python -m deploys.kit.secrets check lab --identity {alone}")
@@ -114,36 +124,4 @@ def test_api_keys_of_clients_the_site_and_the_pages_rotate(desk: Desk) -> None:
     assert post(desk.host, key=made["key"]).status == 401
     assert post(desk.host).status == 202
     desk.commit("The second key is revoked")
-    desk.clean()
-
-
-def test_the_intake_is_released_from_a_tag(desk: Desk) -> None:
-    def pin(_: Done) -> None:
-        desk.pin("leadgen-2026-11-21")
-
-    def begins(done: Done) -> None:
-        assert re.search(
-            r"--> LEADGEN_02: from \S+ to leadgen-2026-11-21-\S+, which is the pin", sentence(done.output)
-        )
-
-    desk.follow(
-        RELEASE,
-        at={
-            "git push": At(after=pin),
-            "--dry": At(after=begins),
-            "inventories/prod.py deploys/leadgen_02.py": At(after=passed),
-        },
-    )
-    desk.clean()
-
-
-def test_the_intake_goes_back_to_another_release_and_keeps_it(desk: Desk) -> None:
-    assert desk.at_desk("git tag leadgen-2026-11-14").code == 0
-
-    def pin(done: Done) -> None:
-        passed(done)
-        assert release(desk.host).startswith("leadgen-2026-11-14-")
-        desk.pin("leadgen-2026-11-14")
-
-    desk.follow(ROLL_BACK, at={"--data leadgen_git_ref": At(after=pin)})
     desk.clean()
