@@ -8,12 +8,14 @@ import re
 import signal
 from pathlib import Path
 
+from tests.lab.command import until
 from tests.lab.deploying import record, sentence
 from tests.lab.load import post
 from tests.runbooks.desk import At, Desk, Done
 
 RUNBOOKS = "docs/runbooks"
 SERVICES = "docs/services"
+HEALTH = "curl --silent --fail --max-time 5 http://127.0.0.1:8000/lead/health"
 
 
 def started(desk: Desk, unit: str) -> At:
@@ -134,7 +136,13 @@ def test_a_backup_is_taken_and_drilled_by_hand(desk: Desk) -> None:
 
 
 def test_the_api_is_restarted_and_asked(desk: Desk) -> None:
-    desk.follow(f"{SERVICES}/leadgen-api.md")
+    def serves(_: Done) -> None:
+        assert until(lambda: desk.host.root(HEALTH, check=False).returncode == 0, 60)
+
+    desk.follow(
+        f"{SERVICES}/leadgen-api.md",
+        at={"restart motorcade-leadgen-api": At(after=serves), "recoveries": At(ends=1)},
+    )
     desk.green()
 
 
@@ -146,12 +154,33 @@ def test_worker_and_sweeper_are_stopped(desk: Desk) -> None:
 
 
 def test_the_edge_is_reloaded_asked_and_blocks_an_address(desk: Desk) -> None:
-    desk.follow(f"{SERVICES}/nginx.md")
+    said: list[str] = []
+
+    def are_equal(done: Done) -> None:
+        assert done.output.strip(), "the configuration on disk has a name"
+        assert done.output.strip() in said[0]
+
+    def blocked(done: Done) -> None:
+        assert "203.0.113.7" in done.output
+
+    desk.follow(
+        f"{SERVICES}/nginx.md",
+        at={
+            "--for 1h": At(after=blocked),
+            "curl http://127.0.0.1:8009": At(after=lambda done: said.append(done.output)),
+            "configuration.sh": At(after=are_equal),
+        },
+    )
     desk.green()
 
 
 def test_postgresql_is_restarted_and_asked(desk: Desk) -> None:
-    desk.follow(f"{SERVICES}/postgres.md")
+    ready = "podman exec motorcade-postgres pg_isready"
+
+    def answers(_: Done) -> None:
+        assert until(lambda: desk.host.root(ready, check=False).returncode == 0, 60)
+
+    desk.follow(f"{SERVICES}/postgres.md", at={"restart motorcade-postgres": At(after=answers)})
     desk.green()
 
 
@@ -159,7 +188,7 @@ def test_redis_is_restarted_and_asked(desk: Desk) -> None:
     def pong(done: Done) -> None:
         assert done.output.strip() == "PONG"
 
-    desk.follow(f"{SERVICES}/redis.md", at={"redis-ask PING": At(after=pong)})
+    desk.follow(f"{SERVICES}/redis.md", at={"redis-ask PING": At(after=pong), "recoveries": At(ends=1)})
     desk.green()
 
 
