@@ -19,7 +19,7 @@ from tests.runbooks.desk import Desk
 RELEASE = "docs/runbooks/release.md"
 ROLL_BACK = "docs/runbooks/roll-back.md"
 PYINFRA = ".venv/bin/pyinfra inventories/prod.py"
-STARTED = "podman ps --no-trunc --format '{{.ID}} {{.StartedAt}} {{.Names}}' | grep leadgen"
+STARTED = "podman inspect --format '{{.Id}} {{.State.StartedAt}}' motorcade-leadgen-api"
 MIGRATIONS = "leadgen/store/migrations"
 
 
@@ -74,7 +74,7 @@ def releases(desk: Desk, repository: Repository) -> Desk:
     return desk
 
 
-def test_going_back_to_a_kept_image_builds_nothing_and_its_pin_restarts_nothing(releases: Desk) -> None:
+def test_going_back_to_a_kept_image_builds_nothing_and_its_pin_does_not_restart_the_api(releases: Desk) -> None:
     for part in ("podman images", "git log"):
         done = releases.written(ROLL_BACK, part)
         assert done.code == 0, done.output
