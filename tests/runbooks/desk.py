@@ -203,7 +203,10 @@ class Desk:
         return text
 
     def at_desk(self, text: str, given: str = ENTER) -> Done:
-        """In the checkout, after what the pages have exported, with the checkout's own code."""
+        """In the checkout, after what the pages have exported, with the checkout's own code, by a shell as people have it.
+
+        Without pipefail: `leadgen keys new | head -n 1` may end with a broken pipe, and an operator does not see it.
+        """
         environ = {
             "HOME": str(self.home),
             "PATH": f"{self.programs}:{self.checkout}/.venv/bin:{os.environ['PATH']}",
@@ -214,7 +217,7 @@ class Desk:
             "MOTORCADE_AGE_IDENTITY": str(self.identity),  # docs/runbooks/deploy.md, Before
         }
         done = subprocess.run(
-            self.host.work.words("bash", "-o", "pipefail", "-c", "\n".join([*self.exported, text])),
+            self.host.work.words("bash", "-c", "\n".join([*self.exported, text])),
             cwd=self.checkout,
             env={**os.environ, **environ},
             input=given,
