@@ -203,9 +203,10 @@ class Desk:
         return text
 
     def at_desk(self, text: str, given: str = ENTER) -> Done:
-        """In the checkout, after what the pages have exported, with the checkout's own code, by a shell as people have it.
+        """In the checkout, with the checkout's own code, after what the pages have exported.
 
-        Without pipefail: `leadgen keys new | head -n 1` may end with a broken pipe, and an operator does not see it.
+        The shell is an operator's, so without pipefail: in `leadgen keys new | head -n 1` the first may end with
+        a broken pipe.
         """
         environ = {
             "HOME": str(self.home),
