@@ -12,12 +12,21 @@ from tests.lab import templates
 from tests.lab.folders import HERE
 from tests.lab.host import Host, claim
 from tests.lab.requirements import missing
+from tests.runbooks.desk import Desk
 
 TIMES: dict[str, float] = {}
 # The longest first, so that the processes end together; the first three make different templates at the same time.
 FIRST = (
     *("test_restore.py", "test_interrupted.py", "test_redis.py", "test_bad_releases.py", "test_releases.py"),
-    *("test_healing.py", "test_changes.py", "test_killed_rolls.py", "test_backup.py", "test_edge_changes.py"),
+    *(
+        "test_runbooks_changes.py",
+        "test_runbooks.py",
+        "test_healing.py",
+        "test_changes.py",
+        "test_killed_rolls.py",
+        "test_backup.py",
+        "test_edge_changes.py",
+    ),
 )
 
 
@@ -86,3 +95,9 @@ def lab(times: dict[str, float]) -> Iterator[Callable[..., Host]]:
 def platform(lab: Callable[..., Host]) -> Host:
     """A host with the whole platform on it; each test leaves it as it found it."""
     return lab("platform")
+
+
+@pytest.fixture(scope="module")
+def desk(platform: Host, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """Where commands of pages run for that host."""
+    return Desk.make(platform, tmp_path_factory.mktemp("desk"))

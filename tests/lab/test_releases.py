@@ -14,7 +14,12 @@ from tests.lab.host import Host
 from tests.lab.load import load, post, sql
 from tests.lab.releases import BEGIN, SERVE, Repository
 from tests.lab.rolls import all_well, release, roll, rolled
+from tests.runbooks.desk import Desk
 
+RELEASE = "docs/runbooks/release.md"
+ROLL_BACK = "docs/runbooks/roll-back.md"
+PYINFRA = ".venv/bin/pyinfra inventories/prod.py"
+STARTED = "podman inspect --format '{{.Id}} {{.State.StartedAt}}' motorcade-leadgen-api"
 MIGRATIONS = "leadgen/store/migrations"
 
 
@@ -61,23 +66,55 @@ def rotate_keys(host: Host) -> None:
     assert post(host, key=key).status == 401
 
 
-def test_going_back_to_a_kept_image_builds_nothing(platform: Host, repository: Repository) -> None:
-    ended = roll(platform, repository, "good-4")
-    assert ended.code == 0, ended.output
-    assert [change for change in ended.changes if "image localhost" in change] == []
+@pytest.fixture(scope="module")
+def releases(desk: Desk, repository: Repository) -> Desk:
+    """A desk whose checkout has the tags."""
+    fetched = desk.at_desk(f"git fetch --quiet {repository.folder} 'refs/tags/*:refs/tags/*'")
+    assert fetched.code == 0, fetched.output
+    return desk
 
 
-def test_without_a_ref_the_page_returns_to_the_pin_and_says_so_first(
-    platform: Host, repository: Repository
-) -> None:
-    rolled(platform, repository, "good-1")
-    ended = deployed(platform, "leadgen_02")
-    assert re.search(
-        r"LEADGEN_02: from good-1-[0-9a-f]{12} to worktree-[0-9a-f]{12}, which is the pin", sentence(ended.output)
-    )
+def test_going_back_to_a_kept_image_builds_nothing_and_its_pin_does_not_restart_the_api(releases: Desk) -> None:
+    for part in ("podman images", "git log"):
+        done = releases.written(ROLL_BACK, part)
+        assert done.code == 0, done.output
+    assert "good-4" in releases.written(ROLL_BACK, "podman images").output
+    back = releases.deployed(ROLL_BACK, "leadgen_git_ref", {"leadgen-2026-11-14": "good-4"})
+    assert [change for change in back.changes if "image localhost" in change] == []
+    assert release(releases.host).startswith("good-4-")
+    pinned = releases.manifest.read_text(encoding="utf-8")
+    releases.pin("good-4")
+    started = releases.host.root(STARTED).stdout
+    releases.deployed(ROLL_BACK, "deploys/leadgen_07c.py")
+    assert releases.host.root(STARTED).stdout == started
+    for part in ("jobs list", "jobs replay"):
+        done = releases.written(ROLL_BACK, part)
+        assert done.code == 0, done.output
+    releases.clean()
+    releases.manifest.write_text(pinned, encoding="utf-8")
+    releases.commit("The pin of the others")
+
+
+def test_a_tag_is_tried_and_without_it_the_page_returns_to_the_pin_and_says_so_first(releases: Desk) -> None:
+    tagged = releases.written(RELEASE, "git push")
+    assert tagged.code == 0, tagged.output
+    releases.deployed(RELEASE, "leadgen_git_ref", {"leadgen-2026-11-21": "good-1"})
+    dry = releases.written(RELEASE, "--dry")
+    assert dry.code == 0, dry.output
+    ended = releases.deployed(RELEASE, f"{PYINFRA} deploys/leadgen_02.py")
+    for output in (dry.output, ended.output):
+        assert re.search(
+            r"LEADGEN_02: from good-1-[0-9a-f]{12} to worktree-[0-9a-f]{12}, which is the pin", sentence(output)
+        )
     assert ended.output.index("which is the pin") < ended.output.index("Starting operation")
     assert ended.line["notes"]["LEADGEN_02"]["from"].startswith("good-1-")
-    assert release(platform).startswith("worktree-")
+    assert release(releases.host).startswith("worktree-")
+    started = releases.host.root(STARTED).stdout
+    releases.deployed(RELEASE, "deploys/leadgen_07c.py")
+    assert releases.host.root(STARTED).stdout == started
+    kept = releases.written(RELEASE, "git add docs/deployments")
+    assert kept.code == 0, kept.output
+    releases.clean()
 
 
 def test_a_release_that_expands_the_schema_can_be_taken_back(platform: Host, repository: Repository) -> None:

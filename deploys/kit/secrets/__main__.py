@@ -8,7 +8,9 @@ from typing import Any, Final
 import click
 
 from deploys.kit.errors import Refused
+from deploys.kit.plan import runbook
 from deploys.kit.secrets import keys, value
+from deploys.kit.secrets.manifest import Rule
 from deploys.kit.secrets.vault import Vault
 
 UNDECLARED = "remove it, or correct the declaration in deploys/services"
@@ -55,7 +57,7 @@ def set_value(environment: str, directory: Path | None, name: str) -> None:
     vault.rule(name)
     vault.readers()
     vault.store(name, _ask(name))
-    _report(vault, name)
+    _report(vault, environment, name)
 
 
 @command.command()
@@ -67,7 +69,7 @@ def rotate(environment: str, directory: Path | None, name: str) -> None:
     if made_by := vault.rule(name).made_by:
         raise Refused(name, f"is made by `{made_by}`, not at random", "make one and `set` it")
     vault.store(name, value.generate(vault.rule(name).minimum_length))
-    _report(vault, name)
+    _report(vault, environment, name)
 
 
 @command.command("list")
@@ -117,9 +119,18 @@ def _ask(name: str) -> str:
     return found.removesuffix("\n")
 
 
-def _report(vault: Vault, name: str) -> None:
-    consumers = ", ".join(vault.rule(name).consumers)
-    click.echo(f"{vault.file(name)} is written; commit it with {vault.manifest}, then run: {consumers}")
+def delivery(environment: str, rule: Rule) -> str:
+    """The command that brings a new value to the hosts: its pages in the order of the runbook.
+
+    Without locked ones: they use the value, and another page delivers it.
+    """
+    files = [entry.file for entry in runbook.ORDER if entry.id in rule.consumers and not entry.locked]
+    return " ".join([".venv/bin/pyinfra", f"inventories/{environment}.py", *files])
+
+
+def _report(vault: Vault, environment: str, name: str) -> None:
+    run = delivery(environment, vault.rule(name))
+    click.echo(f"{vault.file(name)} is written; commit it with {vault.manifest}, then run:\n\n    {run}\n")
 
 
 if __name__ == "__main__":

@@ -44,4 +44,4 @@ superuser pg_restore --create --exit-on-error --dbname=postgres
 printf %s "$roles" | superuser psql --no-psqlrc --quiet --dbname=postgres 2>&1 >/dev/null | grep -v 'already exists' || true
 trap - EXIT
 printf 'ALTER DATABASE %s ALLOW_CONNECTIONS true;\n' "$aside" | say
-echo "restored; the previous database is now $aside; drop it when you no longer need it"
+echo "restored; the previous database is now $aside; run deploys/plat_03.py, which gives the roles their passwords of today"

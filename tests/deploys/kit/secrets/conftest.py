@@ -6,7 +6,7 @@ from deploys.kit.plan import services
 from deploys.kit.plan.service import Secret
 
 DECLARED = (
-    Secret("redis", 24, ("PLAT_08B", "motorcade-redis")),
+    Secret("redis", 24, ("PLAT_08C", "PLAT_04A", "PLAT_08B")),
     Secret("api-key", 16, ("PLAT_04", "LEADGEN_06")),
 )
 

@@ -34,7 +34,7 @@ def refused(path: Path, text: str) -> str:
 def test_every_declared_secret_has_its_rule_and_the_day_of_the_file(path: Path) -> None:
     path.write_text(WHOLE)
     assert manifest.load(path) == {
-        "redis": Rule(("PLAT_08B", "motorcade-redis"), 24, "never"),
+        "redis": Rule(("PLAT_08C", "PLAT_04A", "PLAT_08B"), 24, "never"),
         "api-key": Rule(("PLAT_04", "LEADGEN_06"), 16, "2026-01-31"),
     }
 

@@ -61,7 +61,8 @@ def test_set_reads_standard_input_without_the_line_break_at_its_end(vault: Vault
     done = call(vault, "set", "redis", stdin=GOOD + end)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (
-        f"{vault.file('redis')} is written; commit it with {vault.manifest}, then run: PLAT_08B, motorcade-redis\n"
+        f"{vault.file('redis')} is written; commit it with {vault.manifest}, then run:\n\n"
+        "    .venv/bin/pyinfra inventories/prod.py deploys/plat_08b.py deploys/plat_08c.py\n\n"
     )
     assert vault.reveal("redis") == GOOD
     assert vault.rule("redis").rotated_on == today()
@@ -174,7 +175,7 @@ def test_list_shows_everything_but_the_values_and_needs_no_key(vault: Vault) -> 
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "NAME     PRESENT  ROTATED ON  CONSUMERS",
-        f"redis    yes      {today()}  PLAT_08B, motorcade-redis",
+        f"redis    yes      {today()}  PLAT_08C, PLAT_04A, PLAT_08B",
         "api-key  no       2026-01-31  PLAT_04, LEADGEN_06",
         "old      yes                  declared by no service",
     ]
