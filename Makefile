@@ -17,7 +17,7 @@ LOCK := .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 	$(addprefix --upgrade-package ,$(UPGRADE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos failover tools docs runbook release lock stopped clean clean-data
+.PHONY: help run test lint bench bench-quick lab lab-down lab-ssh chaos failover tools docs runbook release lock audit stopped clean clean-data
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -91,16 +91,20 @@ lock: .lock/made ## write the locks in requirements/ from pyproject.toml (UPGRAD
 	$(LOCK) --group build --constraint requirements/test.txt --output-file requirements/build.txt
 	$(LOCK) --group bench --constraint requirements/test.txt --output-file requirements/bench.txt
 	$(LOCK) --group lock --output-file requirements/lock.txt
+	$(LOCK) --group audit --output-file requirements/audit.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --extra deploy --output-file requirements/deploy.txt
+
+audit: .venv/test .audit/made ## compare the locks with known advisories, if their database can be reached (SECONDS=20)
+	$(BIN)/python -m tests.audit $(if $(SECONDS),--seconds $(SECONDS))
 
 # The running profile holds this lock, whose first line is its process.
 stopped:
 	@[ ! -e .dev/lock ] || flock --nonblock .dev/lock true || { echo "make: process $$(head -n 1 .dev/lock)" \
 		'runs the intake in this folder; stop it first, with Ctrl-C in its terminal' >&2; exit 1; }
 
-clean: stopped ## remove what is installed and cached: .venv/, .bench/, .lock/ (.dev/ stays, with its leads)
-	rm -rf .venv .bench .lock .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+clean: stopped ## remove what is installed and cached: .venv/, .audit/, .bench/, .lock/ (.dev/ stays, with its leads)
+	rm -rf .venv .audit .bench .lock .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 clean-data: stopped ## remove .dev/ with all its leads; asks first (YES=1 to remove it without a question)
 	@[ -e .dev ] || exit 0; \
@@ -125,8 +129,9 @@ clean-data: stopped ## remove .dev/ with all its leads; asks first (YES=1 to rem
 	@$(PIP) --no-deps --require-hashes --requirement $<
 	@touch $@
 
-# Separate environments: other frameworks and queues, whose versions must not mix with ours; and what writes the locks.
-.bench/made .lock/made: .%/made: requirements/%.txt
+# Separate environments: other frameworks and queues, whose versions must not mix with ours; what writes the locks; and
+# what audits them.
+.audit/made .bench/made .lock/made: .%/made: requirements/%.txt
 	@echo 'Installing $< into .$*; this takes a minute at most.'
 	@$(PYTHON) -m venv --clear .$*
 	@.$*/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement $<
