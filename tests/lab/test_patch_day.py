@@ -1,9 +1,19 @@
-"""An image with an old package is named by drift, and a later day in the manifest builds every image again."""
+"""An image with an old package is named by drift, and a later day in the manifest builds every image again.
+
+The packages of each image are on record, so that it is known what an image holds without asking it.
+"""
 
 # More than a minute: each image of the platform is built again, and the intake rolls.
 
-import pytest
+import json
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
+from cyclonedx.validation.json import JsonStrictValidator
+
+from deploys.history import sbom
 from tests.lab.deploying import NOTHING, deployed
 from tests.lab.differences import look
 from tests.lab.host import Host
@@ -69,3 +79,37 @@ def test_a_later_day_builds_every_image_again_and_refuses_nobody_while_the_intak
     assert deployed(platform, "platform").did == NOTHING
     code, _, found = look(platform)
     assert (code, found) == (0, {})
+
+
+def packages(host: Host, *words: str | Path) -> tuple[int, str]:
+    line = [sys.executable, "-m", "deploys.packages", "inventories/lab.py", "--limit", host.name, *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def held_by(host: Host, container: str) -> set[str]:
+    """What the container itself answers: each package with its version."""
+    form = "${db:Status-Status} ${Package} ${Version}\\n"
+    shown = host.root(f"podman exec {container} dpkg-query --show --showformat '{form}'").stdout
+    return {line.removeprefix("installed ") for line in shown.splitlines() if line.startswith("installed ")}
+
+
+def test_the_packages_of_each_running_image_are_on_record_and_a_changed_list_is_refused(
+    platform: Host, tmp_path: Path
+) -> None:
+    code, told = packages(platform, "--write", tmp_path)
+    assert code == 0, told
+    for name, container in zip(IMAGES, ("leadgen-worker", "postgres", "redis"), strict=True):
+        (file,) = tmp_path.glob(f"*motorcade-{name}-*")
+        text = file.read_text(encoding="utf-8")
+        assert JsonStrictValidator(sbom.VERSION).validate_str(text) is None
+        parts = {f"{part['name']} {part['version']}" for part in json.loads(text)["components"]}
+        assert parts == held_by(platform, f"motorcade-{container}")
+        assert all("pkg:deb/debian/" in part["purl"] for part in json.loads(text)["components"])
+    platform.root("sed -i '$d' /var/lib/motorcade/images/motorcade-redis-*.packages")
+    code, told = packages(platform)
+    assert (code, "is not what line " in told) == (1, True), told
+    platform.root("rm /var/lib/motorcade/images/motorcade-redis-*.packages")
+    deployed(platform, "plat_08b")
+    code, told = packages(platform)
+    assert code == 0, told

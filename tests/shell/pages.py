@@ -21,7 +21,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host
 
 import deploys
-from deploys import checkpoint, drift, status
+from deploys import checkpoint, drift, packages, status
 from deploys.inspect import clock, connection, patches
 from deploys.kit.errors import Refused
 from deploys.kit.plan import runbook, settings
@@ -52,6 +52,7 @@ LIVED_IN: Final = {
         for line in (f"==> {name}.json <==", '{"passed": "then", "files": {"/etc/x": "0"}}')
     ],
     "sha256sum -- /etc/x": ["0  /etc/x", "status=0"],
+    "podman inspect --format '{{.ImageName}} {{.Image}}'": ["localhost/motorcade-redis:1 0", "status=0"],
     "== listeners": [*(f"== {part}" for part in PARTS), "status=0"],
 }
 # Both ways of each page that has two.
@@ -167,6 +168,7 @@ def _look(notebook: Notebook, host: Host) -> None:
         "deploys.drift": drift.look,
         "deploys.drift, the clock": clock.look,
         "deploys.drift, the patches": lambda host: patches.look(host, settings.read(host)),
+        "deploys.packages": lambda host: list(packages.look(host)),
         "deploys.status": status.look,
         "deploys.checkpoint": partial(checkpoint.take, page="PLAT_01"),
     }
