@@ -26,6 +26,7 @@ from deploys.inspect import clock, connection, patches
 from deploys.kit.errors import Refused
 from deploys.kit.plan import runbook, settings
 from deploys.kit.run import page, run_stats, session
+from deploys.services.platform import updates
 from tests import made_up_pins
 from tests.lab import inputs
 from tests.shell.script import Script, dialect
@@ -39,6 +40,7 @@ ANSWERS: Final = {
     "then echo taken": ["broke", "taken"],
     f"|| {{ echo {NO_RECORD}": [NO_RECORD],
     "openssl x509": ["status=0"],
+    updates.HAS_APT: ["status=0"],
 }
 LIVED_IN: Final = {
     "SELECT datname": ["motorcade", "status=0"],
@@ -52,6 +54,7 @@ LIVED_IN: Final = {
         for line in (f"==> {name}.json <==", '{"passed": "then", "files": {"/etc/x": "0"}}')
     ],
     "sha256sum -- /etc/x": ["0  /etc/x", "status=0"],
+    f"{updates.PROGRAM} pending": ["held nginx 1 2", "status=0"],
     "podman inspect --format '{{.ImageName}} {{.Image}}'": ["localhost/motorcade-redis:1 0", "status=0"],
     "== listeners": [*(f"== {part}" for part in PARTS), "status=0"],
 }
@@ -168,6 +171,7 @@ def _look(notebook: Notebook, host: Host) -> None:
         "deploys.drift": drift.look,
         "deploys.drift, the clock": clock.look,
         "deploys.drift, the patches": lambda host: patches.look(host, settings.read(host)),
+        "deploys.drift, old packages of the host": patches.of_host,
         "deploys.packages": lambda host: list(packages.look(host)),
         "deploys.status": status.look,
         "deploys.checkpoint": partial(checkpoint.take, page="PLAT_01"),
