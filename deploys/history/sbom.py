@@ -1,10 +1,14 @@
-"""The Python packages in the image of the intake, as a CycloneDX document made from its lock."""
+"""What images are made of, as CycloneDX: the intake's Python packages by its lock, and Debian's packages.
 
-from collections.abc import Iterator
+The lock is known before the image is built. Debian's packages are those of a day, so they are read from the image.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_OID, uuid5
 
+from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import make_outputter
@@ -43,6 +47,37 @@ def document(built: "Image", lock: str, made: datetime) -> str:
     )
     # A lock is flat: it does not say which package asked for which.
     bom.register_dependency(image, [interpreter, *packages])
+    return _text(bom)
+
+
+def debian(tag: str, identity: str, lines: Sequence[str], made: datetime) -> str:
+    """The JSON of Debian's packages in an image with this id, from the lines of `image.packages_command`."""
+    name, _, version = tag.rpartition(":")
+    image = Component(bom_ref=tag, type=ComponentType.CONTAINER, name=name, version=version)
+    image.properties.add(Property(name="motorcade:image-id", value=identity))
+    packages = [
+        Component(bom_ref=str(address), name=address.name, version=address.version, purl=address)
+        for address in map(debian_address, lines)
+    ]
+    bom = Bom(
+        serial_number=uuid5(NAMESPACE_OID, f"{tag} {identity} {made.isoformat()}"),
+        metadata=BomMetaData(component=image, timestamp=made),
+        components=packages,
+    )
+    bom.register_dependency(image, packages)
+    return _text(bom)
+
+
+def debian_address(line: str) -> PackageURL:
+    """Advisories name source packages, so `upstream` has that one where it differs."""
+    distribution, name, version, architecture, source, of_source = line.split(" ")
+    of = {"arch": architecture, "distro": distribution}
+    if (source, of_source) != (name, version):
+        of["upstream"] = f"{source}@{of_source}"
+    return PackageURL("deb", distribution.partition("-")[0], name, version, of)
+
+
+def _text(bom: Bom) -> str:
     return make_outputter(bom, OutputFormat.JSON, VERSION).output_as_string(indent=2) + "\n"
 
 

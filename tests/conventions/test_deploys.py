@@ -23,6 +23,7 @@ HOMES = {
         "kit/run/journal",
         "kit/run/record",
         "kit/secrets/",
+        "packages",
         "status",
     ),
     "cyclonedx": ("history/sbom",),

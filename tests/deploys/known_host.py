@@ -55,11 +55,13 @@ class Page:
         self.settings = SimpleNamespace(**settings)
         self.notes: list[object] = []
         self.backups: list[tuple[str, str]] = []
+        self.sums: list[str] = []
         self.run = SimpleNamespace(
             run_id="run",
             data=(data or {}).get,
             note=lambda *words: self.notes.append(words),
             note_backup=lambda *words: self.backups.append(words),
+            note_sum=self.sums.append,
         )
         self.release = SimpleNamespace(
             base=SimpleNamespace(method="archive", sha256="ba" * 32, refreshed="2026-11-27", image=""),

@@ -7,8 +7,12 @@ chroot "$1" useradd --create-home --gid operator --shell /bin/bash operator
 chroot "$1" systemctl --quiet enable systemd-networkd ssh
 # A container loads no kernel modules, and the failed unit would look like a fault of ours.
 chroot "$1" systemctl --quiet mask systemd-modules-load
-# Upgrades in the background would hold apt's lock at times that no test chose.
-chroot "$1" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer
+# Upgrades in the background would hold apt's lock at times that no test chose. The timers run, as on a real host, but
+# their hour never comes. Not in /etc, where drift would find a file that no page made.
+for timer in apt-daily apt-daily-upgrade; do
+    mkdir -p "$1/usr/lib/systemd/system/$timer.timer.d"
+    printf '[Timer]\nOnCalendar=\nOnCalendar=2099-01-01\nPersistent=no\n' >"$1/usr/lib/systemd/system/$timer.timer.d/lab.conf"
+done
 # On btrfs systemd would make these volumes of their own, which a copy of the disk does not take along.
 mkdir -p "$1/var/lib/machines" "$1/var/lib/portables"
 # Each host gets its own.

@@ -1,9 +1,20 @@
-"""An image with an old package is named by drift, and a later day in the manifest builds every image again."""
+"""Old packages of images and of the host are named by drift, and a patch day or a night ends that.
 
-# More than a minute: each image of the platform is built again, and the intake rolls.
+The packages of each image are on record, so that it is known what an image holds without asking it.
+"""
+
+# More than a minute: each image of the platform is built again, the intake rolls, and updates are installed.
+
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from cyclonedx.validation.json import JsonStrictValidator
 
+from deploys.history import sbom
+from deploys.services.platform import updates
 from tests.lab.deploying import NOTHING, deployed
 from tests.lab.differences import look
 from tests.lab.host import Host
@@ -23,6 +34,51 @@ echo 'deb [trusted=yes] file:/srv/newer ./' >{LIST}
 apt-get update --quiet=2 -o Dir::Etc::sourcelist={LIST} -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
 """
 WITHDRAW = f"rm -r {LIST} /srv/newer /var/lib/apt/lists/_srv_newer*"
+
+# A daemon whose package restarts it; as security updates, its next version and a newer nginx.
+UPDATES = r"""set -eu
+new=/srv/new
+build() {
+    mkdir -p "$new/DEBIAN"
+    printf 'Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: the lab\nDescription: newer\n' "$1" "$2" \
+        >"$new/DEBIAN/control"
+    dpkg-deb --build "$new" "/srv/newer/$1_$2.deb" >/dev/null
+    rm -r "$new"
+}
+daemon() {
+    mkdir -p "$new/usr/bin" "$new/usr/lib/systemd/system" "$new/DEBIAN"
+    cp /bin/sleep "$new/usr/bin/lab-daemon"
+    printf '[Service]\nExecStart=/usr/bin/lab-daemon infinity\n' >"$new/usr/lib/systemd/system/lab-daemon.service"
+    printf '#!/bin/sh\nset -e\nsystemctl daemon-reload\ninvoke-rc.d lab-daemon restart || true\n' \
+        >"$new/DEBIAN/postinst"
+    chmod 755 "$new/DEBIAN/postinst"
+    build lab-daemon "$1"
+}
+mkdir -p /srv/newer
+daemon 1
+daemon 2
+dpkg --install /srv/newer/lab-daemon_1.deb >/dev/null
+systemctl start lab-daemon
+mkdir -p "$new/usr/share/lab"
+build nginx 9999
+cd /srv/newer
+for file in lab-daemon_2.deb nginx_9999.deb; do
+    dpkg-deb --field "$file"
+    printf 'Filename: ./%s\nSize: %s\n' "$file" "$(stat -c %s "$file")"
+    printf 'SHA256: %s\n\n' "$(sha256sum "$file" | cut -d ' ' -f 1)"
+done >Packages
+. /etc/os-release
+{
+    printf 'Origin: Debian\nLabel: Debian-Security\nSuite: stable-security\n'
+    printf 'Codename: %s-security\nDate: %s\nSHA256:\n' "$VERSION_CODENAME" "$(date -Ru)"
+    printf ' %s %s Packages\n' "$(sha256sum Packages | cut -d ' ' -f 1)" "$(stat -c %s Packages)"
+} >Release
+echo 'deb [trusted=yes] file:/srv/newer ./' >LIST
+apt-get update --quiet=2 -o Dir::Etc::sourcelist=LIST -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
+""".replace("LIST", LIST)
+NIGHT = "rm -f /var/lib/apt/periodic/*; systemctl start apt-daily-upgrade.service"
+PIDS = "systemctl show -P MainPID lab-daemon nginx motorcade-redis motorcade-leadgen-api"
+HELD = "packages that wait for patch day"
 
 
 def days(host: Host) -> set[str]:
@@ -69,3 +125,71 @@ def test_a_later_day_builds_every_image_again_and_refuses_nobody_while_the_intak
     assert deployed(platform, "platform").did == NOTHING
     code, _, found = look(platform)
     assert (code, found) == (0, {})
+
+
+def packages(host: Host, *words: str | Path) -> tuple[int, str]:
+    line = [sys.executable, "-m", "deploys.packages", "inventories/lab.py", "--limit", host.name, *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def held_by(host: Host, container: str) -> set[str]:
+    """What the container itself answers: each package with its version."""
+    form = "${db:Status-Status} ${Package} ${Version}\\n"
+    shown = host.root(f"podman exec {container} dpkg-query --show --showformat '{form}'").stdout
+    return {line.removeprefix("installed ") for line in shown.splitlines() if line.startswith("installed ")}
+
+
+def test_the_packages_of_each_running_image_are_on_record_and_a_changed_list_is_refused(
+    platform: Host, tmp_path: Path
+) -> None:
+    code, told = packages(platform, "--write", tmp_path)
+    assert code == 0, told
+    for name, container in zip(IMAGES, ("leadgen-worker", "postgres", "redis"), strict=True):
+        (file,) = tmp_path.glob(f"*motorcade-{name}-*")
+        text = file.read_text(encoding="utf-8")
+        assert JsonStrictValidator(sbom.VERSION).validate_str(text) is None
+        parts = {f"{part['name']} {part['version']}" for part in json.loads(text)["components"]}
+        assert parts == held_by(platform, f"motorcade-{container}")
+        assert all("pkg:deb/debian/" in part["purl"] for part in json.loads(text)["components"])
+    platform.root("sed -i '$d' /var/lib/motorcade/images/motorcade-redis-*.packages")
+    code, told = packages(platform)
+    assert (code, "is not what line " in told) == (1, True), told
+    platform.root("rm /var/lib/motorcade/images/motorcade-redis-*.packages")
+    deployed(platform, "plat_08b")
+    code, told = packages(platform)
+    assert code == 0, told
+
+
+def test_a_night_installs_security_updates_restarts_nothing_and_leaves_what_is_held_to_patch_day(
+    platform: Host,
+) -> None:
+    platform.root(UPDATES, seconds=300)
+    before = platform.root(PIDS).stdout
+    nginx = platform.root("dpkg-query --show nginx").stdout
+    _, told, found = look(platform)
+    ready, held = (found["patch", f"{platform.name}, {which}"] for which in ("packages", HELD))
+    assert ready["what"] == "a package is older than Debian's: lab-daemon 1, now 2"
+    assert ready["remedy"] == f"run sudo {updates.PROGRAM} install"
+    assert held["what"].startswith("a package is older than Debian's: nginx ")
+    assert "sudo apt-get install --only-upgrade nginx, then deploys/platform.py" in held["remedy"]
+    assert told["unseen"] == []
+    with load(platform) as callers:
+        platform.root(NIGHT, seconds=400)
+    all_well(platform, callers)
+    assert platform.root("dpkg-query --show lab-daemon").stdout.split() == ["lab-daemon", "2"]
+    assert platform.root("dpkg-query --show nginx").stdout == nginx
+    assert platform.root(PIDS).stdout == before, "an update restarted a service"
+    _, _, found = look(platform)
+    assert ("patch", f"{platform.name}, packages") not in found
+    assert ("patch", f"{platform.name}, {HELD}") in found
+    due = found["restart", "lab-daemon.service"]
+    assert due["what"] == "1 of its processes run a program or library that was replaced"
+    assert due["remedy"].endswith("run sudo systemctl restart lab-daemon.service")
+    platform.root("systemctl start motorcade-updates.service motorcade-alerts-check.service", seconds=120)
+    alerts = platform.root("/usr/local/libexec/motorcade/alerts-check", seconds=120).stdout
+    assert "restart-due\tnotice\t" in alerts
+    # By hand, the same package restarts it: at night, only the gate kept it from doing so.
+    platform.root("dpkg --install /srv/newer/lab-daemon_2.deb", seconds=120)
+    assert platform.root("systemctl show -P MainPID lab-daemon").stdout not in before
+    assert platform.root(f"{updates.PROGRAM} due").stdout == ""

@@ -21,12 +21,13 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host
 
 import deploys
-from deploys import checkpoint, drift
+from deploys import checkpoint, drift, packages
 from deploys.inspect import clock, connection, host_status, patches
 from deploys.kit.errors import Refused
 from deploys.kit.plan import runbook, settings
 from deploys.kit.run import page, run_stats, session
 from deploys.services.alerts import samples
+from deploys.services.platform import updates
 from tests import made_up_pins
 from tests.lab import inputs
 from tests.shell.script import Script, dialect
@@ -40,6 +41,7 @@ ANSWERS: Final = {
     "then echo taken": ["broke", "taken"],
     f"|| {{ echo {NO_RECORD}": [NO_RECORD],
     "openssl x509": ["status=0"],
+    updates.HAS_APT: ["status=0"],
 }
 LIVED_IN: Final = {
     "SELECT datname": ["motorcade", "status=0"],
@@ -53,6 +55,8 @@ LIVED_IN: Final = {
         for line in (f"==> {name}.json <==", '{"passed": "then", "files": {"/etc/x": "0"}}')
     ],
     "sha256sum -- /etc/x": ["0  /etc/x", "status=0"],
+    f"{updates.PROGRAM} pending": ["held nginx 1 2", "status=0"],
+    "podman inspect --format '{{.ImageName}} {{.Image}}'": ["localhost/motorcade-redis:1 0", "status=0"],
     "== listeners": [*(f"== {part}" for part in PARTS), "status=0"],
 }
 # Both ways of each page that has two.
@@ -170,6 +174,8 @@ def _look(notebook: Notebook, host: Host) -> None:
         "deploys.drift, the patches": lambda host: patches.look(host, settings.read(host)),
         "deploys.status": host_status.look,
         "deploys.status, the last day": samples.read,
+        "deploys.drift, old packages of the host": patches.of_host,
+        "deploys.packages": lambda host: list(packages.look(host)),
         "deploys.checkpoint": partial(checkpoint.take, page="PLAT_01"),
     }
     for notebook.doing, look in looks.items():

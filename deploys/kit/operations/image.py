@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 IDS: Final = "/var/lib/motorcade/images"
 _BUILD_SECONDS: Final = 900
+_LIST_SECONDS: Final = 60
+_PACKAGES: Final = (
+    r'. /etc/os-release; dpkg-query --show --showformat "\${db:Status-Status} $ID-$VERSION_ID'
+    r' \${Package} \${Version} \${Architecture} \${source:Package} \${source:Version}\n"'
+)
 _MTIME: Final = 315_619_200  # 2 January 1980: a zip, and so a wheel, cannot hold an earlier time
 
 
@@ -55,6 +60,11 @@ class Image:
     @property
     def id_file(self) -> str:
         return f"{IDS}/{self.tag.rpartition('/')[2].replace(':', '-')}.id"
+
+    @property
+    def packages_file(self) -> str:
+        """On the host: the image's id, and below it its Debian packages, as `packages_command` prints them."""
+        return f"{self.id_file.removesuffix('.id')}.packages"
 
     def check_before(self, file: str) -> str:
         """The same for a page that needs the image; a failure names the page that builds it."""
@@ -135,8 +145,13 @@ def provide_base(page: "Page") -> None:
 
 
 def build(page: "Page", image: Image) -> None:
-    """The image is on the host under its tag, with its labels and the id recorded by its build."""
+    """The image is on the host under its tag, with its labels and the id recorded by its build.
+
+    Its Debian packages are listed beside the id, and the record of the run has the sha256 of that list.
+    """
     _build(page=page, image=image, **page.op(f"image {image.tag}", _BUILD_SECONDS + SPARE_SECONDS))
+    _list(page=page, image=image, **page.op(f"packages of {image.tag}", _LIST_SECONDS + SPARE_SECONDS))
+    page.run.note_sum(image.packages_file)
 
 
 @operation()
@@ -188,6 +203,27 @@ def _build(page: "Page", image: Image) -> Generator[StringCommand]:
         _BUILD_SECONDS,
         base64.encodebytes(image.context).decode(),
     )
+
+
+@operation()
+def _list(page: "Page", image: Image) -> Generator[StringCommand]:
+    del page  # a list changes nothing on the host, so a locked page may write it, too
+    file = image.packages_file
+    # The id is part of the list: an image that was built again under its tag may hold other packages.
+    if host.get_fact(Probe, f'[ "$(sed -n 1p {file})" = "$(cat {image.id_file})" ]').green:
+        host.noop(f"{image.tag}: its packages are listed")
+        return
+    yield bounded(
+        f'{{ echo "$(cat {image.id_file})"; {packages_command(image.tag)}; }} >{file}.new;'
+        f" sed 1d {file}.new | grep -q .; sync {file}.new; mv -fT {file}.new {file}",
+        _LIST_SECONDS,
+    )
+
+
+def packages_command(tag: str) -> str:
+    """Shell: a line for each package: distribution, name, version, architecture, source, version of the source."""
+    run = "podman run --rm --network none --read-only --cap-drop all --log-driver none --image-volume ignore"
+    return f"{run} --entrypoint sh {tag} -c {quote(_PACKAGES)} | sed -n 's/^installed //p'"
 
 
 def context_files(service: str, ref: str, also: Sequence[str] = ()) -> dict[str, tuple[bytes, bool]]:

@@ -45,15 +45,29 @@ def program(page: "Page", program: str, version: str, *, probe: str) -> None:
     )
 
 
+def any_version(page: "Page", program: str, *, probe: str) -> None:
+    """A program of the distribution in the version that it has; kept as it is once `probe` finds it."""
+    page.uses(f"package {program}", "any")
+    _program(
+        page=page,
+        program=program,
+        version="",
+        probe=probe,
+        **page.op(program, INSTALL_SECONDS + SPARE_SECONDS),
+    )
+
+
 def install(program: str, version: str, beside: str = "") -> str:
     """Shell. The pin is the upstream version; the distribution's revisions only add fixes."""
+    apt_name = quote(f"{program}={version}*") if version else program
+    dnf_name = quote(f"{program}-{version}*") if version else program
     apt = (
         "export DEBIAN_FRONTEND=noninteractive; apt-get update --quiet=2; apt-get install --quiet=2 --yes"
         " --no-install-recommends --allow-downgrades -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold"
-        f" {quote(f'{program}={version}*')} {beside}"
+        f" {apt_name} {beside}"
     )
     weak = "--setopt=install_weak_deps=False"
-    dnf = f"dnf --quiet --assumeyes {weak} install {quote(f'{program}-{version}*')} {beside}"
+    dnf = f"dnf --quiet --assumeyes {weak} install {dnf_name} {beside}"
     return f"if command -v apt-get >/dev/null; then {apt}; else {dnf}; fi"
 
 
@@ -62,7 +76,7 @@ def _program(page: "Page", program: str, version: str, probe: str) -> Generator[
     if host.get_fact(Probe, probe).green:
         host.noop(f"{page.id}: {program} {version} is installed")
         return
-    page.may_change(f"{program} {version}")
+    page.may_change(f"{program} {version}".rstrip())
     yield bounded(install(program, version), INSTALL_SECONDS)
 
 

@@ -41,8 +41,9 @@ ORDER: Final[tuple[Entry, ...]] = (
     # Not frozen: the site's key rotates, and its files are its own.
     Entry("PLAT_07A", "Browser route", ("PLAT_07", "LEADGEN_06"), EDGE),
     Entry("LEADGEN_05", "End-to-end check", ("LEADGEN_07B", "PLAT_07"), APP, "22"),
+    Entry("PLAT_01C", "Security updates of the host", ("PLAT_01",), ALL),
     # Last, as it judges what all others leave.
-    Entry("PLAT_09", "Alerts", ("PLAT_08", "LEADGEN_04"), ALL),
+    Entry("PLAT_09", "Alerts", ("PLAT_08", "LEADGEN_04", "PLAT_01C"), ALL),
 )
 
 # Pages that are run when they are wanted, and never as part of the whole host.

@@ -80,6 +80,8 @@ def _facts(event: Event) -> Iterator[str]:
         yield "slow: " + ", ".join(f"{name} {seconds} s" for name, seconds in event["slow"].items())
     for unlock in event.get("notes", {}).values():
         yield ", ".join(f"{key}: {value}" for key, value in unlock.items())
+    for path, sha256 in event.get("sums", {}).items():
+        yield f"{path}: sha256 {sha256}"
     for backup in event["backups"]:
         yield f"backup {backup['path']}; to go back: `{backup['restore']}`"
 

@@ -39,6 +39,7 @@ class Run:
     plan: list[str] = field(default_factory=list)
     notes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     backups: list[dict[str, str]] = field(default_factory=list)
+    sums: list[str] = field(default_factory=list)  # files that the host made, such as the packages of an image
     stats: RunStats = field(default_factory=RunStats)
 
 
@@ -84,6 +85,8 @@ class Journal:
         if (opened := self._opened) is None:
             return
         event = {**self._started, "event": result, "time": _now(), **figures, "backups": self._run.backups}
+        if sums := self._sums(host):
+            event["sums"] = sums
         if result == "FAILED" and (why := self._why(host)):
             event["why"] = why
         lines, end = record.chain(opened, [event])
@@ -160,6 +163,17 @@ class Journal:
             return " ".join(_ask(host, f"cat {file} 2>/dev/null; rm -f {file}"))
         except Refused:
             return ""
+
+    def _sums(self, host: Host) -> dict[str, str]:
+        """Path -> sha256 of the files that pages asked for; without those that are not there."""
+        if not self._run.sums:
+            return {}
+        listed = " ".join(map(quote, dict.fromkeys(self._run.sums)))
+        try:
+            found = _ask(host, f"sha256sum -- {listed} 2>/dev/null; true")
+        except Refused:
+            return {}
+        return {path: value for value, _, path in (line.partition("  ") for line in found)}
 
     def _red(self, event: record.Event) -> str | None:
         """Marks the page that failed, or was stopped after changing something."""

@@ -68,6 +68,10 @@ class Session:
     def note_backup(self, path: str, restore: str) -> None:
         self._run.backups.append({"path": path, "restore": restore})
 
+    def note_sum(self, path: str) -> None:
+        """At load: the record of this run gets the sha256 that a file of the host has at its end."""
+        self._run.sums.append(path)
+
     def data(self, key: str) -> str | None:
         """A `--data` value. Raises Refused if pyinfra turned it into a number, a list or a boolean."""
         value = host.data.get(key)

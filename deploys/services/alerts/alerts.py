@@ -24,6 +24,7 @@ from deploys.services.backup import pgbackrest
 from deploys.services.backup import state as backup_state
 from deploys.services.leadgen import ADDRESS, api_keys
 from deploys.services.nginx import Edge
+from deploys.services.platform import updates
 
 if TYPE_CHECKING:
     from deploys.kit.plan.settings import Settings
@@ -57,6 +58,7 @@ _TIMES: Final = {
 _KEPT: Final = 20  # messages in the queue of a channel that fails
 _LINES: Final = 40  # troubles that a message lists by name under each heading
 _PACKAGES: Final = "/var/cache/apt/pkgcache.bin"  # apt writes it when its lists have changed
+_DPKG_STATUS: Final = "/var/lib/dpkg/status"
 # Nothing that a shell or curl's settings would read as more than a letter.
 _URL: Final = r"[\w.~:/?#@!&*+,;=%-]+"
 _MAIL: Final = r"[\w.%+-]+@[\w.-]+"
@@ -120,6 +122,9 @@ def values(page: "Page") -> dict[str, Any]:
         "quadlets": quadlet.DIRECTORY,
         "lock": f"{session.DIRECTORY}/lock",
         "packages": _PACKAGES,
+        "dpkg_status": _DPKG_STATUS,
+        "updates": updates.PROGRAM,
+        "due": updates.DUE,
         "webhook_url": own.alerts_webhook_url,
         "smtp_url": own.alerts_smtp_url,
         "smtp_login": secrets.present(page.settings, SMTP),

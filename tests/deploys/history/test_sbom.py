@@ -72,3 +72,16 @@ def test_a_document_that_is_not_valid_would_be_found() -> None:
 
 def test_the_same_image_lock_and_time_give_the_same_bytes() -> None:
     assert sbom.document(IMAGE, RUNTIME, MADE) == sbom.document(IMAGE, RUNTIME, MADE)
+
+
+def test_debians_packages_are_named_as_others_name_them_with_the_source_where_it_differs() -> None:
+    lines = ["debian-13 bash 5.2-1 amd64 bash 5.2-1", "debian-13 libssl3t64 3.5-1+b2 amd64 openssl 3.5-1"]
+    text = sbom.debian("localhost/motorcade-redis:8-0123456789ab", "5a", lines, MADE)
+    assert JsonStrictValidator(sbom.VERSION).validate_str(text) is None
+    document = json.loads(text)
+    assert [part["purl"] for part in document["components"]] == [
+        "pkg:deb/debian/bash@5.2-1?arch=amd64&distro=debian-13",
+        "pkg:deb/debian/libssl3t64@3.5-1%2Bb2?arch=amd64&distro=debian-13&upstream=openssl%403.5-1",
+    ]
+    assert document["metadata"]["component"]["properties"] == [{"name": "motorcade:image-id", "value": "5a"}]
+    assert text == sbom.debian("localhost/motorcade-redis:8-0123456789ab", "5a", lines, MADE)

@@ -11,9 +11,10 @@ import pytest
 from deploys.inspect import patches
 from deploys.kit.errors import Refused
 from deploys.kit.facts import Answer
-from tests.deploys.known_host import KnownHost
+from tests.deploys.known_host import GREEN, KnownHost
 
 REDIS = "localhost/motorcade-redis:8-0123456789ab"
+PATCH_DAY = "as docs/runbooks/patch-day.md says"
 PROGRAMS = {
     "podman": """
         case $1 in
@@ -35,7 +36,7 @@ END
 
 
 def found_in(*lines: str, status: int = 0) -> list[tuple[str, str]]:
-    host: Any = KnownHost(probes={"apt-cache": Answer(status, list(lines))})
+    host: Any = KnownHost(probes={"apt-cache": Answer(status, list(lines)), "": GREEN})
     settings: Any = SimpleNamespace(release_file=Path("releases/prod.yaml"))
     found = patches.look(host, settings)
     assert {each.remedy for each in found} <= {
@@ -115,3 +116,46 @@ def test_a_host_of_another_debian_cannot_say(tmp_path: Path) -> None:
 def test_a_host_without_lists_of_packages_is_not_called_patched(tmp_path: Path) -> None:
     world = {"motorcade_redis": "trixie openssl 3.5-1\n", "motorcade_b": "", "openssl": "(none)"}
     assert asked(tmp_path, "trixie", **world)[:2] == (1, ["apt-cache offers none of the packages"])
+
+
+def of_host(pending: Answer = GREEN, due: Answer = GREEN) -> list[tuple[str, str, str, str]]:
+    host: Any = KnownHost(probes={"host-updates pending": pending, "host-updates due": due})
+    return [
+        (each.kind, each.where, each.what, each.remedy) for each in (*patches.of_host(host), *patches.due(host))
+    ]
+
+
+def test_updates_of_the_host_are_named_apart_from_those_that_wait_for_patch_day() -> None:
+    lines = ["ready libc6 1 2", "held podman 1 2", "held nginx 1 3"]
+    assert of_host(Answer(0, lines)) == [
+        (
+            "patch",
+            "motorcade-web-01, packages",
+            "a package is older than Debian's: libc6 1, now 2",
+            "run sudo /usr/local/libexec/motorcade/host-updates install",
+        ),
+        (
+            "patch",
+            "motorcade-web-01, packages that wait for patch day",
+            "2 packages are older than Debian's: podman 1, now 2; nginx 1, now 3",
+            f"{PATCH_DAY}: run sudo apt-get install --only-upgrade nginx podman, then deploys/platform.py",
+        ),
+    ]
+    assert of_host() == []
+
+
+def test_what_must_restart_is_named_with_the_command() -> None:
+    lines = ["nginx.service 2 of its processes run", "reboot an update needs it: linux"]
+    assert [each[:2] + each[3:] for each in of_host(due=Answer(0, lines))] == [
+        (
+            "restart",
+            "nginx.service",
+            f"{PATCH_DAY}: run sudo systemctl restart nginx.service",
+        ),
+        ("restart", "motorcade-web-01", f"{PATCH_DAY}: run sudo systemctl reboot"),
+    ]
+
+
+def test_a_host_that_does_not_say_what_waits_is_not_called_patched() -> None:
+    with pytest.raises(Refused, match=r"which of its packages are old \(E: broken\)"):
+        of_host(Answer(1, ["E: broken"]))

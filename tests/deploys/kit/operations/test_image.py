@@ -1,6 +1,7 @@
 """Images: the same source gives the same context, and anything that shapes an image shapes its tag."""
 
 import io
+import os
 import re
 import subprocess
 import tarfile
@@ -124,6 +125,29 @@ def test_a_build_is_told_the_release_and_is_left_out_where_the_image_is_there() 
         in command.get_raw_value()
     )
     assert f"--iidfile {made.id_file}.new" in command.get_raw_value()
+
+
+def test_the_packages_of_an_image_are_listed_again_after_it_was_built_again(tmp_path: Path) -> None:
+    made = Image("localhost/motorcade-redis:8-0123456789ab", {}, image.pack(FILES))
+    page, tool = Page(locked=True), tmp_path / "podman"
+    assert KnownHost(probes={"": GREEN}).run(image._list, page=page, image=made) == []  # noqa: SLF001 - the operation
+    (command,) = KnownHost(probes={"": RED}).run(image._list, page=page, image=made)  # noqa: SLF001 - the same
+    script = command.get_raw_value().replace(image.IDS, str(tmp_path))
+    (tmp_path / "motorcade-redis-8-0123456789ab.id").write_text("5a")  # podman ends it without a newline
+    written = tmp_path / "motorcade-redis-8-0123456789ab.packages"
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for said, code, text in (
+        (
+            "installed debian-13 a 1 all a 1\nconfig-files debian-13 b 1 all b 1\n",
+            0,
+            "5a\ndebian-13 a 1 all a 1\n",
+        ),
+        ("", 1, "5a\ndebian-13 a 1 all a 1\n"),
+    ):
+        tool.write_text(f"#!/bin/sh\nprintf '{said}'\n")
+        tool.chmod(0o755)
+        done = subprocess.run(["sh", "-c", script], env=environ, check=False)
+        assert (done.returncode, written.read_text()) == (code, text)
 
 
 def git(*arguments: str) -> None:

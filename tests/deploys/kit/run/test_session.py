@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploys.kit.facts import digest
 from deploys.kit.run import record
 from deploys.kit.run.run_stats import SLOW_SECONDS
 from tests import made_up_pins
@@ -56,6 +57,12 @@ run.enter('LEADGEN_02', None)
 run.note('LEADGEN_02', {'from': 'v1', 'to': 'v2'})
 run.note('LEADGEN_02', {'why': 'a trial'})
 server.shell(name='LEADGEN_02 | fails', commands=['echo the gate was red > state/why; false'])""",
+    "listing": """
+run.enter('PLAT_02B', None)
+run.note_sum('/etc/hostname-that-is-not-there')
+from pathlib import Path
+run.note_sum(str(Path('list').absolute()))
+server.shell(name='PLAT_02B | lists', commands=['echo a package >list'])""",
     "whole": "local.include('failing.py')",
 }
 
@@ -344,6 +351,13 @@ def test_what_a_page_notes_joins_its_record_and_the_log_of_deploys(place: Place)
     noted = {"from": "v1", "to": "v2", "why": "a trial"}
     assert [event["notes"]["LEADGEN_02"] for event in place.events()] == [noted, noted]
     assert "\n- from: v1, to: v2, why: a trial\n" in place.page()
+
+
+def test_the_sum_of_a_file_that_the_host_made_is_in_the_record_and_the_log_of_deploys(place: Place) -> None:
+    assert place.run("listing.py")[0] == 0
+    path, sha256 = str(place.folder / "list"), digest("a package\n")
+    assert place.events()[-1]["sums"] == {path: sha256}
+    assert f"\n- {path}: sha256 {sha256}\n" in place.page()
 
 
 def test_a_setting_given_for_one_run_is_on_record_even_when_nothing_changed(place: Place) -> None:

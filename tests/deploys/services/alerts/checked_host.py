@@ -97,6 +97,8 @@ class Host:
             self.set(name, "0")
         self.set("virt", "1")
         self.set("packages", "")
+        self.set("dpkg-status", "")
+        os.utime(world / "dpkg-status", (1, 1))
         self.set("api-keys", f"AbCd1234 website intake {'0' * 64} never\n")
         pem = certificate.read_text()
         self.set("edge.key", pem.partition("-----BEGIN CERT")[0])

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from deploys.kit.operations.hostfiles import render
+from deploys.services.platform import updates
 
 VALUES: dict[str, Any] = {
     "page": "PLAT_99",
@@ -60,8 +61,19 @@ def program(world: Path, name: str, **values: object) -> Path:
         "lock": world / "lock",
         "packages": world / "packages",
         "quadlets": world / "quadlets",
+        "dpkg_status": world / "dpkg-status",
+        "updates": host_updates(world),
+        "due": world / "due",
     }
     file = world / name
     file.write_text(render(f"alerts/{name}", **{**VALUES, **places, **values}))
+    file.chmod(0o755)
+    return file
+
+
+def host_updates(world: Path) -> Path:
+    """The program of PLAT_01C, which knows the pending updates."""
+    file = world / "host-updates"
+    file.write_text(render("platform/host-updates", page="PLAT_99", held=updates.HELD, gate="GATE"))
     file.chmod(0o755)
     return file

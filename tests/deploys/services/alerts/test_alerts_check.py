@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -140,6 +141,18 @@ def kept_updates(text: str) -> Break:
         (lambda host: host.set("chrony", "A9,t,3,1.0,-2.5,0\n"), "clock-off", "alarm", "-2.5 seconds off"),
         (kept_updates("libc6\nopenssl\n"), "updates", "notice", "2 security updates are pending: libc6 openssl"),
         (kept_updates("unknown\n"), "updates-unknown", "notice", "does not say"),
+        (
+            lambda host: host.set("due", "dbus.service 1 of them\nnginx.service 3 of them\n"),
+            "restart-due",
+            "notice",
+            "these still run what an update has replaced: dbus.service nginx.service",
+        ),
+        (
+            lambda host: host.set("due", "reboot an update needs it: linux-image\n"),
+            "reboot-due",
+            "notice",
+            "the host needs a reboot: an update needs it: linux-image",
+        ),
         (old_lists, "updates-unknown", "notice", "older than a week"),
         (
             lambda host: host.set("steps/PLAT_04.red", "{}"),
@@ -231,6 +244,10 @@ def test_pending_security_updates_are_asked_for_once_a_day_and_only_those(host: 
     assert len(host.recorded()) == 2, "a day is not over"
     os.utime(host.world / "state/updates", (1, 1))
     assert len(host.recorded()) == 1
+    host.set("apt", line.format("nginx") + line.format("openssl"))
+    host.set("dpkg-status", "a package was installed")
+    os.utime(host.world / "state/updates", (now := time.time() - 60, now))
+    assert host.recorded()[1][3] == "2 security updates are pending: nginx (held) openssl"
     os.utime(host.world / "state/updates", (1, 1))
     host.set("apt-status", "100")
     assert host.recorded()[1][0] == "updates-unknown"
