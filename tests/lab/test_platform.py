@@ -13,7 +13,7 @@ from tests import commit
 from tests.lab.command import until
 from tests.lab.deploying import NOTHING, PAGES, deploy, deployed, included, record, sentence, state
 from tests.lab.host import Host
-from tests.lab.load import post, reckon, sql
+from tests.lab.load import load, post, reckon, sql
 
 
 def test_a_lead_that_is_posted_to_the_edge_becomes_one_row(platform: Host) -> None:
