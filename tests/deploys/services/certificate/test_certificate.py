@@ -1,4 +1,4 @@
-"""The certificate by ACME as it is written: which settings are refused, and when a server is asked for a new one."""
+"""The certificate by ACME as it is written: which settings are refused, and when a server is asked again."""
 
 import datetime as dt
 import os
