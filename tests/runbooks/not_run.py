@@ -13,7 +13,6 @@ NOT_RUN: Final = {
         "sudo journalctl -u": "the alert names the unit",
         "sudo systemctl unmask": "the alert names the unit",
         "sudo timedatectl set-ntp true": "a lab host has the clock of the machine that carries it",
-        "sudo apt-get update && sudo apt-get upgrade": "what Debian has newer today decides what it does",
     },
     "docs/runbooks/deploy.md": {
         "make tools": "installs into .venv, from which the tests run; tests/requirements installs the lock",
@@ -24,7 +23,7 @@ NOT_RUN: Final = {
         "systemctl --user --failed": "the same",
     },
     "docs/runbooks/incident-first-steps.md": {
-        "sudo podman exec motorcade-leadgen-api leadgen jobs replay": "roll-back.md has it with its arguments",
+        "sudo podman exec motorcade-leadgen-sweeper leadgen jobs replay": "roll-back.md has it with its arguments",
     },
     "docs/runbooks/release.md": {
         "make test": "it runs these tests",
@@ -36,10 +35,12 @@ NOT_RUN: Final = {
 # Pages whose commands a test runs in its own words, or some of them.
 IN_OTHER_WORDS: Final = {
     "docs/runbooks/add-a-host.md": "test_restore.py: the host that takes the place of a lost one",
+    "docs/runbooks/certificate.md": "test_certificate.py",
     "docs/runbooks/lost-host.md": "test_restore.py",
     "docs/runbooks/patch-day.md": "test_patch_day.py",
     "docs/runbooks/personal-data.md": "test_personal_data.py",
     "docs/runbooks/restore.md": "test_restore.py, test_personal_data.py",
+    "docs/services/certificate.md": "test_certificate.py",
 }
 
 
