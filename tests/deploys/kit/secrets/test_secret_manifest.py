@@ -141,6 +141,6 @@ def test_every_environment_has_the_secrets_that_the_services_declare(
     monkeypatch.undo()
     rules = manifest.load(Path("group_data/secrets") / environment / "manifest.yaml")
     assert rules.keys() == services.secrets().keys()
-    assert {f"postgres-{role}" for role in ("owner", "app", "ro", "backup")} <= rules.keys()
+    assert {f"postgres-{role}" for role in ("owner", "api", "app", "ro")} <= rules.keys()
     given = {"backup-s3-key-id", "alerts-smtp"}  # by the owner of a server, as long as they like
     assert all(rule.minimum_length >= 24 for name, rule in rules.items() if name not in given)

@@ -375,7 +375,7 @@ def test_where_nobody_has_given_keys_yet_a_page_is_refused_with_the_list(
     directory = Path("group_data/secrets") / environment
     if any(directory.glob("*.age")):
         pytest.skip(f"{environment} has secrets by now")
-    names = [f"postgres-{role}" for role in ("owner", "app", "ro", "backup")]
+    names = [f"postgres-{role}" for role in ("owner", "api", "app", "ro")]
     given: Any = Settings(directory, None)
     with pytest.raises(Refused) as error:
         secrets.require(given, names)
