@@ -49,7 +49,9 @@ class Stack:
             yield service
 
     def run(self, *command: str) -> Service:
-        return Service(self.directory, *command, **self.settings)
+        drains = command[0] in {"worker", "sweep"}  # which the API's role in the database may not
+        own = {"database_url": self.database.app_url} if drains else {}
+        return Service(self.directory, *command, **self.settings | own)
 
     def answers(self) -> bool:
         try:

@@ -49,7 +49,8 @@ class Newcomer:
             self._serving = process = subprocess.Popen(
                 ["bash", "-c", command], cwd=self.folder, env=self._environ, stdout=file, stderr=file
             )
-        assert until(lambda: "Send a lead:" in output.read_text() or process.poll() is not None)
+        printed = re.compile(r"^curl .*^  -d '.*'$", re.MULTILINE | re.DOTALL)
+        assert until(lambda: printed.search(output.read_text()) or process.poll() is not None)
         assert process.poll() is None, output.read_text()
         return output.read_text()
 

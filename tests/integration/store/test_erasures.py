@@ -219,7 +219,7 @@ def test_what_came_after_the_tombstone_is_not_erased_by_it(outbox: Outbox) -> No
         assert row == (1,)
 
 
-@pytest.mark.parametrize("role", ["app", "ro", "backup"])
+@pytest.mark.parametrize("role", ["api", "app", "ro"])
 @pytest.mark.parametrize(
     "call",
     [

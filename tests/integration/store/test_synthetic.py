@@ -173,7 +173,7 @@ def test_no_client_at_all_is_refused(outbox: Outbox) -> None:
         remove(outbox.owner, "key", None)
 
 
-@pytest.mark.parametrize("role", ["app", "ro", "backup"])
+@pytest.mark.parametrize("role", ["api", "app", "ro"])
 def test_only_the_owner_may_remove(database: Database, outbox: Outbox, role: str) -> None:
     intake_id = put(outbox, "probe")
     with (
