@@ -51,15 +51,17 @@ DELETE FROM app.schema_migrations WHERE version = '20261127_02_api_role';
 
 
 def test_the_api_gets_its_own_role_on_a_host_of_an_earlier_release_and_refuses_nobody(platform: Host) -> None:
-    """Before, it logged in as `motorcade_app`. PLAT_03 comes first, so the role is there, without a right."""
+    """Before, it logged in as `motorcade_app`. PLAT_03 comes first, so the role is there, without a right.
+
+    The load begins after the migration: here this release's image runs before it, and refuses without it.
+    """
     unit = "/etc/containers/systemd/motorcade-leadgen-api.container"
     platform.root(f"sed -i 's/postgres-api/postgres-app/; s/motorcade_api@/motorcade_app@/' {unit}")
     platform.root("systemctl daemon-reload && systemctl restart motorcade-leadgen-api")
     sql(platform, BEFORE)
-    assert post(platform).status == 202
+    assert "run deploys/plat_03.py deploys/leadgen_02.py first" in sentence(deploy(platform, "plat_04").output)
+    deployed(platform, "leadgen_02")
     with load(platform) as callers:
-        assert "run deploys/plat_03.py deploys/leadgen_02.py first" in sentence(deploy(platform, "plat_04").output)
-        deployed(platform, "leadgen_02")
         deployed(platform, "plat_04", "leadgen_07c")
     assert callers.failed == []
     assert reckon(platform, callers.accepted) == {"once": len(callers.accepted)}
