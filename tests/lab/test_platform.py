@@ -56,7 +56,8 @@ def test_the_api_gets_its_own_role_on_a_host_of_an_earlier_release_and_refuses_n
     The load begins after the migration: here this release's image runs before it, and refuses without it.
     """
     unit = "/etc/containers/systemd/motorcade-leadgen-api.container"
-    platform.root(f"sed -i 's/postgres-api/postgres-app/; s/motorcade_api@/motorcade_app@/' {unit}")
+    before = "s/postgres-api/postgres-app/; s/motorcade_api@/motorcade_app@/; s/motorcade.config=/&0/"
+    platform.root(f"sed -i '{before}' {unit}")
     platform.root("systemctl daemon-reload && systemctl restart motorcade-leadgen-api")
     sql(platform, BEFORE)
     assert "run deploys/plat_03.py deploys/leadgen_02.py first" in sentence(deploy(platform, "plat_04").output)
