@@ -15,9 +15,9 @@ def rule_faults(rule: dict[str, Any], page: str) -> Iterator[str]:
     """What a person whom this rule wakes would miss."""
     said = rule.get("annotations", {})
     if said.get("runbook") not in {f"{PAGE}#{title}" for title in paragraphs(page)}:
-        yield f"{rule['alert']}: its runbook, {said.get('runbook')}, is no paragraph of {PAGE}"
+        yield f"{rule['alert']}: its runbook, {said.get('runbook')}, is not a paragraph of {PAGE}"
     if not said.get("summary", "").endswith("."):
-        yield f"{rule['alert']}: its summary is no sentence"
+        yield f"{rule['alert']}: its summary is not a sentence"
 
 
 def faults_of_tests(alert: str, tests: list[dict[str, Any]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# Nobody listens on port 1.
+# Nothing listens on port 1.
 INVENTORY = """
 away = {"ssh_hostname": "127.0.0.1", "ssh_port": 1}
 platform = [("away-01", away), ("away-02", away)]

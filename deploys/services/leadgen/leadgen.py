@@ -65,7 +65,7 @@ def reachable() -> str:
 
 
 def may_store() -> str:
-    """Shell: succeeds if the API's role may store an intake, or there is no table for intakes yet.
+    """Shell: succeeds if the API's role may store an intake, or if the table for intakes does not exist yet.
 
     A host of an earlier release lacks the migration: its API must not change its role before.
     """

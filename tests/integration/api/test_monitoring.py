@@ -94,7 +94,7 @@ def test_a_real_prometheus_can_draw_all_of_the_dashboard_and_sees_an_api_that_go
             def undrawn() -> list[str]:
                 stack.post()
                 drawn = ((what, prometheus.query(filled(expression))) for what, expression in targets(dashboard))
-                # What is no number had nothing to divide by, as nothing was counted yet.
+                # Nothing was counted yet, so a ratio divides by zero and is NaN.
                 return [what for what, values in drawn if not values or any(map(math.isnan, values))]
 
             assert until(lambda: undrawn() == [], SOON_SECONDS), undrawn()
