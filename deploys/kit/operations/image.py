@@ -214,7 +214,7 @@ def _list(page: "Page", image: Image) -> Generator[StringCommand]:
         host.noop(f"{image.tag}: its packages are listed")
         return
     yield bounded(
-        f'{{ cat {image.id_file}; echo; {packages_command(image.tag)}; }} >{file}.new;'
+        f"{{ cat {image.id_file}; echo; {packages_command(image.tag)}; }} >{file}.new;"
         f" sed 1d {file}.new | grep -q .; sync {file}.new; mv -fT {file}.new {file}",
         _LIST_SECONDS,
     )
