@@ -20,6 +20,7 @@ ROOT_PACKAGES = (
     "systemd systemd-sysv dbus openssh-server ca-certificates iproute2 curl procps sudo".split()
 )  # and no Podman: to install it is the work of PLAT_01
 BASE_PACKAGES = ["ca-certificates"]
+PACKAGING = ("etc/apt/", "etc/dpkg/")  # of our own files, what images want as well
 # What the manifest pins of a package: the service, the key in its block, and the package.
 PINNED = {
     (service.name, key): package
@@ -126,7 +127,8 @@ def _build_base(archives: Archives, settings: Mapping[str, bytes], group: Group)
         for package in PINNED.values()
     ]
     forget = 'rm -f "$1/etc/hostname" "$1/etc/resolv.conf"'
-    debian.build(archives.base, BASE_PACKAGES, settings, [*ask, forget], group)
+    packaging = {path: file for path, file in _own_files().items() if path.startswith(PACKAGING)}
+    debian.build(archives.base, BASE_PACKAGES, {**settings, **packaging}, [*ask, forget], group)
     for package in PINNED.values():
         file = archives.folder / package
         file.write_text(upstream_version(file.read_text(encoding="utf-8")), encoding="ascii")

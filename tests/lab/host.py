@@ -140,11 +140,18 @@ class Host:
         self._wait()
 
     def shut_down(self) -> None:
+        self.hang_up()
         self.guest.stop()
 
     def power_off(self) -> None:
         """As if somebody pulled the plug."""
+        self.hang_up()
         self.guest.power_off()
+
+    def hang_up(self) -> None:
+        """End the connection that `ssh` keeps: the next command makes a new one."""
+        self._calls.remove()
+        self.line.unlink(missing_ok=True)
 
     def snapshot(self, label: str) -> None:
         """Keep the disk under a label; the host is shut down for it, and booted again."""
@@ -192,8 +199,9 @@ class Host:
         self, command: str, *, given: str = "", check: bool = True, seconds: float = SSH_SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command on the host as the operator. Raises LabError when it fails and `check` is set."""
-        line = self.work.words(*self.ssh_words(), command)
-        done = subprocess.run(line, input=given, capture_output=True, text=True, timeout=seconds, check=False)
+        program, *rest = self.ssh_words()
+        words = self._calls.words(program, *self._shared, *rest, command)
+        done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=seconds, check=False)
         if check and done.returncode:
             said = f"{done.stdout}{done.stderr}".strip()
             raise LabError(self.name, f"`{command}` exits {done.returncode}", f"it says: {said}")
@@ -223,6 +231,27 @@ class Host:
         """Run pages (`plat_01`); all they say is in stdout."""
         return self.start_pyinfra(*pages, data=data, extra=extra, **environ).done(seconds)
 
+    @property
+    def _shared(self) -> list[str]:
+        """Options by which commands share a connection: one of its own costs five times as much."""
+        options = {
+            "ControlMaster": "auto",
+            "ControlPath": self.line,
+            "ControlPersist": 60,
+            "ServerAliveInterval": 5,
+        }
+        return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+
+    @property
+    def line(self) -> Path:
+        """The socket of that connection; beside the marks, because the path of a socket has to be short."""
+        return MACHINE_LOCK / f"{self.name}.ssh"
+
+    @property
+    def _calls(self) -> Group:
+        """Whoever runs commands over SSH, and the process that keeps the connection."""
+        return Group(f"{self.name}-ssh")
+
     def _make(self, kept: Kept | None) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         if kept:
@@ -251,6 +280,7 @@ class Host:
         (self.directory / "address").write_text(f"{self.address}\n", encoding="ascii")
 
     def _switch_on(self) -> None:
+        self.hang_up()
         self.network.open()
         self.guest.start()
 
@@ -263,6 +293,7 @@ class Host:
         self._refuse_foreign()
         # First of all, the inventory must not name a host that is half gone.
         (self.directory / "address").unlink(missing_ok=True)
+        self.hang_up()
         self.work.remove()
         self.store.stop()
         self.receiver.stop()

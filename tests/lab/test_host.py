@@ -52,6 +52,7 @@ def test_the_host_is_known_and_a_stranger_at_its_address_is_refused(host: Host) 
     other = host.directory / "other"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other)
     known.write_text(f"{host.address} {other.with_suffix('.pub').read_text()}")
+    host.hang_up()
     try:
         assert "Host key verification failed" in host.ssh("true", check=False).stderr
     finally:

@@ -20,5 +20,5 @@ def traces(host: Host) -> list[str]:
         *(str(path) for group in groups for path in group),
         *map(str, state),
         *(["interface"] if host.network.exists else []),
-        *(str(path) for path in (host.directory, DISKS / host.name) if path.exists()),
+        *(str(path) for path in (host.directory, host.line, DISKS / host.name) if path.exists()),
     ]
