@@ -20,7 +20,10 @@ from tests.lab.differences import look
 from tests.lab.host import Host
 from tests.lab.load import load
 from tests.lab.rolls import all_well
+from tests.runbooks.desk import Desk
 
+PATCH_DAY = "docs/runbooks/patch-day.md"
+NEW_HOST = "docs/runbooks/add-a-host.md"
 DAY = "2026-11-27"  # in releases/lab.yaml
 NEXT_DAY = "2026-11-28"
 IMAGES = ("leadgen", "postgres", "redis")
@@ -62,7 +65,7 @@ systemctl start lab-daemon
 mkdir -p "$new/usr/share/lab"
 build nginx 9999
 cd /srv/newer
-for file in lab-daemon_2.deb nginx_9999.deb; do
+for file in lab-daemon_1.deb lab-daemon_2.deb nginx_9999.deb; do
     dpkg-deb --field "$file"
     printf 'Filename: ./%s\nSize: %s\n' "$file" "$(stat -c %s "$file")"
     printf 'SHA256: %s\n\n' "$(sha256sum "$file" | cut -d ' ' -f 1)"
@@ -77,7 +80,8 @@ echo 'deb [trusted=yes] file:/srv/newer ./' >LIST
 apt-get update --quiet=2 -o Dir::Etc::sourcelist=LIST -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
 """.replace("LIST", LIST)
 NIGHT = "rm -f /var/lib/apt/periodic/*; systemctl start apt-daily-upgrade.service"
-PIDS = "systemctl show -P MainPID lab-daemon nginx motorcade-redis motorcade-leadgen-api"
+PID = "systemctl show -P MainPID lab-daemon"
+PIDS = f"{PID} nginx motorcade-redis motorcade-leadgen-api"
 HELD = "packages that wait for patch day"
 
 
@@ -110,21 +114,23 @@ def test_each_image_with_an_old_package_is_named_with_what_to_write(platform: Ho
 
 
 def test_a_later_day_builds_every_image_again_and_refuses_nobody_while_the_intake_rolls(
-    platform: Host, times: dict[str, float]
+    platform: Host, desk: Desk, times: dict[str, float]
 ) -> None:
     assert days(platform) == {DAY}
-    manifest = platform.directory / "release.yaml"
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace(DAY, NEXT_DAY), encoding="utf-8")
+    desk.manifest.write_text(desk.manifest.read_text(encoding="utf-8").replace(DAY, NEXT_DAY), encoding="utf-8")
+    desk.commit("A patch day")
     with load(platform) as callers:
         deployed(platform, "leadgen_02")
     all_well(platform, callers)
     times[f"longest answer of {len(callers.answers)} while the intake gets new packages"] = callers.longest
     assert days(platform) == {DAY, NEXT_DAY}
-    deployed(platform, "platform")
+    desk.deployed(PATCH_DAY, "deploys/platform.py")
     assert days(platform) == {NEXT_DAY}
-    assert deployed(platform, "platform").did == NOTHING
-    code, _, found = look(platform)
-    assert (code, found) == (0, {})
+    assert desk.deployed(NEW_HOST, "deploys/platform.py").did == NOTHING
+    drift = desk.written(PATCH_DAY, "deploys.drift")
+    assert (drift.code, "matches its pages" in drift.output) == (0, True), drift.output
+    listed = desk.written(PATCH_DAY, "deploys.packages")
+    assert listed.code == 0, listed.output
 
 
 def packages(host: Host, *words: str | Path) -> tuple[int, str]:
@@ -162,7 +168,7 @@ def test_the_packages_of_each_running_image_are_on_record_and_a_changed_list_is_
 
 
 def test_a_night_installs_security_updates_restarts_nothing_and_leaves_what_is_held_to_patch_day(
-    platform: Host,
+    platform: Host, desk: Desk
 ) -> None:
     platform.root(UPDATES, seconds=300)
     before = platform.root(PIDS).stdout
@@ -190,6 +196,10 @@ def test_a_night_installs_security_updates_restarts_nothing_and_leaves_what_is_h
     alerts = platform.root("/usr/local/libexec/motorcade/alerts-check", seconds=120).stdout
     assert "restart-due\tnotice\t" in alerts
     # By hand, the same package restarts it: at night, only the gate kept it from doing so.
-    platform.root("dpkg --install /srv/newer/lab-daemon_2.deb", seconds=120)
-    assert platform.root("systemctl show -P MainPID lab-daemon").stdout not in before
+    back = desk.written(PATCH_DAY, "--allow-downgrades", {"PACKAGE=VERSION": "lab-daemon=1"}, given="y\n")
+    assert (back.code, platform.root(PID).stdout in before) == (0, False), back.output
+    before = platform.root(PID).stdout
+    newest = desk.written(PATCH_DAY, "--only-upgrade", {"nginx podman …": "lab-daemon"}, given="y\n")
+    assert (newest.code, platform.root(PID).stdout == before) == (0, False), newest.output
+    assert desk.written(PATCH_DAY, "host-updates install").code == 0
     assert platform.root(f"{updates.PROGRAM} due").stdout == ""

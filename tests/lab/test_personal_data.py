@@ -2,6 +2,7 @@
 
 # More than a minute: two restores from the store, each followed by a new base backup.
 
+import re
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -11,11 +12,14 @@ from tests.lab.command import until
 from tests.lab.deploying import deploy, deployed, included, record, sentence, status
 from tests.lab.host import Host
 from tests.lab.load import LEAD, post, reckon, sql
+from tests.runbooks.desk import Desk
 
 CANARY = "Dolores Canary-Quillfeather"
 EMAIL = "dolores.canary@example.com"
 OTHER = "Basil Stays-Put"
-PERSON = "/usr/local/libexec/motorcade/person"
+PERSONAL_DATA = "docs/runbooks/personal-data.md"
+RESTORE_PAGE = "docs/runbooks/restore.md"
+MOMENT = "2026-11-21T18:30:00Z"  # on the page
 RESTORE = "/usr/local/libexec/motorcade/restore"
 LIVE = {"over": "live", "reason": "the lab asks"}
 NOW = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
@@ -55,22 +59,34 @@ class Story:
     """Two persons, a moment at which both were there, and what was printed when one of them was erased."""
 
     host: Host
+    desk: Desk
     erased: str
     stays: str
     evidence: str
     before: str
+    exported: str
     printed: str
 
 
 @pytest.fixture(scope="module")
-def story(platform: Host) -> Story:
+def story(platform: Host, desk: Desk) -> Story:
     erased, stays = send(platform, CANARY, EMAIL), send(platform, OTHER, "basil@example.com")
     assert reckon(platform, [erased, stays]) == {"once": 2}
     platform.root("systemctl start motorcade-backup.service", seconds=600)
     evidence, before = consents(platform, erased), sql(platform, NOW)
     assert occurrences(platform, "canary") > 0, "what is looked for below can be found"
-    printed = platform.root(f"{PERSON} erase --yes --reason 'a letter'", given=f"{EMAIL}\n", seconds=240).stdout
-    return Story(platform, erased, stays, evidence, before, printed)
+    done = desk.written(PERSONAL_DATA, "person export", given=f"{EMAIL}\n")
+    assert done.code == 0, done.output
+    exported = platform.ssh("cat export.json && shred -u export.json").stdout
+    printed = erase(desk)
+    return Story(platform, desk, erased, stays, evidence, before, exported, printed)
+
+
+def erase(desk: Desk) -> str:
+    """At a terminal, with a yes; what it prints."""
+    done = desk.written(PERSONAL_DATA, "person erase", given=f"{EMAIL}\ny\n", terminal=True)
+    assert done.code == 0, done.output
+    return done.output
 
 
 def gone(story: Story) -> None:
@@ -86,8 +102,9 @@ def test_an_erasure_leaves_the_evidence_and_ends_when_the_store_has_it(story: St
     assert CANARY not in story.printed
     gone(story)
     assert sql(story.host, "SELECT count(*) FROM app.erasures") == "1"
-    found = story.host.root(f"{PERSON} find", given=f"{EMAIL}\n").stdout
-    assert "leads     0" in found or "leads 0" in " ".join(found.split())
+    assert CANARY in story.exported
+    found = story.desk.written(PERSONAL_DATA, "person find", given=f"{EMAIL}\n")
+    assert (found.code, "leads 0" in " ".join(found.output.split())) == (0, True), found.output
 
 
 def test_a_restore_of_an_older_moment_over_the_live_database_erases_the_person_again(story: Story) -> None:
@@ -138,6 +155,15 @@ def test_nothing_is_restored_over_the_live_database_if_erasures_are_not_replayed
     gone(story)
 
 
+def test_a_restore_that_replays_no_erasure_is_on_record_and_the_person_is_erased_by_hand(story: Story) -> None:
+    host = story.host
+    ended = story.desk.deployed(RESTORE_PAGE, "erasures=unread", {MOMENT: story.before})
+    assert occurrences(host, "canary") > 0, "that is what the page warns of"
+    assert "unread" in str(ended.line["notes"]["RESTORE"])
+    assert erase(story.desk).endswith("erased, and the store has it\n")
+    gone(story)
+
+
 def test_what_is_older_than_the_retention_time_is_removed_at_night(story: Story) -> None:
     old = send(story.host, "Long Ago", "long.ago@example.com")
     assert reckon(story.host, [old]) == {"once": 1}
@@ -145,7 +171,10 @@ def test_what_is_older_than_the_retention_time_is_removed_at_night(story: Story)
     sql(story.host, f"UPDATE app.intake_jobs SET created_at = created_at - {age} WHERE intake_id = '{old}'")
     sql(story.host, f"UPDATE app.leads SET created_at = created_at - {age} WHERE intake_id = '{old}'")
     assert "motorcade-leadgen-retain.timer" in story.host.root("systemctl list-timers --no-legend").stdout
-    story.host.root("systemctl start motorcade-leadgen-retain.service", seconds=120)
+    for part in ("start motorcade-leadgen-retain", "journalctl", "FROM app.job_audit"):
+        done = story.desk.written(PERSONAL_DATA, part)
+        assert done.code == 0, done.output
+    assert re.search(r"\| erase +\| letter of 12 November", done.output), done.output
     assert reckon(story.host, [old]) == {"lost": 1}
     assert consents(story.host, old) != ""
     gone(story)

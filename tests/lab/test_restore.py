@@ -2,16 +2,19 @@
 
 # More than a minute: a dozen restores and drills, and a lost host that is deployed from bare.
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.lab.command import until
-from tests.lab.deploying import deploy, deployed, sentence, status
+from tests.lab.deploying import deploy, sentence, status
 from tests.lab.host import Host
 from tests.lab.load import load, post, reckon, sql
+from tests.runbooks.desk import Desk
 
 DRILL = "/var/lib/motorcade-backup/drill.json"
 SPOOL = "/srv/motorcade/spool/wal"
@@ -20,6 +23,10 @@ BACKREST = (
     "setpriv --reuid=motorcade-postgres --regid=motorcade-postgres --clear-groups pgbackrest --stanza=motorcade"
     " --config=/etc/motorcade/backup/pgbackrest.conf --config-include-path=/etc/motorcade/backup/conf.d"
 )
+RESTORE = "docs/runbooks/restore.md"
+LOST_HOST = "docs/runbooks/lost-host.md"
+NEW_HOST = "docs/runbooks/add-a-host.md"
+MOMENT = "2026-11-21T18:30:00Z"  # on the page
 LIVE = {"over": "live", "reason": "the lab asks"}
 # Wider than the goals, which are shown beside the times at the end: other tests run on the same processors.
 RESTORED_SECONDS = 600
@@ -58,7 +65,11 @@ def taken(host: Host) -> str:
     return newest(host)
 
 
-def test_every_acknowledged_lead_of_a_lost_volume_is_back_once(platform: Host, times: dict[str, float]) -> None:
+def test_every_acknowledged_lead_of_a_lost_volume_is_back_once(
+    platform: Host, desk: Desk, times: dict[str, float]
+) -> None:
+    done = desk.written(RESTORE, "deploys.status")
+    assert done.code == 0, done.output
     with load(platform) as sent:
         assert until(lambda: len(sent.accepted) > 40, 60)
         taken(platform)
@@ -73,7 +84,7 @@ def test_every_acknowledged_lead_of_a_lost_volume_is_back_once(platform: Host, t
         )
         lost = time.time()
     began = time.monotonic()
-    ended = deployed(platform, "restore", data=LIVE)
+    ended = desk.deployed(RESTORE, "the volume is lost")
     times["restore of a lost volume, to an open intake and a new backup"] = time.monotonic() - began
     assert time.monotonic() - began < RESTORED_SECONDS
     assert "recovered; its last heartbeat is from" in ended.output, "the operator sees how far it is"
@@ -87,20 +98,20 @@ def test_every_acknowledged_lead_of_a_lost_volume_is_back_once(platform: Host, t
     assert drill(platform) == ""
 
 
-def test_rows_are_back_at_the_moment_before_they_were_deleted(platform: Host) -> None:
+def test_rows_are_back_at_the_moment_before_they_were_deleted(platform: Host, desk: Desk) -> None:
     sql(platform, "CREATE TABLE app.rows_of_the_lab AS SELECT generate_series(1, 100) AS number")
     try:
         before = sql(platform, "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
         sql(platform, "DELETE FROM app.rows_of_the_lab")
         ship(platform)
-        deployed(platform, "restore", data={"at": before})
+        desk.deployed(RESTORE, "deploys/restore.py --data at=", {MOMENT: before})
         count = "SELECT count(*) FROM app.rows_of_the_lab"
-        copy = platform.root(
-            f"podman exec motorcade-restore psql -qtAX --dbname=motorcade --command='{count}'"
-        ).stdout
-        assert (copy.strip(), sql(platform, count)) == ("100", "0")
+        copy = desk.written(RESTORE, "psql motorcade", given=f"{count};\n\\q\n", terminal=True)
+        assert (copy.code, re.findall(r"^ +(\d+)$", copy.output, re.MULTILINE)) == (0, ["100"]), copy.output
+        assert sql(platform, count) == "0"
     finally:
-        platform.root("/usr/local/libexec/motorcade/restore drop")
+        dropped = desk.written(RESTORE, "restore drop")
+        assert dropped.code == 0, dropped.output
         sql(platform, "DROP TABLE app.rows_of_the_lab")
 
 
@@ -262,18 +273,26 @@ def inherit(platform: Host, host: Host) -> None:
 
 
 def test_a_lost_host_serves_again_from_nothing(
-    platform: Host, lab: Callable[..., Host], times: dict[str, float]
+    platform: Host, lab: Callable[..., Host], times: dict[str, float], tmp_path: Path
 ) -> None:
     """The last one of this file, as the platform's host is lost in it."""
     leads = sql(platform, "SELECT count(*) FROM app.leads")
     heir = lab()
     inherit(platform, heir)
+    desk = Desk.make(heir, tmp_path)
+    known = desk.checkout / "inventories/known_hosts"
     began = time.monotonic()
-    refused = deploy(heir, *(f"plat_{page}" for page in ("01", "02a", "02b", "02c", "03", "04a", "08")))
+    for part in ("os-release", "ssh-keyscan", "ssh-keygen -lf inventories", "route", "secrets check", "--dry"):
+        done = desk.written(NEW_HOST, part, {"203.0.113.7": heir.address})
+        assert done.code == 0, done.output
+    assert (heir.directory / "known_hosts").read_text(encoding="ascii").split()[:3] == known.read_text(
+        encoding="utf-8"
+    ).split()[-3:]
+    refused = desk.written(LOST_HOST, "deploys/plat_08.py")
     assert refused.code != 0
     assert "it holds backups of another cluster; restore them over this one" in sentence(refused.output)
-    deployed(heir, "restore", data=LIVE)
-    deployed(heir, "platform")
+    desk.deployed(LOST_HOST, "is lost")
+    desk.deployed(LOST_HOST, "deploys/platform.py")
     answer = post(heir)
     seconds = time.monotonic() - began
     times["a lost host, from bare to the first 202 with its leads (goal 600)"] = seconds
@@ -281,4 +300,7 @@ def test_a_lost_host_serves_again_from_nothing(
     assert reckon(heir, [answer.intake_id]) == {"once": 1}
     assert int(sql(heir, "SELECT count(*) FROM app.leads")) == int(leads) + 1
     assert drill(heir) == ""
+    for page in (LOST_HOST, NEW_HOST):
+        done = desk.written(page, "deploys.status")
+        assert done.code == 0, done.output
     assert seconds < LOST_HOST_SECONDS

@@ -32,14 +32,9 @@ NOT_RUN: Final = {
     },
 }
 
-# Pages whose commands a test runs in its own words, or some of them.
+# Pages whose commands a test runs in its own words.
 IN_OTHER_WORDS: Final = {
-    "docs/runbooks/add-a-host.md": "test_restore.py: the host that takes the place of a lost one",
     "docs/runbooks/certificate.md": "test_certificate.py",
-    "docs/runbooks/lost-host.md": "test_restore.py",
-    "docs/runbooks/patch-day.md": "test_patch_day.py",
-    "docs/runbooks/personal-data.md": "test_personal_data.py",
-    "docs/runbooks/restore.md": "test_restore.py, test_personal_data.py",
     "docs/services/certificate.md": "test_certificate.py",
 }
 
