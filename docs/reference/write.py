@@ -51,8 +51,9 @@ def walk(command: click.Command, parent: click.Context | None = None) -> Iterato
     if not isinstance(command, click.Group):
         yield context
         return
-    for name in sorted(command.commands):
-        yield from walk(command.commands[name], context)
+    for name in sorted(command.list_commands(context)):
+        if below := command.get_command(context, name):
+            yield from walk(below, context)
 
 
 def options(context: click.Context) -> Iterator[tuple[str, str]]:

@@ -1,28 +1,33 @@
 """The `leadgen` command."""
 
 import sys
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
-from leadgen.cli.check import check
-from leadgen.cli.dev import dev
-from leadgen.cli.erasures import erasures
-from leadgen.cli.jobs import jobs
-from leadgen.cli.keys import keys
-from leadgen.cli.migrate import migrate
-from leadgen.cli.person import person
-from leadgen.cli.retain import retain
-from leadgen.cli.serve import serve
-from leadgen.cli.sweep import sweep
-from leadgen.cli.worker import worker
 from leadgen.errors import LeadgenError
+
+# Each is in the module of its name, which is imported when the command runs: a service that starts again waits for
+# no library that only others need.
+COMMANDS: Final = (
+    *("check", "dev", "erasures", "jobs", "keys", "migrate", "person", "retain", "serve", "sweep", "worker"),
+)
 
 
 class _Group(click.Group):
     """Prints the message, not a traceback, for an error that an operator can fix."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - the same
         try:
             return super().invoke(ctx)
         except LeadgenError as error:
@@ -34,7 +39,3 @@ class _Group(click.Group):
 @click.version_option(package_name="motorcade")
 def leadgen() -> None:
     """The lead intake: accept leads over HTTP, make each exactly one row in app.leads."""
-
-
-for command in (check, dev, erasures, jobs, keys, migrate, person, retain, serve, sweep, worker):
-    leadgen.add_command(command)

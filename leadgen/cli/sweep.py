@@ -22,7 +22,7 @@ def sweep(once: bool) -> None:
     if once:
         _sweep_once(config.database_url)
     else:
-        # A new program: this process has loaded the code of all commands and would keep it in memory.
+        # A new program: this process has loaded what only commands need and would keep it in memory.
         program = [sys.executable, "-m", "leadgen.jobs.sweeper_process"]
         os.execv(sys.executable, program)  # noqa: S606 - no shell wanted
 

@@ -156,8 +156,9 @@ def is_command(command: click.Command, words: list[str]) -> bool:
         return {word.partition("=")[0] for word in words if word.startswith("--")} <= known
     if not words or words[0].startswith(("-", "<")):
         return True
-    names = words[0].strip(",;").split("|")
-    return all(name in command.commands and is_command(command.commands[name], words[1:]) for name in names)
+    context = click.Context(command)
+    named = [command.get_command(context, name) for name in words[0].strip(",;").split("|")]
+    return all(below is not None and is_command(below, words[1:]) for below in named)
 
 
 def off_the_map(readme: str, folders: set[str]) -> set[str]:

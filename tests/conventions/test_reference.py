@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from leadgen.cli import leadgen
+from leadgen.cli import COMMANDS, leadgen
 from leadgen.config import PREFIX, Config
 
 VARIABLE = re.compile(r"\bLEADGEN_[A-Z_]+[A-Z]\b")
@@ -70,7 +70,7 @@ def test_every_setting_comes_with_its_meaning_and_its_default(write: dict[str, A
 def test_every_command_has_its_heading(write: dict[str, Any]) -> None:
     listed = headings(write["commands"]())
     assert {"leadgen serve", "leadgen keys new", "leadgen jobs replay"} <= set(listed)
-    assert {line.split()[1] for line in listed} == set(leadgen.commands)
+    assert {line.split()[1] for line in listed} == set(COMMANDS)
 
 
 def test_every_command_option_and_argument_has_a_sentence_of_help(write: dict[str, Any]) -> None:
