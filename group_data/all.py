@@ -47,12 +47,6 @@ edge_browser_burst = 10
 edge_security_contact = None  # mailto:…, https://… or tel:…
 edge_security_expires = None  # the day, such as 2027-06-30, when it must be confirmed again; within a year
 
-# The edge's certificate from an ACME server (docs/runbooks/certificate.md); without one, two files.
-certificate_directory = None  # https: the server's directory, such as that of Let's Encrypt
-certificate_contact = None  # a mail address for the account, if the server should have one
-certificate_profile = None  # as the server names it, such as shortlived; None: the server's own default
-certificate_ca_file = None  # on the host: who may sign the server's certificate; None: all whom the host trusts
-
 # What deploys/drift.py calls a difference, and status red.
 drift_expected = (
     "0.0.0.0:22 [::]:22"  # what no page made and is right all the same, as drift names it, with blanks

@@ -131,3 +131,17 @@ def test_the_command_that_brings_a_rotated_secret_to_the_hosts_is_the_one_that_t
         declared = [services.secrets()[name] for name in names.split(" and ")]
         consumers = tuple(page for secret in declared for page in secret.consumers)
         assert command == secrets.delivery("prod", Rule(consumers, 0)), names
+
+
+def test_after_a_release_and_a_roll_back_every_page_that_uses_the_pin_runs(
+    texts: Callable[[str], dict[str, str]],
+) -> None:
+    using = {page for page, source in texts("deploys/*.py").items() if "LEADGEN.pin(" in source}
+    using = {page for page in using if page.count("/") == 1} - {"deploys/restore.py"}
+    assert len(using) >= 5
+    for page, itself in (("release", "deploys/leadgen_02.py"), ("roll-back", "")):
+        (command,) = [
+            each.text for each in pages.of(f"docs/runbooks/{page}.md") if "deploys/leadgen_07c.py" in each.text
+        ]
+        named = set(command.split()[2:])
+        assert using - {itself} - named == set()

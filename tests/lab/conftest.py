@@ -17,16 +17,16 @@ from tests.runbooks.desk import Desk
 TIMES: dict[str, float] = {}
 # The longest first, so that the processes end together; the first three make different templates at the same time.
 FIRST = (
-    *("test_restore.py", "test_interrupted.py", "test_redis.py", "test_bad_releases.py", "test_releases.py"),
+    *("test_restore.py", "test_interrupted.py", "test_redis.py", "test_releases.py", "test_patch_day.py"),
     *(
+        "test_bad_releases.py",
+        "test_new_service.py",
         "test_runbooks_changes.py",
-        "test_runbooks.py",
-        "test_healing.py",
+        "test_drift.py",
         "test_changes.py",
-        "test_killed_rolls.py",
-        "test_backup.py",
-        "test_edge_changes.py",
     ),
+    *("test_personal_data.py", "test_runbooks.py", "test_alerts.py", "test_edge_changes.py", "test_healing.py"),
+    *("test_killed_rolls.py", "test_backup.py", "test_platform.py"),
 )
 
 

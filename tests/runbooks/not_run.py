@@ -32,13 +32,7 @@ NOT_RUN: Final = {
     },
 }
 
-# Pages whose commands a test runs in its own words.
-IN_OTHER_WORDS: Final = {
-    "docs/runbooks/certificate.md": "test_certificate.py",
-    "docs/services/certificate.md": "test_certificate.py",
-}
-
 
 def reason(command: Command) -> str:
     """Why it is not run; empty for one that is."""
-    return NOT_RUN.get(command.page, {}).get(command.text, "") or IN_OTHER_WORDS.get(command.page, "")
+    return NOT_RUN.get(command.page, {}).get(command.text, "")

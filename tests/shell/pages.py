@@ -42,7 +42,6 @@ ANSWERS: Final = {
     f"|| {{ echo {NO_RECORD}": [NO_RECORD],
     "openssl x509": ["status=0"],
     updates.HAS_APT: ["status=0"],
-    "in /etc/ssl/motorcade-certificate/*)": ["status=0"],
 }
 LIVED_IN: Final = {
     "SELECT datname": ["motorcade", "status=0"],
@@ -63,11 +62,7 @@ LIVED_IN: Final = {
 # Both ways of each page that has two.
 RUNS: Final = (
     ["state=on", "at=2026-11-21T18:30:00Z"],
-    [
-        *("state=off", "over=live", "reason=why", f"acknowledge={DEAD}"),
-        *("certificate_directory=https://acme.test/dir", "certificate_profile=shortlived"),
-        *("certificate_contact=ann@motorcade.test", "certificate_ca_file=/etc/ssl/ca.pem"),
-    ],
+    ["state=off", "over=live", "reason=why", f"acknowledge={DEAD}"],
 )
 
 

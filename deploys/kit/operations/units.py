@@ -59,19 +59,6 @@ def enabled(page: "Page", unit: str) -> None:
     )
 
 
-def disabled(page: "Page", unit: str) -> None:
-    """The unit does not run, and nothing at boot starts it."""
-    probe = f"! systemctl is-active --quiet {unit} && ! systemctl is-enabled --quiet {unit}"
-    commands = [f"systemctl disable --quiet --now {unit}"]
-    _ensure(page=page, what=unit, probe=probe, commands=commands, **page.op(f"{unit} is off", 90))
-
-
-def forgotten(page: "Page", unit: str) -> None:
-    """Systemd has read that the unit's file is gone."""
-    probe = f'[ "$(systemctl show -P LoadState {unit})" = not-found ]'
-    _ensure(page=page, what=unit, probe=probe, commands=["systemctl daemon-reload"], **page.op(f"no {unit}", 90))
-
-
 def user(page: "Page", user: str) -> None:
     """The system user of /etc/sysusers.d/<user>.conf exists."""
     made = f"systemd-sysusers /etc/sysusers.d/{user}.conf"

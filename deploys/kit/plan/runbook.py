@@ -37,8 +37,6 @@ ORDER: Final[tuple[Entry, ...]] = (
     Entry("LEADGEN_07B", "Persistence check", ("LEADGEN_07C",), APP, "24"),
     Entry("PLAT_05", "TLS edge", ("PLAT_02A",), EDGE, "11", frozen=True),
     Entry("PLAT_06A", "Redirect to HTTPS", ("PLAT_05",), EDGE, NAMED, frozen=True),
-    # Not frozen: the certificate renews itself, and what it needs of nginx is a file of its own.
-    Entry("PLAT_05A", "Certificate", ("PLAT_06A",), EDGE),
     Entry("PLAT_07", "Routes", ("PLAT_05", "PLAT_04"), EDGE, "13", frozen=True),
     # Not frozen: the site's key rotates, and its files are its own.
     Entry("PLAT_07A", "Browser route", ("PLAT_07", "LEADGEN_06"), EDGE),
