@@ -4,7 +4,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --durations=10
 COVERED := --cov --cov-append --cov-report= --cov-fail-under=0
-TWO := --numprocesses 2 --dist loadfile
 THREE := --numprocesses 3 --dist loadfile
 EACH := --numprocesses 2 --dist worksteal
 IDLE := --numprocesses 3 --dist loadgroup
@@ -25,16 +24,16 @@ help: ## list these commands
 run: .venv/dev ## serve the intake on this machine until Ctrl-C (PORT=8001 for another port)
 	$(BIN)/python -m leadgen dev $(if $(PORT),--port '$(PORT)')
 
-# Quick kinds first, each with a count and its ten slowest; coverage is measured over all of them together. TWO keeps each
-# file in one of the two processes, because files share what is expensive to set up. Tests that race with a clock are
-# marked, and run without the others; those of chaos mostly wait, so three of them run side by side.
+# Quick kinds first, each with a count and its ten slowest; coverage is measured over all of them together. THREE keeps
+# each file in one process, because files share what is expensive to set up. Tests that race with a clock are marked, and
+# run without the others; those of chaos mostly wait, so three of them run side by side.
 test: lint ## check the code and run every test (EVERY=1 for more examples)
 	$(BIN)/python -m coverage erase
 	$(PYTEST) $(COVERED) tests/unit
 	$(PYTEST) $(COVERED) tests/conventions
 	$(PYTEST) $(EACH) tests/requirements
-	$(PYTEST) $(TWO) tests/deploys
-	$(PYTEST) $(COVERED) $(TWO) -m 'not alone' tests/integration
+	$(PYTEST) $(THREE) tests/deploys
+	$(PYTEST) $(COVERED) $(THREE) -m 'not alone' tests/integration
 	$(PYTEST) $(COVERED) -m alone tests/integration
 	$(BIN)/python -m coverage report
 	$(PYTEST) tests/bench

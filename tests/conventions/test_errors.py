@@ -2,13 +2,16 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 import pytest
 
-import leadgen.cli  # noqa: F401 - loads every room, and so every error there is
 from leadgen.api.problems import CATALOGUE
+from leadgen.cli import COMMANDS
 from leadgen.errors import LeadgenError
 
+for command in COMMANDS:
+    import_module(f"leadgen.cli.{command}")  # together, every room, and so every error there is
 PARTS = ("where", "what", "remedy")
 
 

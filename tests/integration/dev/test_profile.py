@@ -306,7 +306,8 @@ def python_for(user: Account, folder: Path) -> Path:
     subprocess.run([system, "-m", "venv", "--without-pip", folder], check=True)
     (packages,) = folder.glob("lib/*/site-packages")
     (packages / "same.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n")
-    if trouble := user.run(folder / "bin/python", "-c", "import leadgen.cli").stderr:
+    # The help of all commands imports everything.
+    if trouble := user.run(folder / "bin/python", "-m", "leadgen", "--help").stderr:
         pytest.skip(f"{system} cannot use the packages of {sys.executable}: {trouble.splitlines()[-1]}")
     return folder / "bin/python"
 
