@@ -3,7 +3,7 @@
 The lock is known before the image is built. Debian's packages are those of a day, so they are read from the image.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_OID, uuid5
@@ -36,18 +36,7 @@ def document(built: "Image", lock: str, made: datetime) -> str:
         bom_ref=built.tag, type=ComponentType.CONTAINER, name=built.tag.rpartition(":")[0], version=built.release
     )
     interpreter = Component(bom_ref="python", type=ComponentType.PLATFORM, name="python", version=python)
-    packages = [
-        Component(bom_ref=str(address), name=address.name, version=address.version, purl=address)
-        for address in addresses(lock, python)
-    ]
-    bom = Bom(
-        serial_number=uuid5(NAMESPACE_OID, f"{built.tag} {made.isoformat()}"),
-        metadata=BomMetaData(component=image, timestamp=made),
-        components=[interpreter, *packages],
-    )
-    # A lock is flat: it does not say which package asked for which.
-    bom.register_dependency(image, [interpreter, *packages])
-    return _text(bom)
+    return _text(image, [interpreter, *_packages(addresses(lock, python))], built.tag, made)
 
 
 def debian(tag: str, identity: str, lines: Sequence[str], made: datetime) -> str:
@@ -55,17 +44,7 @@ def debian(tag: str, identity: str, lines: Sequence[str], made: datetime) -> str
     name, _, version = tag.rpartition(":")
     image = Component(bom_ref=tag, type=ComponentType.CONTAINER, name=name, version=version)
     image.properties.add(Property(name="motorcade:image-id", value=identity))
-    packages = [
-        Component(bom_ref=str(address), name=address.name, version=address.version, purl=address)
-        for address in map(debian_address, lines)
-    ]
-    bom = Bom(
-        serial_number=uuid5(NAMESPACE_OID, f"{tag} {identity} {made.isoformat()}"),
-        metadata=BomMetaData(component=image, timestamp=made),
-        components=packages,
-    )
-    bom.register_dependency(image, packages)
-    return _text(bom)
+    return _text(image, _packages(map(debian_address, lines)), f"{tag} {identity}", made)
 
 
 def debian_address(line: str) -> PackageURL:
@@ -77,7 +56,21 @@ def debian_address(line: str) -> PackageURL:
     return PackageURL("deb", distribution.partition("-")[0], name, version, of)
 
 
-def _text(bom: Bom) -> str:
+def _packages(found: Iterable[PackageURL]) -> list[Component]:
+    return [
+        Component(bom_ref=str(address), name=address.name, version=address.version, purl=address)
+        for address in found
+    ]
+
+
+def _text(image: Component, parts: Sequence[Component], key: str, made: datetime) -> str:
+    bom = Bom(
+        serial_number=uuid5(NAMESPACE_OID, f"{key} {made.isoformat()}"),
+        metadata=BomMetaData(component=image, timestamp=made),
+        components=parts,
+    )
+    # Neither a lock nor a list says which package asked for which.
+    bom.register_dependency(image, parts)
     return make_outputter(bom, OutputFormat.JSON, VERSION).output_as_string(indent=2) + "\n"
 
 

@@ -13,7 +13,7 @@ for timer in apt-daily apt-daily-upgrade; do
     mkdir -p "$1/usr/lib/systemd/system/$timer.timer.d"
     printf '[Timer]\nOnCalendar=\nOnCalendar=2099-01-01\nPersistent=no\n' >"$1/usr/lib/systemd/system/$timer.timer.d/lab.conf"
 done
-# They look for what a container has none of, such as disks and consoles, at each of many reloads.
+# These generators look for disks and consoles, which a container lacks, and would run at every reload.
 rm "$1"/usr/lib/systemd/system-generators/systemd-*
 # On btrfs systemd would make these volumes of their own, which a copy of the disk does not take along.
 mkdir -p "$1/var/lib/machines" "$1/var/lib/portables"

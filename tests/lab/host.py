@@ -249,7 +249,7 @@ class Host:
 
     @property
     def _calls(self) -> Group:
-        """Whoever runs commands over SSH, and the process that keeps the connection."""
+        """The processes that run commands over SSH, and the one that keeps the connection open."""
         return Group(f"{self.name}-ssh")
 
     def _make(self, kept: Kept | None) -> None:
